@@ -1,0 +1,20 @@
+// Package cpu is the compute device everybody has: Go, and assembly for the
+// matrix products.
+//
+// Read cpu.go first (the device, its buffers, how work is shared among
+// threads), then gemm.go (matrix products, which take most of the time). Every
+// other file holds one operation of compute.Device and is named after it.
+//
+// # Threads
+//
+// An operation is cut into items whose number and sizes depend on the shapes
+// alone; the workers take items as they become free. Partial sums are added in
+// the order of the items. So results are the same, bit for bit, at any number
+// of threads.
+//
+// # Environment
+//
+// RPG_CPU=avx512, avx2 or go chooses the matrix kernels; without it the best
+// that the processor has is taken. It is meant for tests and for reports of
+// faults: results of different kernels differ in the last bits.
+package cpu
