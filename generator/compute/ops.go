@@ -1,0 +1,130 @@
+package compute
+
+// Prediction names what the denoiser predicts.
+type Prediction int
+
+// With a = sqrt(abar_t) and b = sqrt(1-abar_t), x_t = a·x0 + b·eps.
+const (
+	PredictEps Prediction = iota // eps (published)
+	PredictV                     // v = a·eps - b·x0 (default)
+	PredictX0                    // x0
+)
+
+// CausalConv is a depthwise causal convolution followed by SiLU:
+//
+//	p[n,l,c] = Bias[c] + Σ_k W[c,k]·X[n, l-K+1+k, c]    (X is 0 before l = 0)
+//	Y = SiLU(p)
+//
+// X and Y are [N·L, C] (any stride), W is [C, K], Bias [C].
+type CausalConv struct {
+	N, L, K int
+	X, Y    Matrix
+	W, Bias Buffer
+}
+
+// CausalConvBackward: DX is overwritten, DW and DBias accumulate. Y is not
+// read; the pre-activation is computed again.
+type CausalConvBackward struct {
+	CausalConv
+	DY, DX    Matrix
+	DW, DBias Buffer
+}
+
+// SSD is the selective scan of Mamba-2 with one group, for N sequences of L
+// tokens, H heads of width P and state size S:
+//
+//	dt = softplus(DT + DTBias[h]),  A = -exp(ALog[h])
+//	h_l[p,s] = exp(dt_l·A)·h_{l-1}[p,s] + dt_l·x_l[p]·B_l[s],  h_{-1} = 0
+//	y_l[p] = Σ_s h_l[p,s]·C_l[s] + D[h]·x_l[p]
+//
+// X and Y are [N·L, H·P] with head h in columns h·P..(h+1)·P-1; B and C are
+// [N·L, S]; DT is [N·L, H]; DTBias, ALog and D are [H].
+// Devices compute it in chunks of Chunk tokens (the last may be shorter) with
+// matrix products. States, [N, ceil(L/Chunk), H, P, S], receives the state at
+// the start of each chunk; the backward pass reads it.
+type SSD struct {
+	N, L, H, P, S, Chunk int
+	X, B, C, DT, Y       Matrix
+	DTBias, ALog, D      Buffer
+	States               Buffer
+}
+
+// Chunks is the number of chunks in a sequence.
+func (a SSD) Chunks() int { return (a.L + a.Chunk - 1) / a.Chunk }
+
+// SSDBackward: DX, DB, DC and DDT are overwritten; DDTBias, DALog and DD
+// accumulate. Y is not read.
+type SSDBackward struct {
+	SSD
+	DY, DX, DB, DC, DDT Matrix
+	DDTBias, DALog, DD  Buffer
+}
+
+// ConvLayer is one convolution of the published denoiser, for n tokens taken
+// as signals of C channels and length D, "same" padding, K odd:
+//
+//	g[i,c,d] = (X[i,c,d] + Skip[i,c,d] + Cond[i,d])·Time[i,d]
+//	Y[i,o,d] = Bias[o] + Σ_{c,k} W[o,c,k]·g[i, c, d+k-K/2]   (g is 0 outside)
+//
+// X and Skip are [n, In, D] (Skip may be nil), Y is [n, Out, D], W is
+// [Out, In, K]; Cond and Time are [n, D], a Stride of 0 repeats one row.
+type ConvLayer struct {
+	Tokens, In, Out, K, D int
+	X, Skip, Y            Buffer
+	Cond, Time            Matrix
+	W, Bias               Buffer
+}
+
+// ConvLayerBackward: DX, the gradient of X and likewise of Skip, is
+// overwritten; DCond and DTime ([n, D]) and DW, DBias accumulate. Y is not
+// read. DX may be nil for the first layer's constant input.
+type ConvLayerBackward struct {
+	ConvLayer
+	DY, DX       Buffer
+	DCond, DTime Matrix
+	DW, DBias    Buffer
+}
+
+// BatchNormELU is Y = ELU(Scale·(X-m)/sqrt(v+Eps) + Bias) for X and Y
+// [Tokens, C, D], per channel, ELU with alpha 1.
+// In training (Train) m and v are the batch's mean and biased variance over
+// tokens and positions, Mean and InvStd [C] receive m and 1/sqrt(v+Eps) for the
+// backward pass, and the running values move:
+// running = (1-Momentum)·running + Momentum·batch, with the unbiased variance.
+// Otherwise m and v are RunningMean and RunningVar; Mean and InvStd may be nil.
+// Y may be X only when Train is false.
+type BatchNormELU struct {
+	Tokens, C, D            int
+	Train                   bool
+	Eps, Momentum           float32
+	X, Y                    Buffer
+	Scale, Bias             Buffer
+	RunningMean, RunningVar Buffer
+	Mean, InvStd            Buffer
+}
+
+// BatchNormELUBackward is the gradient of the training form: DX is overwritten
+// (it may be DY), DScale and DBias accumulate. Y is not read.
+type BatchNormELUBackward struct {
+	BatchNormELU
+	DY, DX        Buffer
+	DScale, DBias Buffer
+}
+
+// AdamW is one step of decoupled weight decay Adam (Loshchilov & Hutter 2019)
+// on the values of P:
+//
+//	g = G·min(1, MaxNorm/(sqrt(Norm[0])+1e-6))     (MaxNorm 0: no clipping)
+//	M = Beta1·M + (1-Beta1)·g,  V = Beta2·V + (1-Beta2)·g²
+//	P = P - LR·Decay·P - LR·(M/(1-Beta1^Step)) / (sqrt(V/(1-Beta2^Step)) + Eps)
+//
+// Norm holds the squared sum of all gradients (SquaredSum), of which G may be
+// a part. Step counts from 1.
+type AdamW struct {
+	P, G, M, V        Buffer
+	Norm              Buffer
+	MaxNorm, LR       float32
+	Beta1, Beta2, Eps float32
+	Decay             float32
+	Step              int
+}
