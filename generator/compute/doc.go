@@ -1,9 +1,10 @@
 // Package compute says what a device must offer to train and run the
 // generator: one interface, Device, with explicit buffers and about 25
-// operations. It holds no arithmetic.
+// operations. The only arithmetic here is philox.go: the random numbers that every
+// device makes alike.
 //
 // Read device.go first (buffers, matrices, the interface), then ops.go (the
-// arguments of the larger operations). An operation has one name in four
+// arguments of the larger operations), then philox.go. An operation has one name in four
 // places: the method of Device, cpu/OP.go, cuda/OP.cu and computetest/OP.go.
 //
 // # Rules every operation keeps

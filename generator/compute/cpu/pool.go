@@ -12,6 +12,7 @@ type pool struct {
 	current atomic.Pointer[job]
 	wake    chan struct{}
 	memory  [][]float32 // by worker
+	common  []float32   // see device.common
 }
 
 // job is one call of parallel.
@@ -94,6 +95,16 @@ func (d *device) scratch(worker, n int) []float32 {
 		d.pool.memory[worker] = m
 	}
 	return m[:n:n]
+}
+
+// common returns n values of working memory that all workers share, with
+// whatever was left in them, for what one parallel part of an operation hands to
+// the next. Asking again gives the same memory.
+func (d *device) common(n int) []float32 {
+	if len(d.pool.common) < n {
+		d.pool.common = make([]float32, n+n/4)
+	}
+	return d.pool.common[:n:n]
 }
 
 // span is the number of values that one item of an element-wise operation

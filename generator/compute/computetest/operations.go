@@ -1,0 +1,8 @@
+package computetest
+
+// operations lists all operations, in the order of compute.Device.
+func operations() []Operation {
+	return []Operation{
+		silu(), siluBackward(),
+	}
+}
