@@ -27,7 +27,7 @@ const bufferSize = 1 << 20
 // refused with an error that wraps ErrExists, also when it appears while fill
 // is running. Only a failure of that last sync of the folder leaves a file at
 // path, the complete one. A path that exists and is not a regular file is always refused.
-func Write(path string, force bool, fill func(w io.Writer) error) (err error) {
+func Write(path string, force bool, fill func(w io.Writer) error) error {
 	if err := check(path, force); err != nil {
 		return err
 	}
@@ -39,8 +39,9 @@ func Write(path string, force bool, fill func(w io.Writer) error) (err error) {
 	if err != nil {
 		return fmt.Errorf("atomicfile: %s: cannot make a temporary file beside it: %w", path, err)
 	}
-	defer func() {
-		if err != nil {
+	published := false
+	defer func() { // also when fill panics
+		if !published {
 			f.Close() // a second Close is harmless: the first error is what counts
 			os.Remove(f.Name())
 		}
@@ -61,6 +62,7 @@ func Write(path string, force bool, fill func(w io.Writer) error) (err error) {
 	if err := publish(f.Name(), path, force); err != nil {
 		return err
 	}
+	published = true
 	return syncDir(dir)
 }
 
