@@ -46,6 +46,7 @@ func open(threads int, k *kernel) (*device, error) {
 		threads = runtime.GOMAXPROCS(0)
 	}
 	d := &device{kernel: k, pool: newPool(threads)}
+	d.initGemm()
 	d.info = compute.Info{
 		Kind:    "cpu",
 		Name:    fmt.Sprintf("%s, %s, %s", processorName(), plural(threads, "thread"), k.title),

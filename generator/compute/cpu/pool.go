@@ -91,7 +91,7 @@ func (d *device) parallel(n int, f func(worker, i int)) {
 func (d *device) scratch(worker, n int) []float32 {
 	m := d.pool.memory[worker]
 	if len(m) < n {
-		m = make([]float32, n+n/4)
+		m = allocate(n + n/4)
 		d.pool.memory[worker] = m
 	}
 	return m[:n:n]
@@ -102,7 +102,7 @@ func (d *device) scratch(worker, n int) []float32 {
 // the next. Asking again gives the same memory.
 func (d *device) common(n int) []float32 {
 	if len(d.pool.common) < n {
-		d.pool.common = make([]float32, n+n/4)
+		d.pool.common = allocate(n + n/4)
 	}
 	return d.pool.common[:n:n]
 }

@@ -1,36 +1,97 @@
 package cpu
 
+// depth is how many products a micro kernel adds up before the sum is added to
+// C. It is part of the result's last bits, so it is the same for all kernels.
+const depth = 256
+
+// Blocks of A and B that sgemm packs at a time: as much as the second cache
+// holds beside the tiles of C.
+const (
+	serialRows    = 240
+	serialColumns = 512
+)
+
 // sgemmScratch is the number of values of working memory that sgemm needs.
-func (d *device) sgemmScratch(m, n, k int) int { return 0 }
+func (d *device) sgemmScratch(m, n, k int) int {
+	ks := min(k, depth)
+	return ks*(roundUp(min(m, serialRows), d.kernel.mr)+roundUp(min(n, serialColumns), d.kernel.nr)) + maxTile
+}
 
 // sgemm computes C = beta·C + op(A)·op(B) on one worker, for products inside an
-// operation; whole operations use Gemm. op(A) is m×k: A is [m, k] with rows lda
-// apart or, with transA, [k, m]. op(B) is k×n: B is [k, n] or, with transB,
-// [n, k]. C is [m, n]. beta is 0 or 1; with 0 the old C is not read. scratch
-// holds at least sgemmScratch(m, n, k) values.
+// operation; whole operations use Gemm, whose results are the same bit for bit.
+// op(A) is m×k: A is [m, k] with rows lda apart or, with transA, [k, m]. op(B) is
+// k×n: B is [k, n] or, with transB, [n, k]. C is [m, n]. beta is 0 or 1; with 0
+// the old C is not read. scratch holds at least sgemmScratch(m, n, k) values; it
+// is fastest when it begins at a multiple of 64 bytes.
 func (d *device) sgemm(scratch []float32, transA, transB bool, m, n, k int, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-	at := func(i, p int) float32 {
-		if transA {
-			return a[p*lda+i]
+	if k == 0 {
+		if beta == 0 {
+			clearRows(c, ldc, m, n)
 		}
-		return a[i*lda+p]
+		return
 	}
-	bt := func(p, j int) float32 {
-		if transB {
-			return b[j*ldb+p]
+	kn := d.kernel
+	left, right := operand{a, lda, !transA}, operand{b, ldb, transB}
+	ks := min(k, depth)
+	// B comes first so that its panels begin where vectors are read fastest.
+	packedB := scratch[:ks*roundUp(min(n, serialColumns), kn.nr)]
+	packedA := scratch[len(packedB):][:ks*roundUp(min(m, serialRows), kn.mr)]
+	tile := scratch[len(packedB)+len(packedA):][:maxTile]
+	for j0 := 0; j0 < n; j0 += serialColumns {
+		nb := min(serialColumns, n-j0)
+		for p0 := 0; p0 < k; p0 += depth {
+			ks := min(depth, k-p0)
+			for j := 0; j < nb; j += kn.nr {
+				kn.pack(packedB[j*ks:], kn.nr, right, j0+j, min(kn.nr, nb-j), p0, ks)
+			}
+			for i0 := 0; i0 < m; i0 += serialRows {
+				mb := min(serialRows, m-i0)
+				for i := 0; i < mb; i += kn.mr {
+					kn.pack(packedA[i*ks:], kn.mr, left, i0+i, min(kn.mr, mb-i), p0, ks)
+				}
+				kn.tiles(mb, nb, ks, packedA, ks, packedB, ks, tile, beta != 0 || p0 > 0, c[i0*ldc+j0:], ldc)
+			}
 		}
-		return b[p*ldb+j]
 	}
+}
+
+// tiles computes C = A·B, plus the old C with add, for C m×n and packed panels
+// of which ks values of k are taken. Panel i of A begins at a[i·mr·strideA],
+// panel j of B at b[j·nr·strideB]. tile is working memory for the edges of C.
+func (k *kernel) tiles(m, n, ks int, a []float32, strideA int, b []float32, strideB int, tile []float32, add bool, c []float32, ldc int) {
+	// The micro kernels check nothing.
+	_ = a[((m-1)/k.mr*strideA+ks)*k.mr-1]
+	_ = b[((n-1)/k.nr*strideB+ks)*k.nr-1]
+	_ = c[(m-1)*ldc+n-1]
+	_ = tile[k.mr*k.nr-1]
+	for j := 0; j < n; j += k.nr {
+		pb := &b[j*strideB]
+		cols := min(k.nr, n-j)
+		for i := 0; i < m; i += k.mr {
+			pa := &a[i*strideA]
+			rows := min(k.mr, m-i)
+			if rows == k.mr && cols == k.nr {
+				k.micro(ks, pa, pb, &c[i*ldc+j], ldc, add)
+				continue
+			}
+			k.micro(ks, pa, pb, &tile[0], k.nr, false)
+			for r := range rows {
+				from := tile[r*k.nr : r*k.nr+cols]
+				to := c[(i+r)*ldc+j:][:cols]
+				if !add {
+					copy(to, from)
+					continue
+				}
+				for q, v := range from {
+					to[q] += v
+				}
+			}
+		}
+	}
+}
+
+func clearRows(c []float32, ldc, m, n int) {
 	for i := range m {
-		for j := range n {
-			var s float32
-			for p := range k {
-				s += at(i, p) * bt(p, j)
-			}
-			if beta != 0 {
-				s += c[i*ldc+j]
-			}
-			c[i*ldc+j] = s
-		}
+		clear(c[i*ldc : i*ldc+n])
 	}
 }

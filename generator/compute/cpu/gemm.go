@@ -1,0 +1,206 @@
+package cpu
+
+import "rpg/generator/compute"
+
+// A product is computed in chunks of at most chunkRows × chunkColumns of C and
+// chunkDepth of k, which bounds the memory for packed operands. chunkDepth is a
+// multiple of depth, so that chunks do not change results.
+const (
+	chunkRows    = 4096
+	chunkColumns = 4096
+	chunkDepth   = 8 * depth
+)
+
+// serialProduct is the number of multiplications up to which a product is
+// computed by one worker: waking the others would take longer.
+const serialProduct = 1 << 18
+
+// gemmJob is the matrix product in progress: first its operands are packed, in
+// parallel over panels, then its tiles are computed, in parallel over tiles. k
+// is never divided among workers. It keeps its memory from product to product.
+type gemmJob struct {
+	packA, packB []float32
+	pack, tiles  func(worker, i int) // made once: a call allocates nothing
+
+	a, b operand
+	c    []float32
+	ldc  int
+	bias []float32
+	beta float32
+
+	// The chunk: rows i0..i0+m-1 and columns j0..j0+n-1 of C, k from p0 on.
+	i0, j0, p0, m, n, k int
+	// A panel group, the unit of packing, is so many panels of A or B.
+	groupA, groupB, groupsA int
+	tm, tn, tileRows        int // a tile's size; how many there are in a column
+}
+
+func (d *device) initGemm() {
+	d.gemm.pack, d.gemm.tiles = d.gemmPack, d.gemmTile
+}
+
+func (d *device) Gemm(c, a, b compute.Matrix, transA, transB bool, beta float32, bias compute.Buffer) {
+	m, n, k := c.Rows, c.Cols, a.Cols
+	if transA {
+		k = a.Rows
+	}
+	g := &d.gemm
+	g.c, g.ldc = matOf(c, m, n)
+	g.a = d.operand(a, m, k, transA, !transA)
+	g.b = d.operand(b, n, k, !transB, transB)
+	g.bias, g.beta = nil, beta
+	if bias != nil {
+		g.bias = sized(bias, n)
+	}
+	if beta != 0 && beta != 1 {
+		panic(errBeta)
+	}
+	switch {
+	case m == 0 || n == 0:
+	case k == 0 || m*n*k <= serialProduct:
+		g.start(0, 0, m, n)
+		d.sgemm(d.scratch(0, d.sgemmScratch(m, n, k)), transA, transB, m, n, k,
+			g.a.data, g.a.stride, g.b.data, g.b.stride, g.first(), g.c, g.ldc)
+	default:
+		d.chunks(m, n, k)
+	}
+	g.a.data, g.b.data, g.c, g.bias = nil, nil, nil, nil
+}
+
+// operand checks an operand with the given number of rows (in the sense of
+// operand) of k values.
+func (d *device) operand(m compute.Matrix, rows, k int, across, along bool) operand {
+	r, c := rows, k
+	if across {
+		r, c = k, rows
+	}
+	data, stride := inputOf(m, r, c)
+	return operand{data, stride, along}
+}
+
+func (d *device) chunks(m, n, k int) {
+	g, kn := &d.gemm, d.kernel
+	deepest := min(k, chunkDepth)
+	g.packA = grow(g.packA, deepest*roundUp(min(m, chunkRows), kn.mr))
+	g.packB = grow(g.packB, deepest*roundUp(min(n, chunkColumns), kn.nr))
+	for j0 := 0; j0 < n; j0 += chunkColumns {
+		for p0 := 0; p0 < k; p0 += chunkDepth {
+			groupsB := 0
+			for i0 := 0; i0 < m; i0 += chunkRows {
+				g.i0, g.j0, g.p0 = i0, j0, p0
+				g.m, g.n, g.k = min(chunkRows, m-i0), min(chunkColumns, n-j0), min(chunkDepth, k-p0)
+				panelsA, panelsB := (g.m+kn.mr-1)/kn.mr, (g.n+kn.nr-1)/kn.nr
+				g.groupA, g.groupB = max(1, span/(kn.mr*g.k)), max(1, span/(kn.nr*g.k))
+				g.groupsA = (panelsA + g.groupA - 1) / g.groupA
+				if i0 == 0 {
+					groupsB = (panelsB + g.groupB - 1) / g.groupB
+				} else {
+					groupsB = 0 // packed already
+				}
+				d.parallel(g.groupsA+groupsB, g.pack)
+
+				g.tm, g.tn = tileSize(g.m, g.n, kn)
+				g.tileRows = (g.m + g.tm - 1) / g.tm
+				d.parallel(g.tileRows*((g.n+g.tn-1)/g.tn), g.tiles)
+			}
+		}
+	}
+}
+
+// gemmPack packs panel group i of the chunk: those of A come first.
+func (d *device) gemmPack(_, i int) {
+	g, kn := &d.gemm, d.kernel
+	if i < g.groupsA {
+		for r := i * g.groupA * kn.mr; r < min(g.m, (i+1)*g.groupA*kn.mr); r += kn.mr {
+			kn.pack(g.packA[r*g.k:], kn.mr, g.a, g.i0+r, min(kn.mr, g.m-r), g.p0, g.k)
+		}
+		return
+	}
+	i -= g.groupsA
+	for r := i * g.groupB * kn.nr; r < min(g.n, (i+1)*g.groupB*kn.nr); r += kn.nr {
+		kn.pack(g.packB[r*g.k:], kn.nr, g.b, g.j0+r, min(kn.nr, g.n-r), g.p0, g.k)
+	}
+}
+
+// gemmTile computes tile i of the chunk.
+func (d *device) gemmTile(worker, i int) {
+	g, kn := &d.gemm, d.kernel
+	r, q := i%g.tileRows*g.tm, i/g.tileRows*g.tn
+	m, n := min(g.tm, g.m-r), min(g.tn, g.n-q)
+	add := true
+	if g.p0 == 0 {
+		g.start(g.i0+r, g.j0+q, m, n)
+		add = g.first() != 0
+	}
+	tile := d.scratch(worker, maxTile)
+	c := g.c[(g.i0+r)*g.ldc+g.j0+q:]
+	for p := 0; p < g.k; p += depth {
+		ks := min(depth, g.k-p)
+		kn.tiles(m, n, ks, g.packA[r*g.k+p*kn.mr:], g.k, g.packB[q*g.k+p*kn.nr:], g.k, tile, add || p > 0, c, g.ldc)
+	}
+}
+
+// start puts the bias into rows i.. and columns j.. of C, m×n of them.
+func (g *gemmJob) start(i, j, m, n int) {
+	if g.bias == nil {
+		return
+	}
+	bias := g.bias[j : j+n]
+	for r := i; r < i+m; r++ {
+		row := g.c[r*g.ldc+j:][:n]
+		if g.beta == 0 {
+			copy(row, bias)
+			continue
+		}
+		for q, v := range bias {
+			row[q] += v
+		}
+	}
+}
+
+// first is the beta of the first products: 1 when they are added to something.
+func (g *gemmJob) first() float32 {
+	if g.bias != nil {
+		return 1
+	}
+	return g.beta
+}
+
+// tileSize chooses tiles that a worker computes at a stretch: large enough to
+// use what is in the caches many times, small enough for all workers to have
+// some. It depends on shapes alone, and results do not depend on it.
+func tileSize(m, n int, k *kernel) (tm, tn int) {
+	const enough = 32 // tiles
+	tm, tn = 120/k.mr*k.mr, 256
+	count := func() int { return ((m + tm - 1) / tm) * ((n + tn - 1) / tn) }
+	if count() < enough {
+		tn = 128
+	}
+	if count() < enough {
+		tm = 60 / k.mr * k.mr
+	}
+	if count() < enough {
+		tn = 64
+	}
+	// Tiles of about equal size.
+	return balance(m, tm, k.mr), balance(n, tn, k.nr)
+}
+
+// balance returns the smallest multiple of unit that cuts n into as many pieces
+// as most does.
+func balance(n, most, unit int) int {
+	pieces := (n + most - 1) / most
+	return roundUp((n+pieces-1)/pieces, unit)
+}
+
+// grow returns x with at least n values.
+func grow(x []float32, n int) []float32 {
+	if len(x) < n {
+		return allocate(n)
+	}
+	return x
+}
+
+// allocate returns n values or more that begin at a multiple of 64 bytes: Go
+// places large objects at the beginning of a page.
+func allocate(n int) []float32 { return make([]float32, max(n, 16<<10)) }

@@ -1,0 +1,52 @@
+package cpu
+
+import "golang.org/x/sys/cpu"
+
+// kernels lists the kernels that this processor can run, best first.
+func kernels() []*kernel {
+	var all []*kernel
+	avx2 := cpu.X86.HasAVX2 && cpu.X86.HasFMA
+	if avx2 && cpu.X86.HasAVX512F {
+		all = append(all, &kernel{name: "avx512", title: "AVX-512", mr: 12, nr: 32, micro: microAVX512, transpose: transposeAVX2})
+	}
+	if avx2 {
+		all = append(all, &kernel{name: "avx2", title: "AVX2", mr: 6, nr: 16, micro: microAVX2, transpose: transposeAVX2})
+	}
+	return append(all, &portable)
+}
+
+// microAVX512 and microAVX2 are kernel.micro. Both add the products of a value
+// in the same order with fused multiply-adds, so their results are equal bit
+// for bit.
+//
+//go:noescape
+func microAVX512(k int, a, b, c *float32, ldc int, add bool)
+
+//go:noescape
+func microAVX2(k int, a, b, c *float32, ldc int, add bool)
+
+// transpose8: dst[p·dstStride+r] = src[r·srcStride+p] for r < 8, p < 8·blocks,
+// blocks ≥ 1. transpose4 is the same with 4.
+//
+//go:noescape
+func transpose8(dst *float32, dstStride int, src *float32, srcStride, blocks int)
+
+//go:noescape
+func transpose4(dst *float32, dstStride int, src *float32, srcStride, blocks int)
+
+func transposeAVX2(dst []float32, w int, src []float32, stride, rows, k int) (doneRows, doneK int) {
+	blocks, r := k/8, 0
+	if blocks == 0 || rows < 4 {
+		return 0, 0
+	}
+	// The assembly checks nothing.
+	_ = dst[(8*blocks-1)*w+rows-1]
+	_ = src[(rows-1)*stride+8*blocks-1]
+	for ; r+8 <= rows; r += 8 {
+		transpose8(&dst[r], w, &src[r*stride], stride, blocks)
+	}
+	for ; r+4 <= rows; r += 4 {
+		transpose4(&dst[r], w, &src[r*stride], stride, 2*blocks)
+	}
+	return r, 8 * blocks
+}
