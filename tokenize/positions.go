@@ -1,0 +1,36 @@
+package tokenize
+
+import "math"
+
+// Positions gives what tells the tokens apart, [L*M]: row l, of width M, is the
+// position of token l. For the i-th token of weight j the first half of the row
+// is sin and cos, in turn, of i*10000^(-2m/(M/2)) for m = 0, 1, ..., M/4-1, and
+// the second half the same of j. M must be a positive multiple of 4.
+func (l *Layout) Positions(M int) []float32 {
+	if M < 4 || M%4 != 0 {
+		panic("tokenize: the width of positions is not a positive multiple of 4")
+	}
+	half := M / 2
+	frequency := make([]float64, half/2)
+	for m := range frequency {
+		frequency[m] = math.Pow(10000, -2*float64(m)/float64(half))
+	}
+	wave := func(dst []float32, n int) {
+		for m, f := range frequency {
+			sin, cos := math.Sincos(float64(n) * f)
+			dst[2*m], dst[2*m+1] = float32(sin), float32(cos)
+		}
+	}
+	positions := make([]float32, l.Tokens()*M)
+	ofWeight := make([]float32, half)
+	for j := range l.Weights {
+		w := &l.Weights[j]
+		wave(ofWeight, j)
+		for i := range w.Tokens {
+			row := positions[(w.First+i)*M : (w.First+i+1)*M]
+			wave(row[:half], i)
+			copy(row[half:], ofWeight)
+		}
+	}
+	return positions
+}
