@@ -4,5 +4,9 @@ package computetest
 func operations() []Operation {
 	return []Operation{
 		silu(), siluBackward(),
+		causalConv(), causalConvBackward(),
+		gatedRMSNorm(), gatedRMSNormBackward(),
+		convLayer(), convLayerBackward(),
+		batchNormELU(), batchNormELUBackward(),
 	}
 }

@@ -12,7 +12,7 @@ type ssdInputs struct {
 
 // ssdGradient holds the gradients of the inputs, shaped like them.
 type ssdGradient struct {
-	dx, db, dc, ddt   []float64
+	dx, db, dc, ddt    []float64
 	ddtBias, daLog, dd []float64
 }
 

@@ -1,0 +1,115 @@
+package cpu
+
+import "rpg/generator/compute"
+
+// ConvLayer computes each token by itself: g goes into working memory with K/2
+// zeros at both ends of each channel, so that every tap of the convolution is
+// the same rows read one value farther, and tiles of Y are formed from there
+// and from the weights, which are packed once.
+func (d *device) ConvLayer(a compute.ConvLayer) {
+	l := d.newConvLayer(a)
+	y := sized(a.Y, a.Tokens*a.Out*a.D)
+	rows := up(a.Out, tileRows)
+	common := d.common(rows*a.K*a.In + rows)
+	w, bias := common[:rows*a.K*a.In], common[rows*a.K*a.In:]
+	clear(bias)
+	copy(bias, l.bias)
+	d.parallel(rows/tileRows, func(_, i int) { l.packForward(w, i) })
+	d.parallel(a.Tokens, func(worker, token int) {
+		scratch := d.scratch(worker, a.In*l.padded+tileRows*tileCols)
+		g, tile := scratch[:a.In*l.padded], scratch[a.In*l.padded:]
+		l.pad(g, token)
+		l.convolve(y[token*a.Out*a.D:][:a.Out*a.D], g, w, bias, a.In, a.Out, tile)
+	})
+}
+
+// up is n rounded up to a multiple of step.
+func up(n, step int) int { return (n + step - 1) / step * step }
+
+// convLayer holds the checked arguments that both directions share.
+type convLayer struct {
+	in, out, k, d  int
+	padded         int // values of a row with its zeros
+	tile           tileFunc
+	x, skip        []float32
+	cond, time     []float32
+	ldcond, ldtime int
+	weights, bias  []float32
+}
+
+func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
+	if a.Tokens < 0 || a.In < 1 || a.Out < 1 || a.D < 1 || a.K < 1 || a.K%2 == 0 {
+		panic(errShape)
+	}
+	l := convLayer{in: a.In, out: a.Out, k: a.K, d: a.D, tile: chooseTile(d.kernel.name)}
+	// The last tile reads tileCols values from the last tap on.
+	l.padded = up(up(a.D, tileCols)+a.K-1, 16)
+	l.x = sized(a.X, a.Tokens*a.In*a.D)
+	if a.Skip != nil {
+		l.skip = sized(a.Skip, a.Tokens*a.In*a.D)
+	}
+	l.cond, l.ldcond = inputOf(a.Cond, a.Tokens, a.D)
+	l.time, l.ldtime = inputOf(a.Time, a.Tokens, a.D)
+	l.weights, l.bias = sized(a.W, a.Out*a.In*a.K), sized(a.Bias, a.Out)
+	return l
+}
+
+// packForward fills panel i of the weights: [K, In, tileRows] of its output
+// channels, 0 for channels that do not exist.
+func (l *convLayer) packForward(w []float32, i int) {
+	size := l.k * l.in * tileRows
+	w = w[i*size : (i+1)*size]
+	clear(w)
+	for r := range min(tileRows, l.out-i*tileRows) {
+		from := l.weights[(i*tileRows+r)*l.in*l.k:]
+		for c := range l.in {
+			for t := range l.k {
+				w[(t*l.in+c)*tileRows+r] = from[c*l.k+t]
+			}
+		}
+	}
+}
+
+// pad writes g of one token, [In, padded].
+func (l *convLayer) pad(g []float32, token int) {
+	half := l.k / 2
+	cond, time := l.cond[token*l.ldcond:][:l.d], l.time[token*l.ldtime:][:l.d]
+	for c := range l.in {
+		row := g[c*l.padded : (c+1)*l.padded]
+		clear(row[:half])
+		clear(row[half+l.d:])
+		row = row[half:][:l.d]
+		at := (token*l.in + c) * l.d
+		x := l.x[at : at+l.d]
+		if l.skip == nil {
+			for i, v := range x {
+				row[i] = (v + cond[i]) * time[i]
+			}
+			continue
+		}
+		skip := l.skip[at : at+l.d]
+		for i, v := range x {
+			row[i] = (v + skip[i] + cond[i]) * time[i]
+		}
+	}
+}
+
+// convolve computes dst [out, d] from src [in, padded]; w is packed, init, the
+// value from which sums start, has a value for each row of each panel. tile is
+// working memory for one tile.
+func (l *convLayer) convolve(dst, src, w, init []float32, in, out int, tile []float32) {
+	for j := 0; j < l.d; j += tileCols {
+		for o := 0; o < out; o += tileRows {
+			panel := &w[o*l.k*in]
+			rows, cols := min(tileRows, out-o), min(tileCols, l.d-j)
+			if rows == tileRows && cols == tileCols {
+				l.tile(l.k, in, panel, 1, tileRows, &src[j], 1, l.padded, &dst[o*l.d+j], l.d, &init[o])
+				continue
+			}
+			l.tile(l.k, in, panel, 1, tileRows, &src[j], 1, l.padded, &tile[0], tileCols, &init[o])
+			for r := range rows {
+				copy(dst[(o+r)*l.d+j:][:cols], tile[r*tileCols:])
+			}
+		}
+	}
+}

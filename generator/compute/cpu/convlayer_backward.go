@@ -1,0 +1,202 @@
+package cpu
+
+import "rpg/generator/compute"
+
+// maxGroups is the largest number of groups of tokens whose sums of weight
+// gradients are kept apart until the end.
+const maxGroups = 32
+
+// ConvLayerBackward works in groups of tokens. For each token it convolves DY
+// with the weights turned round, which gives the gradient of g; from that come
+// DX, DCond and DTime. The gradient of the weights is, for each tap, the
+// product of DY, [Out, D], and the shifted g, [D, In]; it is summed over the
+// group and then, group by group, added to DW.
+func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
+	b := convLayerBackward{convLayer: d.newConvLayer(a.ConvLayer), dy: sized(a.DY, a.Tokens*a.Out*a.D)}
+	if a.DX != nil {
+		b.dx = sized(a.DX, a.Tokens*a.In*a.D)
+	}
+	b.dcond, b.lddcond = matOf(a.DCond, a.Tokens, a.D)
+	b.dtime, b.lddtime = matOf(a.DTime, a.Tokens, a.D)
+	dw, dbias := sized(a.DW, a.Out*a.In*a.K), sized(a.DBias, a.Out)
+	b.outUp, b.inUp = up(a.Out, tileRows), up(a.In, tileRows)
+	b.panels, b.sums = (a.In+tileCols-1)/tileCols, a.K
+	if a.In == 1 && a.K <= tileCols {
+		b.tapColumns, b.sums = true, 1
+	}
+
+	group := max(1, (a.Tokens+maxGroups-1)/maxGroups)
+	groups := (a.Tokens + group - 1) / group
+	part := b.sums*b.outUp*b.panels*tileCols + b.outUp
+	common := d.common(b.inUp*a.K*a.Out + b.inUp + groups*part)
+	b.turned, common = common[:b.inUp*a.K*a.Out], common[b.inUp*a.K*a.Out:]
+	b.zeros, common = common[:b.inUp], common[b.inUp:]
+	clear(b.zeros)
+	d.parallel(b.inUp/tileRows, func(_, i int) { b.packBackward(i) })
+	d.parallel(groups, func(worker, i int) {
+		sums := common[i*part : (i+1)*part]
+		clear(sums)
+		m := b.memory(d.scratch(worker, b.memorySize()))
+		for token := i * group; token < min(a.Tokens, (i+1)*group); token++ {
+			b.token(m, sums, token)
+		}
+	})
+	d.parallel(a.Out, func(_, o int) {
+		for i := range groups {
+			b.addSums(dw[o*a.In*a.K:(o+1)*a.In*a.K], &dbias[o], common[i*part:(i+1)*part], o)
+		}
+	})
+}
+
+type convLayerBackward struct {
+	convLayer
+	dy, dx           []float32
+	dcond, dtime     []float32
+	lddcond, lddtime int
+	outUp, inUp      int // channels up to full panels
+	panels           int // panels of tileCols input channels
+	// sums is the number of matrices [outUp, panels·tileCols] of sums: one for each
+	// tap, whose columns are input channels, or, with tapColumns, for a single
+	// input channel, one whose columns are the taps.
+	sums          int
+	tapColumns    bool
+	turned, zeros []float32
+}
+
+// packBackward fills panel i of the turned weights: [K, Out, tileRows] of its
+// input channels, the taps in reverse order.
+func (b *convLayerBackward) packBackward(i int) {
+	size := b.k * b.out * tileRows
+	w := b.turned[i*size : (i+1)*size]
+	clear(w)
+	for r := range min(tileRows, b.in-i*tileRows) {
+		c := i*tileRows + r
+		for o := range b.out {
+			from := b.weights[(o*b.in+c)*b.k:][:b.k]
+			for t, v := range from {
+				w[((b.k-1-t)*b.out+o)*tileRows+r] = v
+			}
+		}
+	}
+}
+
+// convMemory is the working memory for one token.
+type convMemory struct {
+	dy   []float32 // [outUp, padded], with zeros at both ends
+	dg   []float32 // [in, d]
+	g    []float32 // [panels, d+k-1, tileCols]: channels side by side, zeros around; for one channel [padded+tileCols]
+	tile []float32 // one tile
+}
+
+func (b *convLayerBackward) memorySize() int {
+	return b.outUp*b.padded + b.in*b.d + b.sizeG() + tileRows*tileCols
+}
+
+func (b *convLayerBackward) sizeG() int {
+	if b.tapColumns {
+		return b.padded + tileCols
+	}
+	return b.panels * (b.d + b.k - 1) * tileCols
+}
+
+// memory cuts scratch up and sets the zeros that stay.
+func (b *convLayerBackward) memory(scratch []float32) (m convMemory) {
+	cut := func(n int) (piece []float32) {
+		piece, scratch = scratch[:n], scratch[n:]
+		return piece
+	}
+	m.dy, m.dg = cut(b.outUp*b.padded), cut(b.in*b.d)
+	m.g, m.tile = cut(b.sizeG()), cut(tileRows*tileCols)
+	clear(m.dy)
+	clear(m.g)
+	return m
+}
+
+// token handles one token; sums receives its part of DW and DBias.
+func (b *convLayerBackward) token(m convMemory, sums []float32, token int) {
+	half := b.k / 2
+	dbias := sums[len(sums)-b.outUp:]
+	for o := range b.out {
+		at := (token*b.out + o) * b.d
+		row := b.dy[at : at+b.d]
+		copy(m.dy[o*b.padded+half:], row)
+		dbias[o] += sum(row)
+	}
+	b.convolve(m.dg, m.dy, b.turned, b.zeros, b.out, b.in, m.tile)
+	for c := range b.in {
+		b.channel(m, token, c)
+	}
+	if b.tapColumns {
+		for o := 0; o < b.out; o += tileRows {
+			b.tile(1, b.d, &m.dy[o*b.padded+half], b.padded, 1, &m.g[0], 0, 1, &sums[o*tileCols], tileCols, nil)
+		}
+		return
+	}
+	ld := b.panels * tileCols
+	for p := range b.panels {
+		g := m.g[p*(b.d+b.k-1)*tileCols:]
+		for o := 0; o < b.out; o += tileRows {
+			for t := range b.k {
+				b.tile(1, b.d, &m.dy[o*b.padded+half], b.padded, 1, &g[t*tileCols], 0, tileCols,
+					&sums[(t*b.outUp+o)*ld+p*tileCols], ld, nil)
+			}
+		}
+	}
+}
+
+// channel takes the gradient of g of one channel further and writes g itself
+// into m.g.
+func (b *convLayerBackward) channel(m convMemory, token, c int) {
+	half, n := b.k/2, b.d
+	cond, time := b.cond[token*b.ldcond:][:n], b.time[token*b.ldtime:][:n]
+	dcond, dtime := b.dcond[token*b.lddcond:][:n], b.dtime[token*b.lddtime:][:n]
+	at := (token*b.in + c) * n
+	x, dg := b.x[at:at+n], m.dg[c*n:][:n]
+	g, step := m.g[half:], 1
+	if !b.tapColumns {
+		g, step = m.g[(c/tileCols*(n+b.k-1)+half)*tileCols+c%tileCols:], tileCols
+	}
+	for i, v := range x {
+		s := v + cond[i]
+		if b.skip != nil {
+			s = v + b.skip[at+i] + cond[i]
+		}
+		g[i*step] = s * time[i]
+		dtime[i] += dg[i] * s
+		dg[i] *= time[i]
+		dcond[i] += dg[i]
+	}
+	if b.dx != nil {
+		copy(b.dx[at:at+n], dg)
+	}
+}
+
+// addSums adds a group's sums for output channel o to its gradients.
+func (b *convLayerBackward) addSums(dw []float32, dbias *float32, sums []float32, o int) {
+	*dbias += sums[len(sums)-b.outUp+o]
+	if b.tapColumns {
+		for t := range dw {
+			dw[t] += sums[o*tileCols+t]
+		}
+		return
+	}
+	ld := b.panels * tileCols
+	for t := range b.k {
+		for c, v := range sums[(t*b.outUp+o)*ld:][:b.in] {
+			dw[c*b.k+t] += v
+		}
+	}
+}
+
+// sum is Σ x, taken in four interleaved parts.
+func sum(x []float32) float32 {
+	var s0, s1, s2, s3 float32
+	for len(x) >= 4 {
+		s0, s1, s2, s3 = s0+x[0], s1+x[1], s2+x[2], s3+x[3]
+		x = x[4:]
+	}
+	for _, v := range x {
+		s0 += v
+	}
+	return (s0 + s1) + (s2 + s3)
+}
