@@ -1,0 +1,16 @@
+// Package evaluate scores models on labelled images with ONNX Runtime and tells
+// whether they are good and new: accuracy with its interval, how alike two
+// models err, how far they lie from each other, and what trivial baselines
+// reach.
+//
+// Read in this order: dataset.go (images into network input), runtime.go
+// (libonnxruntime), session.go and scorer.go (many models over one data set, on
+// every core), statistics.go (intervals, and the overlap of wrong predictions),
+// distance.go (distances between models, in token space), baselines.go (noised
+// and averaged originals), evaluate.go (all of it, for a list of models and
+// their originals), result.go (the JSON object rpg.evaluate/1), verdict.go (what
+// the figures allow to say) and table.go (the same for people).
+//
+// Package evaluate/fetch, beside it, gets the data set and the library. Nothing
+// here touches the network.
+package evaluate
