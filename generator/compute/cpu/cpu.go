@@ -15,6 +15,10 @@ const (
 	errForeign  = "compute: buffer of another device"
 	errRowRange = "compute: row number out of range"
 	errBeta     = "compute: beta is neither 0 nor 1"
+	errStep     = "compute: AdamW counts its steps from 1"
+	errValid    = "compute: number of valid values out of range"
+
+	errPrediction = "compute: no such prediction"
 )
 
 // device is a compute.Device. All its methods run to their end before they
@@ -24,6 +28,7 @@ type device struct {
 	kernel *kernel // of the matrix products
 	pool   *pool
 	gemm   gemmJob
+	sums   []float64 // of sumRows
 }
 
 // Open returns the device of this machine's processor with the given number of

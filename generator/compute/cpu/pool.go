@@ -123,10 +123,10 @@ func (d *device) spans(n int, f func(lo, hi int)) {
 	d.parallel((n+span-1)/span, func(_, i int) { f(i*span, min(n, (i+1)*span)) })
 }
 
-// rows calls f(lo, hi) in parallel for groups of the given number of rows of
-// cols values each, about span values a group.
+// rows calls f(lo, hi) in parallel for groups of rows of cols values each,
+// about span values a group.
 func (d *device) rows(rows, cols int, f func(lo, hi int)) {
-	step := max(1, span/max(1, cols))
+	step := rowGroup(cols)
 	if rows <= step {
 		if rows > 0 {
 			f(0, rows)
@@ -135,3 +135,21 @@ func (d *device) rows(rows, cols int, f func(lo, hi int)) {
 	}
 	d.parallel((rows+step-1)/step, func(_, i int) { f(i*step, min(rows, (i+1)*step)) })
 }
+
+// sumRows is rows for an f that returns its share of a sum. The shares are
+// added in the order of the rows.
+func (d *device) sumRows(rows, cols int, f func(lo, hi int) float64) float64 {
+	step := rowGroup(cols)
+	n := (rows + step - 1) / step
+	if len(d.sums) < n {
+		d.sums = make([]float64, n)
+	}
+	d.parallel(n, func(_, i int) { d.sums[i] = f(i*step, min(rows, (i+1)*step)) })
+	var total float64
+	for _, s := range d.sums[:n] {
+		total += s
+	}
+	return total
+}
+
+func rowGroup(cols int) int { return max(1, span/max(1, cols)) }

@@ -1,0 +1,122 @@
+package cpu
+
+import (
+	"math"
+
+	"rpg/generator/compute"
+)
+
+func (d *device) LayerNorm(y, x, shift, scale compute.Matrix, eps float32) {
+	n, cols := x.Rows, x.Cols
+	out, outStride := matOf(y, n, cols)
+	xs, xStride := inputOf(x, n, cols)
+	modulated := !absent(scale)
+	if modulated == absent(shift) {
+		panic(errShape)
+	}
+	var shifts, scales []float32
+	var shiftStride, scaleStride int
+	if modulated {
+		shifts, shiftStride = inputOf(shift, n, cols)
+		scales, scaleStride = inputOf(scale, n, cols)
+	}
+	d.rows(n, cols, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			in, o := xs[i*xStride:][:cols], out[i*outStride:][:cols]
+			mean, inverse := moments(in, eps)
+			if !modulated {
+				for j, v := range in {
+					o[j] = (v - mean) * inverse
+				}
+				continue
+			}
+			s, g := shifts[i*shiftStride:][:cols], scales[i*scaleStride:][:cols]
+			for j, v := range in {
+				o[j] = (v-mean)*inverse*(1+g[j]) + s[j]
+			}
+		}
+	})
+}
+
+// With n the normalized row, g = dy·(1+scale) and means over the row,
+// dx += (g - mean(g) - n·mean(g·n)) / sqrt(var+eps).
+func (d *device) LayerNormBackward(dx, dshift, dscale, dy, x, scale compute.Matrix, eps float32) {
+	n, cols := x.Rows, x.Cols
+	dxs, dxStride := matOf(dx, n, cols)
+	dys, dyStride := inputOf(dy, n, cols)
+	xs, xStride := inputOf(x, n, cols)
+	modulated := !absent(scale)
+	if modulated == absent(dshift) || modulated == absent(dscale) {
+		panic(errShape)
+	}
+	var scales, dshifts, dscales []float32
+	var scaleStride, dshiftStride, dscaleStride int
+	if modulated {
+		scales, scaleStride = inputOf(scale, n, cols)
+		dshifts, dshiftStride = matOf(dshift, n, cols)
+		dscales, dscaleStride = matOf(dscale, n, cols)
+	}
+	d.rows(n, cols, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			in, up, down := xs[i*xStride:][:cols], dys[i*dyStride:][:cols], dxs[i*dxStride:][:cols]
+			mean, inverse := moments(in, eps)
+			var sum, product float64 // of g and g·n
+			if !modulated {
+				for j, v := range in {
+					g := float64(up[j])
+					sum += g
+					product += g * float64((v-mean)*inverse)
+				}
+				meanG, meanGN := float32(sum/float64(cols)), float32(product/float64(cols))
+				for j, v := range in {
+					down[j] += inverse * (up[j] - meanG - (v-mean)*inverse*meanGN)
+				}
+				continue
+			}
+			scale := scales[i*scaleStride:][:cols]
+			ds, dg := dshifts[i*dshiftStride:][:cols], dscales[i*dscaleStride:][:cols]
+			for j, v := range in {
+				normal := (v - mean) * inverse
+				ds[j] = up[j]
+				dg[j] = up[j] * normal
+				g := float64(up[j] * (1 + scale[j]))
+				sum += g
+				product += g * float64(normal)
+			}
+			meanG, meanGN := float32(sum/float64(cols)), float32(product/float64(cols))
+			for j, v := range in {
+				down[j] += inverse * (up[j]*(1+scale[j]) - meanG - (v-mean)*inverse*meanGN)
+			}
+		}
+	})
+}
+
+// moments returns the mean of x and 1/sqrt(var+eps), summed in float64.
+func moments(x []float32, eps float32) (mean, inverse float32) {
+	var s0, s1, s2, s3 float64 // four, so that additions need not wait for each other
+	i := 0
+	for ; i+4 <= len(x); i += 4 {
+		s0 += float64(x[i])
+		s1 += float64(x[i+1])
+		s2 += float64(x[i+2])
+		s3 += float64(x[i+3])
+	}
+	for ; i < len(x); i++ {
+		s0 += float64(x[i])
+	}
+	m := (s0 + s1 + s2 + s3) / float64(len(x))
+	s0, s1, s2, s3 = 0, 0, 0, 0
+	for i = 0; i+4 <= len(x); i += 4 {
+		d0, d1, d2, d3 := float64(x[i])-m, float64(x[i+1])-m, float64(x[i+2])-m, float64(x[i+3])-m
+		s0 += d0 * d0
+		s1 += d1 * d1
+		s2 += d2 * d2
+		s3 += d3 * d3
+	}
+	for ; i < len(x); i++ {
+		d := float64(x[i]) - m
+		s0 += d * d
+	}
+	variance := (s0 + s1 + s2 + s3) / float64(len(x))
+	return float32(m), float32(1 / math.Sqrt(variance+float64(eps)))
+}
