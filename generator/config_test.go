@@ -1,0 +1,107 @@
+package generator
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+func TestPresetsAreValid(t *testing.T) {
+	for _, p := range Presets {
+		for _, parameters := range []int{1, 3_000, 10_853, 272_474, 1_248_424, 11_700_000} {
+			r, err := Resolve(parameters, []Override{{"preset", p, "flag --preset"}})
+			if err != nil {
+				t.Errorf("preset %s for %d parameters: %v", p, parameters, err)
+			}
+			if r.Config.Preset != p {
+				t.Errorf("preset %s resolved to %q", p, r.Config.Preset)
+			}
+		}
+	}
+}
+
+// TestPaperPreset holds the preset against the published script for CNN(m),
+// workspace/compare/ours_cnnmedium.py.
+func TestPaperPreset(t *testing.T) {
+	r, err := Resolve(10_853, []Override{{"preset", "paper", ""}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key, want := range map[string]string{
+		"token-dim": "256", "width": "256", "state": "32", "layers": "2", "head-dim": "64", "residual": "false",
+		"denoiser": "conv", "channels": "1,32,64,128,64,32,1", "kernel": "7", "diffusion-batch": "0", "batch": "8",
+		"steps": "30000", "lr": "0.0001", "weight-decay": "0", "prediction": "eps", "stats": "paper",
+		"diffusion-steps": "1000", "beta-min": "0.0001", "beta-max": "0.02", "clip": "0", "ema": "0", "warmup": "0",
+	} {
+		if got := r.Config.Value(key); got != want {
+			t.Errorf("%s is %s, want %s", key, got, want)
+		}
+	}
+}
+
+func TestResolveOrder(t *testing.T) {
+	r, err := Resolve(10_853, []Override{
+		{"lr", "0.5", "recipe r.yaml"}, {"steps", "700", "recipe r.yaml"}, {"lr", "0.25", "--set"}, {"channels", "1, 8,1", "flag --channels"}, {"preset", "paper", "--set"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []struct{ key, value, origin string }{
+		{"lr", "0.25", "--set"}, {"steps", "700", "recipe r.yaml"}, {"channels", "1,8,1", "flag --channels"},
+		{"preset", "paper", "--set"}, {"batch", "8", "preset paper"}, {"seed", "1", "default"},
+	} {
+		if v, o := r.Config.Value(want.key), r.Origins[want.key]; v != want.value || o != want.origin {
+			t.Errorf("%s is %s from %q, want %s from %q", want.key, v, o, want.value, want.origin)
+		}
+	}
+}
+
+// TestValuesRoundTrip: what Value prints, set reads.
+func TestValuesRoundTrip(t *testing.T) {
+	r, err := Resolve(10_853, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var other Config
+	for _, k := range Keys() {
+		if err := other.set(k, r.Config.Value(k)); err != nil {
+			t.Errorf("%s: %v", k, err)
+		}
+	}
+	if other.SHA256() != r.Config.SHA256() {
+		t.Error("the configuration changed on its way through text")
+	}
+}
+
+func TestRefusedValues(t *testing.T) {
+	for _, c := range []struct{ key, value, says string }{
+		{"lr", "NaN", "finite"}, {"lr", "-1", "lr"}, {"lr", "1e3", "lr"}, {"steps", "0", "steps"}, {"steps", "1.5", "whole"},
+		{"width", "6", "multiple of 4"}, {"width", "0", "width"}, {"head-dim", "7", "divisor"}, {"kernel", "4", "odd"},
+		{"channels", "1,8,4,1", "both ends"}, {"channels", "2,2,2", "start and end"}, {"channels", "1,x,1", "whole"}, {"channels", "1,1", "three"},
+		{"warmup", "999999999", "warmup"}, {"ema", "1", "ema"}, {"residual", "maybe", "true or false"}, {"seed", "-1", "seed"},
+		{"denoiser", "unet", "mlp or conv"}, {"prediction", "score", "eps"}, {"recurrent", "gru", "mamba2"}, {"granularity", "channel", "tensor"},
+		{"stats", "none", "pooled"}, {"beta-max", "1e-9", "beta-max"}, {"preset", "slow", "fast"}, {"token-dim", "-5", "token-dim"}, {"batch", "1e9", "whole"},
+	} {
+		_, err := Resolve(10_853, []Override{{c.key, c.value, "test"}})
+		if err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s=%s: %v, want an error that says %q", c.key, c.value, err, c.says)
+		}
+	}
+	_, err := Resolve(10_853, []Override{{"learning-rate", "1", "test"}})
+	var unknown *UnknownKeyError
+	if !errors.As(err, &unknown) || unknown.Key != "learning-rate" {
+		t.Errorf("unknown key: %v", err)
+	}
+}
+
+func TestLearningRate(t *testing.T) {
+	c := Config{LR: 2, Warmup: 4, Steps: 104}
+	for _, p := range []struct {
+		step int
+		want float64
+	}{{0, 0.5}, {3, 2}, {4, 2}, {54, 1}, {104, 0}} {
+		if got := c.learningRate(p.step); !(got-p.want <= 1e-12 && p.want-got <= 1e-12) {
+			t.Errorf("step %d: %v, want %v", p.step, got, p.want)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package generator
+
+import "rpg/generator/compute"
+
+// A denoiser predicts, for each token by itself, from a noisy token x_t [D],
+// its time t and its prototype z [M]. It works on up to a fixed number of rows.
+//
+// What depends on z alone and on t alone is computed apart, because while
+// sampling the one stays the same over all steps and the other over all rows.
+type denoiser interface {
+	alloc(dev compute.Device, train bool)
+	// condition takes the prototypes z [rows, M] of the rows to come.
+	condition(dev compute.Device, z compute.Matrix)
+	// time takes the times t, one a row, or a single one for all rows.
+	time(dev compute.Device, t compute.Buffer)
+	// predict returns the prediction [rows, D] for x [rows, D].
+	predict(dev compute.Device, x compute.Matrix) compute.Matrix
+	// backward takes the gradient of the last prediction, adds to the
+	// parameters' gradients and computes dz [rows, M].
+	backward(dev compute.Device, dpred, dz compute.Matrix)
+	// multiplies is the number of multiply-adds of one row's forward pass.
+	multiplies() int
+}
+
+// timeFeatures is the width of the sinusoidal features of t.
+const timeFeatures = 256
+
+// timeMLP embeds t: Linear(256 -> width), SiLU, Linear(width -> width).
+type timeMLP struct {
+	width         int
+	first, second *linear
+
+	rows       int
+	f, a, b, e compute.Matrix // features, pre-activation, SiLU, embedding
+	da, db, de compute.Matrix
+}
+
+func newTimeMLP(ps *params, width int) *timeMLP {
+	return &timeMLP{width: width,
+		first:  newLinear(ps, "denoiser.time.0", timeFeatures, width, true),
+		second: newLinear(ps, "denoiser.time.2", width, width, true)}
+}
+
+func (k *timeMLP) alloc(dev compute.Device, rows int, train bool) {
+	k.rows = rows
+	if !train {
+		k.rows = 1 // sampling: all rows share one time
+	}
+	matrix := func(cols int) compute.Matrix { return compute.MatrixOf(dev.Alloc(k.rows*cols), k.rows, cols) }
+	k.f, k.a, k.b, k.e = matrix(timeFeatures), matrix(k.width), matrix(k.width), matrix(k.width)
+	if train {
+		k.da, k.db, k.de = matrix(k.width), matrix(k.width), matrix(k.width)
+	}
+}
+
+// forward returns the embedding: one row for each t, or one row with stride 0
+// for all when t is a single time.
+func (k *timeMLP) forward(dev compute.Device, t compute.Buffer) compute.Matrix {
+	dev.TimeFeatures(k.f, t)
+	k.first.forward(dev, k.a, k.f)
+	dev.SiLU(k.b.Data, k.a.Data)
+	k.second.forward(dev, k.e, k.b)
+	return k.e
+}
+
+// backward takes the gradient of the embedding from de.
+func (k *timeMLP) backward(dev compute.Device) {
+	k.second.backward(dev, k.db, k.de, k.b, 0)
+	dev.SiLUBackward(k.da.Data, k.db.Data, k.a.Data)
+	k.first.backward(dev, compute.Matrix{}, k.da, k.f, 0)
+}
+
+func (k *timeMLP) multiplies() int { return k.first.multiplies() + k.second.multiplies() }

@@ -1,0 +1,32 @@
+// Package generator learns to generate the weight tokens of a zoo of models by
+// recurrent diffusion (RPG, arXiv 2501.11587) and samples new ones.
+//
+// It knows tokens, not models: tokenize turns ONNX weights into tokens, and a
+// compute.Device, handed in by the caller, does the arithmetic.
+//
+// Read in this order:
+//
+//	config.go      what can be set, the presets, where each value came from
+//	params.go      all parameters in one flat buffer
+//	linear.go      the one dense layer
+//	mamba.go       a Mamba-2 layer, forward and backward
+//	recurrent.go   positions and states -> prototypes z
+//	mlp.go         the denoiser of preset fast;  conv.go  the published one
+//	diffusion.go   schedule, samplers as linear steps
+//	train.go       one training step; the loop
+//	sample.go      prototypes, noise, denoising, in windows of tokens
+//	run.go         the run folder, its lock and its checkpoints
+//
+// # Letters
+//
+//	N  models in a batch                D  token width
+//	L  tokens in a model's sequence     M  width of the recurrent model
+//	H  heads of width P, H·P = 2M       S  state size
+//	K  kernel width                     C  channels
+//	T  diffusion steps, t in 0..T-1     W  width of the mlp denoiser
+//	d + name  gradient
+//
+// Layers are written once, forward and backward side by side. Every random
+// number is a pure function of (seed, purpose, step, index), so a run that was
+// stopped and resumed equals one that never stopped, bit for bit.
+package generator

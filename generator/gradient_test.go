@@ -1,0 +1,81 @@
+package generator
+
+import (
+	"math"
+	"testing"
+
+	"rpg/generator/compute"
+)
+
+// TestGradients holds the gradient of every parameter of whole networks
+// against a central difference of the loss: moving one tensor along its own
+// gradient g by ±h·g/|g| must change the loss by 2h|g|.
+func TestGradients(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		overrides []Override
+	}{
+		{"mlp-x0", []Override{{"denoiser", "mlp", ""}, {"prediction", "x0", ""}}},
+		{"mlp-v-all-tokens", []Override{{"denoiser", "mlp", ""}, {"prediction", "v", ""}, {"diffusion-batch", "0", ""}}},
+		{"mlp-no-residual-one-layer", []Override{{"denoiser", "mlp", ""}, {"residual", "false", ""}, {"layers", "1", ""}}},
+		{"conv-eps", []Override{{"denoiser", "conv", ""}, {"prediction", "eps", ""}}},
+		{"conv-two-skips-repeated-tokens", []Override{{"denoiser", "conv", ""}, {"channels", "1,4,6,4,1", ""}, {"diffusion-batch", "70", ""}}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			zoo, _ := testZoo(t, 3, 512)
+			dev := openCPU(t, 2)
+			tr := newTrainer(dev, small(t, c.overrides...).Config, zoo)
+			ps := &tr.net.ps
+			start := ps.initial(7)
+			for i := range start[:ps.trained] { // away from the zeros of the start
+				start[i] += 0.1 * float32(2*compute.Uniform(7, stream(purposeInit, 1<<40), uint64(i))-1)
+			}
+			loss := func(values []float32) float64 {
+				dev.Upload(ps.value, values)
+				tr.gradients()
+				var x [1]float32
+				if err := dev.Download(x[:], tr.loss); err != nil {
+					t.Fatal(err)
+				}
+				return float64(x[0])
+			}
+			loss(start)
+			grad := make([]float32, ps.trained)
+			if err := dev.Download(grad, ps.grad); err != nil {
+				t.Fatal(err)
+			}
+			checked := 0
+			for _, p := range ps.named("", grad) {
+				norm := 0.0
+				for _, g := range p.values {
+					norm += float64(g) * float64(g)
+				}
+				norm = math.Sqrt(norm)
+				if !(norm > 0) {
+					if p.name != "state.weight" {
+						t.Errorf("%s: the gradient is %v", p.name, norm)
+					}
+					continue
+				}
+				h := min(0.03, 2e-3/norm)
+				moved := func(sign float64) []float32 {
+					out := append([]float32(nil), start...)
+					for i, x := range ps.find(p.name, out) {
+						ps.find(p.name, out)[i] = x + float32(sign*h*float64(p.values[i])/norm)
+					}
+					return out
+				}
+				got := (loss(moved(1)) - loss(moved(-1))) / (2 * h)
+				// The loss is about 1 in float32: what cannot be told from
+				// its rounding is not judged.
+				if noise := 4e-7 / h; !(math.Abs(got-norm) <= 0.02*norm+noise) {
+					t.Errorf("%s: slope along the gradient is %v, want %v", p.name, got, norm)
+				}
+				checked++
+			}
+			if checked < len(ps.list)*2/3 {
+				t.Errorf("only %d of %d tensors have a gradient", checked, len(ps.list))
+			}
+		})
+	}
+}

@@ -1,0 +1,51 @@
+package generator
+
+import "rpg/generator/compute"
+
+// linear is y = x·Wᵀ + b with W [out, in] and b [out] (absent without bias).
+type linear struct {
+	in, out int
+	w, b    *param
+}
+
+func newLinear(ps *params, name string, in, out int, bias bool) *linear {
+	l := &linear{in: in, out: out, w: ps.uniform(matrixParam, name+".weight", fanIn(in), out, in)}
+	if bias {
+		l.b = ps.uniform(vectorParam, name+".bias", fanIn(in), out)
+	}
+	return l
+}
+
+// newZeroLinear starts at 0: a layer whose effect is learned from nothing.
+func newZeroLinear(ps *params, name string, in, out int) *linear {
+	return &linear{in: in, out: out,
+		w: ps.constant(matrixParam, name+".weight", 0, out, in),
+		b: ps.constant(vectorParam, name+".bias", 0, out)}
+}
+
+// forward computes y [rows, out] from x [rows, in].
+func (l *linear) forward(dev compute.Device, y, x compute.Matrix) { l.forwardAdd(dev, y, x, 0) }
+
+// forwardAdd computes y = beta·y + x·Wᵀ + b.
+func (l *linear) forwardAdd(dev compute.Device, y, x compute.Matrix, beta float32) {
+	var bias compute.Buffer
+	if l.b != nil {
+		bias = l.b.value
+	}
+	dev.Gemm(y, x, compute.MatrixOf(l.w.value, l.out, l.in), false, true, beta, bias)
+}
+
+// backward adds to the gradients of W and b and computes dx = beta·dx + dy·W.
+// An absent dx is not computed.
+func (l *linear) backward(dev compute.Device, dx, dy, x compute.Matrix, beta float32) {
+	dev.Gemm(compute.MatrixOf(l.w.grad, l.out, l.in), dy, x, true, false, 1, nil)
+	if l.b != nil {
+		dev.ColumnSums(l.b.grad, dy)
+	}
+	if dx.Data != nil {
+		dev.Gemm(dx, dy, compute.MatrixOf(l.w.value, l.out, l.in), false, false, beta, nil)
+	}
+}
+
+// multiplies is the number of multiply-adds of one row's forward pass.
+func (l *linear) multiplies() int { return l.in * l.out }

@@ -1,0 +1,150 @@
+package generator
+
+import (
+	"math"
+
+	"rpg/generator/compute"
+)
+
+// A param is one tensor of the network inside the flat buffers of params.
+type param struct {
+	name  string
+	shape []int
+	n     int
+	kind  paramKind
+	fill  func(u float64) float64 // initial value from a uniform number
+	value compute.Buffer
+	grad  compute.Buffer // nil for running statistics and for sampling
+}
+
+type paramKind int
+
+const (
+	matrixParam  paramKind = iota // weight decay applies
+	vectorParam                   // no weight decay: biases, scales, states
+	runningParam                  // not trained: BatchNorm running statistics
+)
+
+// params holds every parameter of a network in one flat buffer, matrices
+// first, then vectors, then running statistics: one operation each suffices
+// for clearing gradients, for their norm, for AdamW and for the average.
+type params struct {
+	list     []*param
+	value    compute.Buffer
+	grad     compute.Buffer
+	matrices int // values that decay
+	trained  int // values with a gradient
+	total    int
+}
+
+// uniform declares a matrix or vector drawn from ±bound.
+func (ps *params) uniform(kind paramKind, name string, bound float64, shape ...int) *param {
+	return ps.declare(kind, name, func(u float64) float64 { return (2*u - 1) * bound }, shape...)
+}
+
+// constant declares a tensor that starts at v everywhere.
+func (ps *params) constant(kind paramKind, name string, v float64, shape ...int) *param {
+	return ps.declare(kind, name, func(float64) float64 { return v }, shape...)
+}
+
+func (ps *params) declare(kind paramKind, name string, fill func(u float64) float64, shape ...int) *param {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	p := &param{name: name, shape: shape, n: n, kind: kind, fill: fill}
+	ps.list = append(ps.list, p)
+	return p
+}
+
+// alloc places all declared tensors on the device. Gradients are allocated for
+// training only. Values are zero until setInitial or a checkpoint fills them.
+func (ps *params) alloc(dev compute.Device, train bool) {
+	var sizes [3]int
+	for _, p := range ps.list {
+		sizes[p.kind] += p.n
+	}
+	ps.matrices = sizes[matrixParam]
+	ps.trained = ps.matrices + sizes[vectorParam]
+	ps.total = ps.trained + sizes[runningParam]
+	ps.value = dev.Alloc(ps.total)
+	if train {
+		ps.grad = dev.Alloc(ps.trained)
+	}
+	next := [3]int{0, ps.matrices, ps.trained}
+	for _, p := range ps.list {
+		lo := next[p.kind]
+		next[p.kind] += p.n
+		p.value = ps.value.Slice(lo, lo+p.n)
+		if train && p.kind != runningParam {
+			p.grad = ps.grad.Slice(lo, lo+p.n)
+		}
+	}
+}
+
+// initial returns the flat starting values, a function of the seed alone.
+func (ps *params) initial(seed uint64) []float32 {
+	out := make([]float32, ps.total)
+	next := [3]int{0, ps.matrices, ps.trained}
+	for i, p := range ps.list {
+		lo := next[p.kind]
+		next[p.kind] += p.n
+		for j := range p.n {
+			out[lo+j] = float32(p.fill(compute.Uniform(seed, stream(purposeInit, uint64(i)), uint64(j))))
+		}
+	}
+	return out
+}
+
+// named cuts a flat copy of the values into the tensors of a checkpoint, in the
+// order of declaration.
+func (ps *params) named(prefix string, flat []float32) []namedTensor {
+	next := [3]int{0, ps.matrices, ps.trained}
+	var out []namedTensor
+	for _, p := range ps.list {
+		lo := next[p.kind]
+		next[p.kind] += p.n
+		if lo+p.n <= len(flat) {
+			out = append(out, namedTensor{prefix + p.name, p.shape, flat[lo : lo+p.n]})
+		}
+	}
+	return out
+}
+
+// find returns the values of one tensor in a flat copy.
+func (ps *params) find(name string, flat []float32) []float32 {
+	for _, t := range ps.named("", flat) {
+		if t.name == name {
+			return t.values
+		}
+	}
+	panic("generator: no such parameter")
+}
+
+// namedTensor is one tensor on its way to or from a checkpoint.
+type namedTensor struct {
+	name   string
+	shape  []int
+	values []float32
+}
+
+// A purpose keeps the random streams of one seed apart.
+type purpose uint64
+
+const (
+	purposeInit purpose = iota + 1
+	purposeModels
+	purposeRows
+	purposeTimes
+	purposeNoise
+	purposeState
+	purposeStart
+	purposeStep
+)
+
+// stream numbers a random stream: a purpose and what it is for (a step, a
+// tensor, a token).
+func stream(p purpose, k uint64) uint64 { return uint64(p)<<56 | k }
+
+// fanIn is the usual bound of a dense layer with n inputs.
+func fanIn(n int) float64 { return 1 / math.Sqrt(float64(n)) }

@@ -1,0 +1,259 @@
+package generator
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"rpg/generator/compute"
+	"rpg/tokenize"
+)
+
+// Zoo is what the generator learns from: the tokens of every checkpoint.
+type Zoo struct {
+	Tokenizer *tokenize.Tokenizer
+	Count     int       // checkpoints
+	Tokens    []float32 // [Count, L, D]
+	Sources   []string  // where each checkpoint came from
+}
+
+// network is the recurrent model and the denoiser with one set of parameters.
+type network struct {
+	ps  params
+	rec *recurrent
+	den denoiser
+}
+
+// newNetwork builds the network for models sequences in the recurrent part and
+// rows tokens in the denoiser. checkpoints is the number of states.
+func newNetwork(dev compute.Device, c Config, l *tokenize.Layout, checkpoints, models, rows int, train bool) *network {
+	n := declareNetwork(c, l.Tokens(), checkpoints, models, rows)
+	n.ps.alloc(dev, train)
+	n.rec.alloc(dev, l.Positions(c.Width), train)
+	n.den.alloc(dev, train)
+	return n
+}
+
+// declareNetwork names every parameter without touching a device.
+func declareNetwork(c Config, l, checkpoints, models, rows int) *network {
+	n := &network{}
+	n.rec = newRecurrent(&n.ps, c, checkpoints, models, l)
+	if c.Denoiser == "conv" {
+		n.den = newConv(&n.ps, c, rows)
+	} else {
+		n.den = newMLP(&n.ps, c, rows)
+	}
+	return n
+}
+
+// trainer holds the network, the optimizer's state and the buffers of a step.
+type trainer struct {
+	dev    compute.Device
+	cfg    Config
+	zoo    *Zoo
+	l, d   int
+	models int // N
+	rows   int // tokens in a step
+	sched  schedule
+	net    *network
+
+	m, v, ema compute.Buffer // optimizer moments, averaged weights
+	step      int            // steps done
+
+	x0, eps, xt, target, dpred compute.Matrix
+	z, dz                      compute.Matrix // rows of the prototypes
+	t, a, b, loss, norm        compute.Buffer
+	valid, pick                compute.Ints
+	host                       hostRows
+	layoutValid                []int32
+}
+
+// hostRows is the step's input before it is uploaded.
+type hostRows struct {
+	x0, t, a, b []float32
+	valid, pick []int32
+	order       []int
+}
+
+func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
+	layout := &zoo.Tokenizer.Layout
+	tr := &trainer{dev: dev, cfg: c, zoo: zoo, l: layout.Tokens(), d: c.TokenDim, sched: newSchedule(c), layoutValid: layout.Valid()}
+	tr.models = min(c.Batch, zoo.Count)
+	tr.rows = c.DiffusionBatch
+	if tr.rows == 0 {
+		tr.rows = tr.models * tr.l
+	}
+	tr.net = newNetwork(dev, c, layout, zoo.Count, tr.models, tr.rows, true)
+	ps := &tr.net.ps
+	dev.Upload(ps.value, ps.initial(c.Seed))
+	tr.m, tr.v, tr.ema = dev.Alloc(ps.trained), dev.Alloc(ps.trained), dev.Alloc(ps.total)
+	dev.Copy(tr.ema, ps.value)
+
+	matrix := func(cols int) compute.Matrix { return compute.MatrixOf(dev.Alloc(tr.rows*cols), tr.rows, cols) }
+	tr.x0, tr.eps, tr.xt, tr.target, tr.dpred = matrix(tr.d), matrix(tr.d), matrix(tr.d), matrix(tr.d), matrix(tr.d)
+	tr.z, tr.dz = matrix(c.Width), matrix(c.Width)
+	tr.t, tr.a, tr.b = dev.Alloc(tr.rows), dev.Alloc(tr.rows), dev.Alloc(tr.rows)
+	tr.loss, tr.norm = dev.Alloc(1), dev.Alloc(1)
+	tr.valid, tr.pick = dev.AllocInts(tr.rows), dev.AllocInts(tr.rows)
+	tr.host = hostRows{make([]float32, tr.rows*tr.d), make([]float32, tr.rows), make([]float32, tr.rows), make([]float32, tr.rows),
+		make([]int32, tr.rows), make([]int32, tr.rows), make([]int, tr.models*tr.l)}
+	return tr
+}
+
+// drawModels picks the step's checkpoints, each at most once.
+func (tr *trainer) drawModels() []int {
+	index := make([]int, tr.zoo.Count)
+	for i := range index {
+		index[i] = i
+	}
+	for i := range tr.models {
+		j := i + compute.Intn(tr.cfg.Seed, stream(purposeModels, uint64(tr.step)), uint64(i), len(index)-i)
+		index[i], index[j] = index[j], index[i]
+	}
+	return index[:tr.models]
+}
+
+// drawRows fills the step's tokens: all of the batch's once, or a random choice
+// in which none comes twice before all have come once; and a time for each.
+func (tr *trainer) drawRows(models []int) {
+	h, seed, all := &tr.host, tr.cfg.Seed, tr.models*tr.l
+	for i := range h.order {
+		h.order[i] = i
+	}
+	for i := range tr.rows {
+		at := i % all
+		if tr.cfg.DiffusionBatch > 0 {
+			j := at + compute.Intn(seed, stream(purposeRows, uint64(tr.step)), uint64(i), all-at)
+			h.order[at], h.order[j] = h.order[j], h.order[at]
+		}
+		row := h.order[at]
+		h.pick[i] = int32(row)
+		h.valid[i] = tr.layoutValid[row%tr.l]
+		t := compute.Intn(seed, stream(purposeTimes, uint64(tr.step)), uint64(i), tr.cfg.DiffusionSteps)
+		h.t[i] = float32(t)
+		h.a[i], h.b[i] = float32(math.Sqrt(tr.sched.abar[t])), float32(math.Sqrt(1-tr.sched.abar[t]))
+		src := (models[row/tr.l]*tr.l + row%tr.l) * tr.d
+		copy(h.x0[i*tr.d:(i+1)*tr.d], tr.zoo.Tokens[src:src+tr.d])
+	}
+	dev := tr.dev
+	dev.Upload(tr.x0.Data, h.x0)
+	dev.Upload(tr.t, h.t)
+	dev.Upload(tr.a, h.a)
+	dev.Upload(tr.b, h.b)
+	dev.UploadInts(tr.valid, h.valid)
+	dev.UploadInts(tr.pick, h.pick)
+}
+
+// gradients computes the loss of the next step and all gradients.
+func (tr *trainer) gradients() {
+	dev, net := tr.dev, tr.net
+	models := tr.drawModels()
+	tr.drawRows(models)
+	z := net.rec.forward(dev, net.rec.stateTable(net.rec.states.value), models)
+	dev.Gather(tr.z, z, tr.pick, 0)
+	dev.Normal(tr.eps.Data, tr.cfg.Seed, stream(purposeNoise, uint64(tr.step)))
+	dev.Diffuse(tr.xt, tr.target, tr.x0, tr.eps, tr.a, tr.b, tr.cfg.prediction())
+	net.den.condition(dev, tr.z)
+	net.den.time(dev, tr.t)
+	pred := net.den.predict(dev, tr.xt)
+	dev.MaskedMSE(tr.loss, tr.dpred, pred, tr.target, tr.valid)
+
+	dev.Zero(net.ps.grad)
+	net.den.backward(dev, tr.dpred, tr.dz)
+	dev.Zero(net.rec.gradient().Data)
+	dev.ScatterAdd(net.rec.gradient(), tr.dz, tr.pick)
+	net.rec.backward(dev)
+}
+
+// update applies the gradients: clipping, AdamW, the average.
+func (tr *trainer) update() {
+	dev, ps, c := tr.dev, &tr.net.ps, tr.cfg
+	dev.SquaredSum(tr.norm, ps.grad)
+	adam := func(lo, hi int, decay float64) {
+		if lo == hi {
+			return
+		}
+		dev.AdamW(compute.AdamW{P: ps.value.Slice(lo, hi), G: ps.grad.Slice(lo, hi), M: tr.m.Slice(lo, hi), V: tr.v.Slice(lo, hi),
+			Norm: tr.norm, MaxNorm: float32(c.Clip), LR: float32(c.learningRate(tr.step)),
+			Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Decay: float32(decay), Step: tr.step + 1})
+	}
+	adam(0, ps.matrices, c.WeightDecay)
+	adam(ps.matrices, ps.trained, 0)
+	dev.EMA(tr.ema, ps.value, float32(c.emaDecay(tr.step)))
+}
+
+// learningRate of step (from 0): linear warm-up, then cosine to 0.
+func (c Config) learningRate(step int) float64 {
+	if step < c.Warmup {
+		return c.LR * float64(step+1) / float64(c.Warmup)
+	}
+	x := float64(step-c.Warmup) / float64(max(1, c.Steps-c.Warmup))
+	return c.LR * 0.5 * (1 + math.Cos(math.Pi*x))
+}
+
+// emaDecay grows with the steps taken, so that the average forgets the start.
+func (c Config) emaDecay(step int) float64 {
+	return min(c.EMA, float64(1+step)/float64(10+step))
+}
+
+// StepEvent reports one training step.
+type StepEvent struct {
+	Step     int // steps done
+	Loss     float64
+	GradNorm float64
+	LR       float64
+}
+
+// DivergedError says that training produced a value that is not finite. The
+// last good checkpoint is kept.
+type DivergedError struct {
+	Step int
+	What string
+}
+
+func (e *DivergedError) Error() string {
+	return fmt.Sprintf("generator: training diverged at step %d: %s", e.Step, e.What)
+}
+
+// next does one step.
+func (tr *trainer) next() (StepEvent, error) {
+	lr := tr.cfg.learningRate(tr.step)
+	tr.gradients()
+	tr.update()
+	var loss, norm [1]float32
+	if err := tr.dev.Download(loss[:], tr.loss); err != nil {
+		return StepEvent{}, err
+	}
+	if err := tr.dev.Download(norm[:], tr.norm); err != nil {
+		return StepEvent{}, err
+	}
+	tr.step++
+	e := StepEvent{tr.step, float64(loss[0]), math.Sqrt(float64(norm[0])), lr}
+	if what := notFinite(e); what != "" {
+		return e, &DivergedError{tr.step, what}
+	}
+	return e, nil
+}
+
+func notFinite(e StepEvent) string {
+	if math.IsNaN(e.Loss) || math.IsInf(e.Loss, 0) {
+		return fmt.Sprintf("the loss is %v", e.Loss)
+	}
+	if math.IsNaN(e.GradNorm) || math.IsInf(e.GradNorm, 0) {
+		return fmt.Sprintf("the norm of the gradients is %v", e.GradNorm)
+	}
+	return ""
+}
+
+// Hooks are what the caller of Train wants to know. Any may be nil.
+type Hooks struct {
+	Step  func(StepEvent)
+	Saved func(step int, path string)
+	// Evaluate scores the weights learned so far; Train calls it after every
+	// EvalEvery steps and at the end, after saving.
+	Evaluate  func(ctx context.Context, step int) error
+	EvalEvery int
+	SaveEvery int           // steps between checkpoints; 0: by SaveAfter alone
+	SaveAfter time.Duration // time between checkpoints; 0: by SaveEvery alone
+}

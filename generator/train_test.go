@@ -1,0 +1,200 @@
+package generator
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// trainIn runs a training in dir to its end or until stop says so.
+func trainIn(t *testing.T, dir string, r Resolved, zoo *Zoo, template string, threads int, h Hooks) error {
+	t.Helper()
+	run, err := Create(dir, r, zoo, template, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer run.Close()
+	return run.Train(context.Background(), openCPU(t, threads), zoo, h)
+}
+
+func sameFile(t *testing.T, name, a, b string) {
+	t.Helper()
+	x, err := os.ReadFile(filepath.Join(a, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := os.ReadFile(filepath.Join(b, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(x, y) {
+		t.Errorf("%s differs between %s and %s", name, a, b)
+	}
+}
+
+// TestResume: stopping after any step and resuming, with another number of
+// threads, gives the bytes of a run that never stopped.
+func TestResume(t *testing.T) {
+	for _, denoiser := range []string{"mlp", "conv"} {
+		t.Run(denoiser, func(t *testing.T) {
+			zoo, template := testZoo(t, 4, 512)
+			r := small(t, Override{"denoiser", denoiser, ""})
+			whole, parts := t.TempDir(), t.TempDir()
+			if err := trainIn(t, whole, r, zoo, template, 1, Hooks{}); err != nil {
+				t.Fatal(err)
+			}
+			for _, stop := range []int{1, 3, 4} {
+				run, err := Create(parts, r, zoo, template, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithCancel(context.Background())
+				err = run.Train(ctx, openCPU(t, 1+stop%3), zoo, Hooks{Step: func(e StepEvent) {
+					if e.Step == stop {
+						cancel()
+					}
+				}})
+				run.Close()
+				if !errors.Is(err, ErrInterrupted) {
+					t.Fatalf("stopped at %d: %v, want ErrInterrupted", stop, err)
+				}
+			}
+			if err := trainIn(t, parts, r, zoo, template, 3, Hooks{}); err != nil {
+				t.Fatal(err)
+			}
+			sameFile(t, modelFile, whole, parts)
+			sameFile(t, stateFile, whole, parts)
+			b, err := os.ReadFile(filepath.Join(parts, metricsFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if lines := strings.Count(string(b), "\n"); lines != r.Config.Steps {
+				t.Errorf("metrics.jsonl has %d lines, want one for each of %d steps", lines, r.Config.Steps)
+			}
+			// Running it once more changes nothing.
+			if err := trainIn(t, parts, r, zoo, template, 1, Hooks{Step: func(e StepEvent) { t.Errorf("step %d again", e.Step) }}); err != nil {
+				t.Fatal(err)
+			}
+			sameFile(t, modelFile, whole, parts)
+		})
+	}
+}
+
+// TestDiverged: a loss that is not finite ends training and keeps the last
+// good checkpoint.
+func TestDiverged(t *testing.T) {
+	zoo, template := testZoo(t, 2, 512)
+	dir := t.TempDir()
+	r := small(t, Override{"lr", "10", ""}, Override{"clip", "0", ""}, Override{"steps", "400", ""}, Override{"denoiser", "conv", ""}, Override{"prediction", "eps", ""})
+	zoo.Tokens[5] = float32(math.Inf(1)) // a checkpoint that tokenize would refuse
+	err := trainIn(t, dir, r, zoo, template, 2, Hooks{SaveEvery: 1})
+	var diverged *DivergedError
+	if !errors.As(err, &diverged) {
+		t.Fatalf("got %v, want a DivergedError", err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, stateFile)); diverged.Step > 1 && err != nil {
+		t.Errorf("no checkpoint was kept: %v", err)
+	}
+}
+
+// TestLossFalls: twenty steps of each denoiser, against the losses that this
+// program gave when it was written, each within a few percent.
+func TestLossFalls(t *testing.T) {
+	zoo, template := testZoo(t, 4, 512)
+	for _, c := range []struct {
+		denoiser, prediction string
+	}{{"mlp", "x0"}, {"mlp", "v"}, {"conv", "eps"}} {
+		t.Run(c.denoiser+"-"+c.prediction, func(t *testing.T) {
+			r := small(t, Override{"denoiser", c.denoiser, ""}, Override{"prediction", c.prediction, ""}, Override{"steps", "60", ""}, Override{"lr", "0.01", ""})
+			var losses []float64
+			if err := trainIn(t, t.TempDir(), r, zoo, template, 2, Hooks{Step: func(e StepEvent) { losses = append(losses, e.Loss) }}); err != nil {
+				t.Fatal(err)
+			}
+			first, last := mean(losses[:5]), mean(losses[len(losses)-5:])
+			if !(last < 0.9*first) {
+				t.Errorf("the loss went from %.3f to %.3f, want it to fall by a tenth at least", first, last)
+			}
+		})
+	}
+}
+
+func mean(x []float64) float64 {
+	sum := 0.0
+	for _, v := range x {
+		sum += v
+	}
+	return sum / float64(len(x))
+}
+
+// TestSampleAlone: a model depends on its seed, not on what is sampled beside
+// it, on windows, or on threads.
+func TestSampleAlone(t *testing.T) {
+	zoo, template := testZoo(t, 3, 512)
+	for _, denoiser := range []string{"mlp", "conv"} {
+		t.Run(denoiser, func(t *testing.T) {
+			dir := t.TempDir()
+			if err := trainIn(t, dir, small(t, Override{"denoiser", denoiser, ""}), zoo, template, 2, Hooks{}); err != nil {
+				t.Fatal(err)
+			}
+			run, err := Open(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			o := DefaultSampling()
+			o.Count, o.Seed, o.Steps, o.Eta = 30, 5, 4, 0.5
+			many, _, err := run.Sample(context.Background(), openCPU(t, 2), o, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range []int{0, 17, 29} {
+				o.Count, o.Seed = 1, 5+uint64(i)
+				one, _, err := run.Sample(context.Background(), openCPU(t, 1), o, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for j, v := range one[0].Tokens {
+					if math.Float32bits(v) != math.Float32bits(many[i].Tokens[j]) {
+						t.Fatalf("model %d: value %d is %v alone and %v among 30", i, j, v, many[i].Tokens[j])
+					}
+				}
+			}
+			if same := fmt.Sprint(many[0].Tokens[:8]) == fmt.Sprint(many[1].Tokens[:8]); same {
+				t.Error("two seeds gave the same values")
+			}
+		})
+	}
+}
+
+// TestSampleStates: a named state is used, the mean is none of them.
+func TestSampleStates(t *testing.T) {
+	zoo, template := testZoo(t, 3, 512)
+	dir := t.TempDir()
+	if err := trainIn(t, dir, small(t), zoo, template, 2, Hooks{}); err != nil {
+		t.Fatal(err)
+	}
+	run, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := DefaultSampling()
+	o.Steps = 3
+	for _, state := range []string{"0", "2", "mean"} {
+		o.State = state
+		s, _, err := run.Sample(context.Background(), openCPU(t, 1), o, nil)
+		if err != nil || s[0].State != state {
+			t.Fatalf("state %s: %v, sampled with %q", state, err, s[0].State)
+		}
+	}
+	for _, state := range []string{"3", "-1", "none", ""} {
+		o.State = state
+		if _, _, err := run.Sample(context.Background(), openCPU(t, 1), o, nil); err == nil {
+			t.Errorf("state %q was accepted", state)
+		}
+	}
+}

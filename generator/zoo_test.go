@@ -1,0 +1,81 @@
+package generator
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"rpg/fixtures"
+	"rpg/generator/compute"
+	"rpg/generator/compute/cpu"
+	"rpg/onnxio"
+	"rpg/tokenize"
+)
+
+// testZoo reads the first checkpoints of the embedded zoo, tokens D wide. It
+// also returns the path of the first model.
+func testZoo(t *testing.T, checkpoints, D int) (*Zoo, string) {
+	t.Helper()
+	names, err := fs.Glob(fixtures.Zoo(), "*.onnx")
+	if err != nil || len(names) < checkpoints {
+		t.Fatalf("the embedded zoo has %d models (%v), want at least %d", len(names), err, checkpoints)
+	}
+	dir := t.TempDir()
+	var models []*onnxio.Model
+	for _, name := range names[:checkpoints] {
+		b, err := fs.ReadFile(fixtures.Zoo(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, filepath.Base(name))
+		if err := os.WriteFile(path, b, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		m, err := onnxio.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { m.Close() })
+		models = append(models, m)
+	}
+	tok, err := tokenize.Build(models, tokenize.Options{TokenDim: D, Stats: "pooled", Granularity: "tensor"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := &Zoo{Tokenizer: tok, Count: checkpoints}
+	size := tok.Layout.Tokens() * D
+	z.Tokens = make([]float32, checkpoints*size)
+	for i, m := range models {
+		if err := tok.Encode(m, z.Tokens[i*size:(i+1)*size]); err != nil {
+			t.Fatal(err)
+		}
+		z.Sources = append(z.Sources, m.Path)
+	}
+	return z, models[0].Path
+}
+
+func openCPU(t *testing.T, threads int) compute.Device {
+	t.Helper()
+	dev, err := cpu.Open(threads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { dev.Close() })
+	return dev
+}
+
+// small is a configuration that trains in moments.
+func small(t *testing.T, overrides ...Override) Resolved {
+	t.Helper()
+	base := []Override{
+		{"token-dim", "512", "test"}, {"width", "16", "test"}, {"state", "8", "test"}, {"head-dim", "8", "test"},
+		{"denoiser-width", "24", "test"}, {"blocks", "2", "test"}, {"channels", "1,4,6,8,6,4,1", "test"}, {"kernel", "3", "test"},
+		{"batch", "2", "test"}, {"diffusion-batch", "40", "test"}, {"steps", "8", "test"}, {"warmup", "2", "test"},
+	}
+	r, err := Resolve(10_853, append(base, overrides...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
