@@ -3,10 +3,18 @@ package computetest
 // operations lists all operations, in the order of compute.Device.
 func operations() []Operation {
 	return []Operation{
+		zero(), copies(), add(), combine(),
+		gemm(), columnSums(),
 		silu(), siluBackward(),
+		gather(), scatterAdd(),
 		causalConv(), causalConvBackward(),
+		ssd(), ssdBackward(),
 		gatedRMSNorm(), gatedRMSNormBackward(),
+		layerNorm(), layerNormBackward(),
+		gateAdd(), gateAddBackward(),
 		convLayer(), convLayerBackward(),
 		batchNormELU(), batchNormELUBackward(),
+		timeFeatures(), normal(), diffuse(), maskedMSE(),
+		squaredSum(), adamW(), ema(),
 	}
 }

@@ -9,7 +9,7 @@ import "rpg/generator/compute"
 func (d *device) ConvLayer(a compute.ConvLayer) {
 	l := d.newConvLayer(a)
 	y := sized(a.Y, a.Tokens*a.Out*a.D)
-	rows := up(a.Out, tileRows)
+	rows := roundUp(a.Out, tileRows)
 	common := d.common(rows*a.K*a.In + rows)
 	w, bias := common[:rows*a.K*a.In], common[rows*a.K*a.In:]
 	clear(bias)
@@ -22,9 +22,6 @@ func (d *device) ConvLayer(a compute.ConvLayer) {
 		l.convolve(y[token*a.Out*a.D:][:a.Out*a.D], g, w, bias, a.In, a.Out, tile)
 	})
 }
-
-// up is n rounded up to a multiple of step.
-func up(n, step int) int { return (n + step - 1) / step * step }
 
 // convLayer holds the checked arguments that both directions share.
 type convLayer struct {
@@ -43,7 +40,7 @@ func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
 	}
 	l := convLayer{in: a.In, out: a.Out, k: a.K, d: a.D, tile: chooseTile(d.kernel.name)}
 	// The last tile reads tileCols values from the last tap on.
-	l.padded = up(up(a.D, tileCols)+a.K-1, 16)
+	l.padded = roundUp(roundUp(a.D, tileCols)+a.K-1, 16)
 	l.x = sized(a.X, a.Tokens*a.In*a.D)
 	if a.Skip != nil {
 		l.skip = sized(a.Skip, a.Tokens*a.In*a.D)

@@ -19,7 +19,7 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 	b.dcond, b.lddcond = matOf(a.DCond, a.Tokens, a.D)
 	b.dtime, b.lddtime = matOf(a.DTime, a.Tokens, a.D)
 	dw, dbias := sized(a.DW, a.Out*a.In*a.K), sized(a.DBias, a.Out)
-	b.outUp, b.inUp = up(a.Out, tileRows), up(a.In, tileRows)
+	b.outUp, b.inUp = roundUp(a.Out, tileRows), roundUp(a.In, tileRows)
 	b.panels, b.sums = (a.In+tileCols-1)/tileCols, a.K
 	if a.In == 1 && a.K <= tileCols {
 		b.tapColumns, b.sums = true, 1

@@ -1,0 +1,215 @@
+package cpu
+
+import (
+	"math"
+
+	"rpg/generator/compute"
+)
+
+// SSD computes the scan in chunks of Q tokens (Dao & Gu 2024, section 6). With
+// decay_l = exp(dt_l·A), for one head of one chunk whose first state is H0 [P, S]:
+//
+//	E[i,j] = decay_{j+1}·…·decay_i for j <= i, else 0
+//	Y = (C·Bᵀ ∘ E)·(dt·X) + (decay_0·…·decay_i)·C·H0ᵀ + D·X
+//	H0 of the next chunk = (decay_0·…·decay_{Q-1})·H0 + (dt·E[Q-1,:]·X)ᵀ·B
+//
+// First the states go from chunk to chunk, in parallel over sequences and heads;
+// then chunks are independent of each other, and C·Bᵀ serves all heads.
+//
+// Decays over several tokens are products of the decays of tokens, each at most
+// 1, as in the recurrence itself; nothing is ever divided by a decay.
+func (d *device) SSD(a compute.SSD) {
+	t := d.newSSD(a)
+	y, ldy := matOf(a.Y, a.N*a.L, a.H*a.P)
+	t.keepRates(d, d.common(2*a.H*a.N*a.L))
+	d.parallel(a.N*a.H, func(worker, i int) {
+		t.passStates(d, d.scratch(worker, t.passMemory(d)), i/a.H, i%a.H)
+	})
+	d.parallel(a.N*t.chunks, func(worker, i int) {
+		t.chunkForward(d, d.scratch(worker, t.forwardMemory(d)), y, ldy, i/t.chunks, i%t.chunks)
+	})
+}
+
+// negligible is a decay below which a token counts as forgotten: far below what
+// float32 can tell from 0 beside other tokens, and far above the numbers near
+// the end of its range, which are slow.
+const negligible = 1e-20
+
+// ssd holds the checked arguments that both directions share.
+type ssd struct {
+	n, l, h, p, s, chunk, chunks int
+	x, b, c, dt                  []float32
+	ldx, ldb, ldc, lddt          int
+	dtBias, aLog, d, states      []float32
+	steps, decays                []float32 // [h, n·l]: softplus(dt+bias) and exp(step·A)
+}
+
+func (d *device) newSSD(a compute.SSD) ssd {
+	if a.N < 0 || a.L < 0 || a.H < 1 || a.P < 1 || a.S < 1 || a.Chunk < 1 {
+		panic(errShape)
+	}
+	t := ssd{n: a.N, l: a.L, h: a.H, p: a.P, s: a.S, chunk: a.Chunk, chunks: a.Chunks()}
+	t.x, t.ldx = inputOf(a.X, a.N*a.L, a.H*a.P)
+	t.b, t.ldb = inputOf(a.B, a.N*a.L, a.S)
+	t.c, t.ldc = inputOf(a.C, a.N*a.L, a.S)
+	t.dt, t.lddt = inputOf(a.DT, a.N*a.L, a.H)
+	t.dtBias, t.aLog, t.d = sized(a.DTBias, a.H), sized(a.ALog, a.H), sized(a.D, a.H)
+	t.states = sized(a.States, a.N*t.chunks*a.H*a.P*a.S)
+	return t
+}
+
+// keepRates fills steps and decays, for which memory is given.
+func (t *ssd) keepRates(d *device, memory []float32) {
+	rows := t.n * t.l
+	t.steps, t.decays = memory[:t.h*rows], memory[t.h*rows:]
+	d.rows(rows, t.h, func(lo, hi int) {
+		for h, bias := range t.dtBias {
+			rate := float32(-math.Exp(float64(t.aLog[h])))
+			for row := lo; row < hi; row++ {
+				step := softplus(t.dt[row*t.lddt+h] + bias)
+				t.steps[h*rows+row] = step
+				t.decays[h*rows+row] = exp(step * rate)
+			}
+		}
+	})
+}
+
+// softplus is ln(1+e^v). With u = e^-|v| and s = u/(2+u) <= 1/3,
+// ln(1+u) = 2·(s + s³/3 + s⁵/5 + …).
+func softplus(v float32) float32 {
+	u := exp(-max(v, -v))
+	s := u / (2 + u)
+	q := s * s
+	r := 1 + q*(1.0/3+q*(1.0/5+q*(1.0/7+q*(1.0/9+q*(1.0/11+q*(1.0/13+q*(1.0/15+q*(1.0/17))))))))
+	return max(v, 0) + 2*s*r
+}
+
+// span of tokens: chunk k of sequence seq has q rows from row on.
+func (t *ssd) rowsOf(seq, k int) (row, q int) {
+	return seq*t.l + k*t.chunk, min(t.chunk, t.l-k*t.chunk)
+}
+
+// rates returns the step sizes and decays of one head in q rows from row on.
+func (t *ssd) rates(row, q, head int) (steps, decays []float32) {
+	at := head*t.n*t.l + row
+	return t.steps[at : at+q], t.decays[at : at+q]
+}
+
+// state returns state k of a buffer that is shaped like States.
+func (t *ssd) state(states []float32, seq, k, head int) []float32 {
+	at := ((seq*t.chunks+k)*t.h + head) * t.p * t.s
+	return states[at : at+t.p*t.s]
+}
+
+func (t *ssd) passMemory(d *device) int {
+	return t.chunk*(t.p+1) + d.sgemmScratch(t.p, t.s, t.chunk)
+}
+
+// passStates computes the states of one head at the starts of chunks.
+func (t *ssd) passStates(d *device, scratch []float32, seq, head int) {
+	after, scratch := cut(scratch, t.chunk)
+	x, scratch := cut(scratch, t.chunk*t.p)
+	clear(t.state(t.states, seq, 0, head))
+	for k := range t.chunks - 1 {
+		row, q := t.rowsOf(seq, k)
+		steps, decays := t.rates(row, q, head)
+		total := productsAfter(after, decays)
+		for j, v := range steps {
+			scaleTo(x[j*t.p:(j+1)*t.p], t.x[(row+j)*t.ldx+head*t.p:], v*after[j])
+		}
+		next := t.state(t.states, seq, k+1, head)
+		scaleTo(next, t.state(t.states, seq, k, head), total)
+		d.sgemm(scratch, true, false, t.p, t.s, q, x, t.p, t.b[row*t.ldb:], t.ldb, 1, next, t.s)
+	}
+}
+
+func cut(memory []float32, n int) (piece, rest []float32) { return memory[:n:n], memory[n:] }
+
+// scaleTo: dst = factor·src, over the length of dst.
+func scaleTo(dst, src []float32, factor float32) {
+	src = src[:len(dst)]
+	for i, v := range src {
+		dst[i] = factor * v
+	}
+}
+
+// productsAfter: dst[j] = the product of decays after j. It returns that of all.
+func productsAfter(dst, decays []float32) float32 {
+	product := float32(1)
+	for j := len(decays) - 1; j >= 0; j-- {
+		dst[j] = product
+		product = notNegligible(product * decays[j])
+	}
+	return product
+}
+
+// productsUpTo: dst[i] = the product of decays up to and with i.
+func productsUpTo(dst, decays []float32) {
+	product := float32(1)
+	for i, v := range decays {
+		product = notNegligible(product * v)
+		dst[i] = product
+	}
+}
+
+func notNegligible(v float32) float32 {
+	if v < negligible {
+		return 0
+	}
+	return v
+}
+
+func (t *ssd) forwardMemory(d *device) int {
+	return t.chunk*(2*t.chunk+t.s+2) + d.sgemmScratch(t.chunk, max(t.chunk, t.p), max(t.chunk, t.s))
+}
+
+// chunkForward computes Y of all heads in one chunk.
+func (t *ssd) chunkForward(d *device, scratch, y []float32, ldy, seq, k int) {
+	row, q := t.rowsOf(seq, k)
+	cb, scratch := cut(scratch, t.chunk*t.chunk)
+	mixed, scratch := cut(scratch, t.chunk*t.chunk) // C·Bᵀ ∘ E, times dt
+	weights, scratch := cut(scratch, t.chunk)
+	upTo, scratch := cut(scratch, t.chunk)
+	decayed, scratch := cut(scratch, t.chunk*t.s)
+	b, c := t.b[row*t.ldb:], t.c[row*t.ldc:]
+	d.sgemm(scratch, false, true, q, q, t.s, c, t.ldc, b, t.ldb, 0, cb, q)
+	clear(mixed) // above the diagonal it stays 0
+	for head := range t.h {
+		steps, decays := t.rates(row, q, head)
+		first := 0 // tokens before this one are forgotten
+		for i, decay := range decays {
+			w := weights[:i+1]
+			first = forget(w[:i], first, decay)
+			w[i] = steps[i]
+			from, to := cb[i*q:i*q+i+1], mixed[i*q:i*q+i+1]
+			clear(to[:first])
+			for j := first; j <= i; j++ {
+				to[j] = from[j] * w[j]
+			}
+		}
+		x, out := t.x[row*t.ldx+head*t.p:], y[row*ldy+head*t.p:]
+		for i := range q {
+			scaleTo(out[i*ldy:i*ldy+t.p], x[i*t.ldx:], t.d[head])
+		}
+		d.sgemm(scratch, false, false, q, t.p, q, mixed, q, x, t.ldx, 1, out, ldy)
+		if k > 0 {
+			productsUpTo(upTo, decays)
+			for i := range q {
+				scaleTo(decayed[i*t.s:(i+1)*t.s], c[i*t.ldc:], upTo[i])
+			}
+			d.sgemm(scratch, false, true, q, t.p, t.s, decayed, t.s, t.state(t.states, seq, k, head), t.s, 1, out, ldy)
+		}
+	}
+}
+
+// forget multiplies the weights from first on by decay and returns the first one
+// that still counts; those before it are not looked at again.
+func forget(w []float32, first int, decay float32) int {
+	for j := first; j < len(w); j++ {
+		w[j] *= decay
+	}
+	for first < len(w) && w[first] < negligible {
+		first++
+	}
+	return first
+}

@@ -1,0 +1,267 @@
+package cpu
+
+import (
+	"math"
+
+	"rpg/generator/compute"
+)
+
+// SSDBackward mirrors SSD: first the gradients of the states go back from chunk
+// to chunk, in parallel over sequences and heads; then chunks are independent,
+// and each sums what its heads give to DB, DC and C·Bᵀ in the order of the
+// heads.
+func (d *device) SSDBackward(a compute.SSDBackward) {
+	b := ssdBackward{ssd: d.newSSD(a.SSD)}
+	rows := a.N * a.L
+	b.dy, b.lddy = inputOf(a.DY, rows, a.H*a.P)
+	b.dx, b.lddx = matOf(a.DX, rows, a.H*a.P)
+	b.db, b.lddb = matOf(a.DB, rows, a.S)
+	b.dc, b.lddc = matOf(a.DC, rows, a.S)
+	b.ddt, b.ldddt = matOf(a.DDT, rows, a.H)
+	ddtBias, daLog, dd := sized(a.DDTBias, a.H), sized(a.DALog, a.H), sized(a.DD, a.H)
+
+	items := a.N * b.chunks
+	rates, common := cut(d.common(2*a.H*rows+len(b.states)+3*a.H*items), 2*a.H*rows)
+	b.dstates, b.sums = cut(common, len(b.states))
+	b.keepRates(d, rates)
+	d.parallel(a.N*a.H, func(worker, i int) {
+		b.passStates(d, d.scratch(worker, b.passMemory(d)), i/a.H, i%a.H)
+	})
+	d.parallel(items, func(worker, i int) {
+		b.chunkBackward(d, d.scratch(worker, b.memory(d)), i)
+	})
+	for head := range a.H {
+		var total [3]float64
+		for i := range items {
+			for j, v := range b.sums[(i*a.H+head)*3:][:3] {
+				total[j] += float64(v)
+			}
+		}
+		ddtBias[head] += float32(total[0])
+		daLog[head] += float32(total[1])
+		dd[head] += float32(total[2])
+	}
+}
+
+type ssdBackward struct {
+	ssd
+	dy, dx, db, dc, ddt           []float32
+	lddy, lddx, lddb, lddc, ldddt int
+	dstates                       []float32 // gradients of the states at the ENDS of chunks, like States; none for the last chunk
+	sums                          []float32 // [n·chunks, h, 3]: parts of the gradients of dtBias, aLog, d
+}
+
+func (b *ssdBackward) passMemory(d *device) int {
+	return b.chunk*(b.s+1) + d.sgemmScratch(b.p, b.s, b.chunk)
+}
+
+// passStates computes the gradients of one head's states at the ends of chunks.
+func (b *ssdBackward) passStates(d *device, scratch []float32, seq, head int) {
+	upTo, scratch := cut(scratch, b.chunk)
+	c, scratch := cut(scratch, b.chunk*b.s)
+	for k := b.chunks - 1; k > 0; k-- {
+		row, q := b.rowsOf(seq, k)
+		_, decays := b.rates(row, q, head)
+		productsUpTo(upTo, decays)
+		for i, v := range upTo[:q] {
+			scaleTo(c[i*b.s:(i+1)*b.s], b.c[(row+i)*b.ldc:], v)
+		}
+		before, beta := b.state(b.dstates, seq, k-1, head), float32(0)
+		if k < b.chunks-1 {
+			scaleTo(before, b.state(b.dstates, seq, k, head), upTo[q-1])
+			beta = 1
+		}
+		d.sgemm(scratch, true, false, b.p, b.s, q, b.dy[row*b.lddy+head*b.p:], b.lddy, c, b.s, beta, before, b.s)
+	}
+}
+
+// ssdChunk is the working memory of one chunk and what is known of it.
+type ssdChunk struct {
+	seq, k, row, q int
+	cb, dcb        []float32 // C·Bᵀ and its gradient, [q, q], on and below the diagonal
+	mixed, dmixed  []float32 // C·Bᵀ ∘ E and dY·Xᵀ, [q, q]
+	weights        []float32 // E of the current row
+	upTo, after    []float32 // decays from the start and to the end of the chunk
+	du             []float32 // [q, p]: the gradient of dt·X
+	side           []float32 // [q, s]
+	// Gradients of dt·A: that of token l is the sum of early over l and all tokens
+	// after it and of late over all tokens before it.
+	early, late []float32
+	rest        []float32 // for sgemm
+}
+
+func (b *ssdBackward) memory(d *device) int {
+	q := b.chunk
+	return q*(4*q+5+b.p+b.s) + d.sgemmScratch(max(q, b.p), max(q, b.s, b.p), max(q, b.s, b.p))
+}
+
+// chunkBackward handles all heads of one chunk.
+func (b *ssdBackward) chunkBackward(d *device, scratch []float32, item int) {
+	m := ssdChunk{seq: item / b.chunks, k: item % b.chunks}
+	m.row, m.q = b.rowsOf(m.seq, m.k)
+	q := m.q
+	m.cb, scratch = cut(scratch, q*q)
+	m.dcb, scratch = cut(scratch, q*q)
+	m.mixed, scratch = cut(scratch, q*q)
+	m.dmixed, scratch = cut(scratch, q*q)
+	m.weights, scratch = cut(scratch, q)
+	m.upTo, scratch = cut(scratch, q)
+	m.after, scratch = cut(scratch, q)
+	m.early, scratch = cut(scratch, q)
+	m.late, scratch = cut(scratch, q)
+	m.du, scratch = cut(scratch, q*b.p)
+	m.side, m.rest = cut(scratch, q*b.s)
+	in, out := b.b[m.row*b.ldb:], b.c[m.row*b.ldc:]
+	db, dc := b.db[m.row*b.lddb:], b.dc[m.row*b.lddc:]
+	d.sgemm(m.rest, false, true, q, q, b.s, out, b.ldc, in, b.ldb, 0, m.cb, q)
+	clear(m.dcb)
+	clear(m.mixed)
+	clearRows(db, b.lddb, q, b.s)
+	clearRows(dc, b.lddc, q, b.s)
+	for head := range b.h {
+		b.headBackward(d, &m, b.sums[(item*b.h+head)*3:][:3], head)
+	}
+	d.sgemm(m.rest, false, false, q, b.s, q, m.dcb, q, in, b.ldb, 1, dc, b.lddc)
+	d.sgemm(m.rest, true, false, q, b.s, q, m.dcb, q, out, b.ldc, 1, db, b.lddb)
+}
+
+// headBackward handles one head of a chunk. With U = dt·X, and dH0 and dH the
+// gradients of the states at the start and the end of the chunk:
+//
+//	dU = (C·Bᵀ ∘ E)ᵀ·dY + after·B·dHᵀ
+//	dX = dt·dU + D·dY
+//	d(C·Bᵀ) = dY·Uᵀ ∘ E
+//	dC += upTo·dY·H0,  dB += after·U·dH
+//
+// The decay of token l takes part in E[i,j] for j < l <= i, in upTo[i] for
+// i >= l, in after[j] for j < l, and in what is left of H0 at the end.
+func (b *ssdBackward) headBackward(d *device, m *ssdChunk, sums []float32, head int) {
+	q := m.q
+	steps, decays := b.rates(m.row, q, head)
+	x, dy := b.x[m.row*b.ldx+head*b.p:], b.dy[m.row*b.lddy+head*b.p:]
+	productsUpTo(m.upTo, decays)
+	total := productsAfter(m.after, decays)
+	clear(m.early)
+	clear(m.late)
+
+	d.sgemm(m.rest, false, true, q, q, b.p, dy, b.lddy, x, b.ldx, 0, m.dmixed, q)
+	m.inside(steps, decays)
+	d.sgemm(m.rest, true, false, q, b.p, q, m.mixed, q, dy, b.lddy, 0, m.du, b.p)
+	var whole float64 // gradient of the logarithm of the decay over the whole chunk
+	if m.k < b.chunks-1 {
+		whole = float64(total) * b.fromEnd(d, m, x, steps, head)
+	}
+	if m.k > 0 {
+		b.fromStart(d, m, dy, head)
+	}
+	b.finish(m, sums, x, dy, head, whole)
+}
+
+// inside goes through the decays within the chunk, given dY·Xᵀ in dmixed: it
+// fills mixed, and adds to dcb and early.
+func (m *ssdChunk) inside(steps, decays []float32) {
+	q := m.q
+	first := 0
+	for i, decay := range decays {
+		w := m.weights[:i+1]
+		first = forget(w[:i], first, decay)
+		w[i] = 1
+		cb, mixed, dmixed, dcb := m.cb[i*q:][:i+1], m.mixed[i*q:][:i+1], m.dmixed[i*q:][:i+1], m.dcb[i*q:][:i+1]
+		steps, early := steps[:i+1], m.early[:i+1]
+		clear(mixed[:first])
+		for j := first; j < i; j++ {
+			mixed[j] = cb[j] * w[j]
+			g := dmixed[j] * steps[j] * w[j]
+			dcb[j] += g
+			g *= cb[j]
+			early[j] -= g
+			early[i] += g
+		}
+		mixed[i] = cb[i]
+		dcb[i] += dmixed[i] * steps[i]
+	}
+}
+
+// fromEnd takes in the gradient dH of the state at the end of the chunk. It
+// returns Σ dH·H0.
+func (b *ssdBackward) fromEnd(d *device, m *ssdChunk, x, steps []float32, head int) float64 {
+	q := m.q
+	dstate := b.state(b.dstates, m.seq, m.k, head)
+	for j, v := range m.after[:q] {
+		scaleTo(m.side[j*b.s:(j+1)*b.s], b.b[(m.row+j)*b.ldb:], v)
+	}
+	d.sgemm(m.rest, false, true, q, b.p, b.s, m.side, b.s, dstate, b.s, 1, m.du, b.p)
+	d.sgemm(m.rest, false, false, q, b.s, b.p, x, b.ldx, dstate, b.s, 0, m.side, b.s)
+	for j, v := range m.after[:q] {
+		m.late[j] = addScaled(b.db[(m.row+j)*b.lddb:][:b.s], m.side[j*b.s:], steps[j]*v, b.b[(m.row+j)*b.ldb:])
+	}
+	return dot(dstate, b.state(b.states, m.seq, m.k, head))
+}
+
+// fromStart takes in the state at the start of the chunk.
+func (b *ssdBackward) fromStart(d *device, m *ssdChunk, dy []float32, head int) {
+	q := m.q
+	d.sgemm(m.rest, false, false, q, b.s, b.p, dy, b.lddy, b.state(b.states, m.seq, m.k, head), b.s, 0, m.side, b.s)
+	for i, v := range m.upTo[:q] {
+		m.early[i] += addScaled(b.dc[(m.row+i)*b.lddc:][:b.s], m.side[i*b.s:], v, b.c[(m.row+i)*b.ldc:])
+	}
+}
+
+// finish computes DX and DDT of one head and its sums for the parameters.
+func (b *ssdBackward) finish(m *ssdChunk, sums, x, dy []float32, head int, whole float64) {
+	steps, _ := b.rates(m.row, m.q, head)
+	var sum float64
+	for l := m.q - 1; l >= 0; l-- {
+		sum += float64(m.early[l])
+		m.early[l] = float32(sum)
+	}
+	rate := -math.Exp(float64(b.aLog[head]))
+	var ddtBias, daLog, dd, late float64
+	for l, step := range steps {
+		u, v := x[l*b.ldx:][:b.p], dy[l*b.lddy:][:b.p]
+		dx, du := b.dx[(m.row+l)*b.lddx+head*b.p:][:b.p], m.du[l*b.p:(l+1)*b.p]
+		along, skipped := mix(dx, du, v, u, step, b.d[head])
+		dd += float64(skipped)
+		dlog := float64(m.early[l]) + late + whole // gradient of step·rate
+		late += float64(m.late[l])
+		daLog += dlog * float64(step) * rate
+		slope := 1 / (1 + exp(-b.dt[(m.row+l)*b.lddt+head]-b.dtBias[head]))
+		g := float32(float64(along)+dlog*rate) * slope
+		b.ddt[(m.row+l)*b.ldddt+head] = g
+		ddtBias += float64(g)
+	}
+	sums[0], sums[1], sums[2] = float32(ddtBias), float32(daLog), float32(dd)
+}
+
+// mix: dx = step·du + skip·dy. It returns Σ du·x and Σ dy·x.
+func mix(dx, du, dy, x []float32, step, skip float32) (along, skipped float32) {
+	du, dy, x = du[:len(dx)], dy[:len(dx)], x[:len(dx)]
+	for i, v := range du {
+		dx[i] = step*v + skip*dy[i]
+		along += v * x[i]
+		skipped += dy[i] * x[i]
+	}
+	return along, skipped
+}
+
+// addScaled: dst += factor·src. It returns Σ factor·src·with.
+func addScaled(dst, src []float32, factor float32, with []float32) float32 {
+	src, with = src[:len(dst)], with[:len(dst)]
+	var sum float32
+	for i, v := range src {
+		v *= factor
+		dst[i] += v
+		sum += v * with[i]
+	}
+	return sum
+}
+
+// dot is Σ a·b in float64.
+func dot(a, b []float32) float64 {
+	b = b[:len(a)]
+	var sum float64
+	for i, v := range a {
+		sum += float64(v) * float64(b[i])
+	}
+	return sum
+}
