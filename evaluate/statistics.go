@@ -31,16 +31,16 @@ func Wilson(k, n int) (low, high float64) {
 	return low, high
 }
 
-// Spread sums up one figure over the models of a group.
-type Spread struct {
+// Summary sums up one figure over the models of a group.
+type Summary struct {
 	Mean float64 `json:"mean"`
 	Std  float64 `json:"std"` // over the models, divisor count-1; 0 for one model
 	Min  float64 `json:"min"`
 	Max  float64 `json:"max"`
 }
 
-func spread(values []float64) Spread {
-	s := Spread{Min: math.Inf(1), Max: math.Inf(-1)}
+func summarize(values []float64) Summary {
+	s := Summary{Min: math.Inf(1), Max: math.Inf(-1)}
 	for _, v := range values {
 		s.Mean += v / float64(len(values))
 		s.Min, s.Max = min(s.Min, v), max(s.Max, v)

@@ -1,0 +1,359 @@
+package evaluate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	ort "github.com/yalue/onnxruntime_go"
+
+	"rpg/onnxio"
+)
+
+// ScorerOptions are how a Scorer works; the zero value is good.
+type ScorerOptions struct {
+	Threads  int // goroutines that score; 0 is one for each core available
+	Batch    int // images in one run; 0 is 64, the fastest measured for CIFAR-10 networks
+	Sessions Sessions
+}
+
+// A Scorer scores any number of variants of one graph on one data set. Its
+// methods may not be called at the same time.
+type Scorer struct {
+	template *onnxio.Model
+	data     *Dataset
+	ports    ports
+	threads  int
+	batch    int
+	sessions Sessions
+	options  *ort.SessionOptions
+	shared   *ort.DynamicAdvancedSession // nil until it is first needed
+}
+
+// Score is what one model did on a data set.
+type Score struct {
+	N           int
+	Correct     int      // images whose highest logit is the label's
+	Top5        int      // images whose label is among the five highest logits
+	Wrong       Bitset   // the images that Correct does not count
+	Predictions []uint16 // [N], the class of the highest logit
+}
+
+// Named is met by Values that have a name for messages.
+type Named interface{ Name() string }
+
+// NewScorer makes a Scorer for models of template's graph. It checks that the
+// graph takes the images of d and gives a logit for each class. The template
+// must stay open as long as the Scorer; Close frees what it holds.
+func (r *Runtime) NewScorer(template *onnxio.Model, d *Dataset, o ScorerOptions) (*Scorer, error) {
+	p, err := checkPorts(template, d)
+	if err != nil {
+		return nil, err
+	}
+	s := &Scorer{template: template, data: d, ports: p, threads: o.Threads, batch: o.Batch, sessions: o.Sessions}
+	if s.threads <= 0 {
+		s.threads = runtime.GOMAXPROCS(0)
+	}
+	if s.batch <= 0 {
+		s.batch = 64
+	}
+	if p.batch > 0 {
+		s.batch = p.batch
+	}
+	s.batch = min(s.batch, max(d.Count, p.batch))
+	if s.options, err = newSessionOptions(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close frees the sessions.
+func (s *Scorer) Close() error {
+	var err error
+	if s.shared != nil {
+		err = s.shared.Destroy()
+		s.shared = nil
+	}
+	return errors.Join(err, s.options.Destroy())
+}
+
+// Score scores each of models on every image. Logits that tie count for the
+// lowest index. progress, if not nil, is told after each batch how many images
+// of how many are done, by one goroutine at a time.
+//
+// A model whose logits are not numbers is an error that names it, as is one of
+// another graph than the template's. Once ctx is done Score returns its error
+// within one batch.
+func (s *Scorer) Score(ctx context.Context, models []onnxio.Values, progress func(done, total int)) ([]Score, error) {
+	own := s.sessions == SessionsOwn ||
+		s.sessions == SessionsAuto && (s.data.Count >= ownFrom || len(models) == 1)
+	job := &job{Scorer: s, total: len(models) * s.data.Count, progress: progress}
+	job.batches = (s.data.Count + s.batch - 1) / s.batch
+	for i, v := range models {
+		t := &task{values: v, own: own, ports: s.ports, name: nameOf(v, i)}
+		if m, ok := v.(*onnxio.Model); ok {
+			if diff := s.template.Difference(m); diff != "" {
+				return nil, fmt.Errorf("evaluate: %s: not the graph of %s: %s", m.Path, s.template.Path, diff)
+			}
+			// Models of one graph may name their ports differently.
+			p, err := checkPorts(m, s.data)
+			if err != nil {
+				return nil, err
+			}
+			if own && onDisk(m) {
+				t.ports = p
+			}
+		}
+		t.left.Store(int32(job.batches))
+		t.score = Score{N: s.data.Count, Wrong: NewBitset(s.data.Count), Predictions: make([]uint16, s.data.Count)}
+		job.tasks = append(job.tasks, t)
+	}
+	if !own && s.shared == nil && len(models) > 0 {
+		session, err := openShared(s.template, s.ports, s.options)
+		if err != nil {
+			return nil, err
+		}
+		s.shared = session
+	}
+	return job.run(ctx)
+}
+
+func nameOf(v onnxio.Values, i int) string {
+	switch v := v.(type) {
+	case *onnxio.Model:
+		return v.Path
+	case Named:
+		return v.Name()
+	}
+	return fmt.Sprintf("model %d", i)
+}
+
+// A job is one call of Score: every batch of every model, in that order, taken
+// one at a time by whichever worker is free.
+type job struct {
+	*Scorer
+	tasks    []*task
+	batches  int // of one model
+	next     atomic.Int64
+	total    int
+	progress func(done, total int)
+
+	mu   sync.Mutex
+	done int
+}
+
+// A task is one model within a job. Its session and weights are loaded by the
+// worker that comes first and freed by the one that is last, so that only the
+// models being worked on are in memory.
+type task struct {
+	values  onnxio.Values
+	name    string
+	own     bool
+	ports   ports
+	load    sync.Once
+	loadErr error
+	session *ort.DynamicAdvancedSession
+	weights []ort.Value
+	left    atomic.Int32 // batches not yet done
+
+	mu    sync.Mutex
+	score Score
+}
+
+func (j *job) run(ctx context.Context) ([]Score, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	for range min(j.threads, len(j.tasks)*j.batches) {
+		wg.Go(func() {
+			if err := j.work(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	wg.Wait()
+	var closing error
+	scores := make([]Score, len(j.tasks))
+	for i, t := range j.tasks {
+		closing = errors.Join(closing, t.free()) // nothing to do unless the job was cut short
+		scores[i] = t.score
+	}
+	if err := errors.Join(context.Cause(ctx), closing); err != nil {
+		return nil, err
+	}
+	return scores, nil
+}
+
+// work scores batches until none is left or ctx is done.
+func (j *job) work(ctx context.Context) (err error) {
+	b := &buffers{in: make([]float32, j.batch*j.data.Pixels()), out: make([]float32, j.batch*j.data.Classes)}
+	defer func() { err = errors.Join(err, b.free()) }()
+	for ctx.Err() == nil {
+		unit := int(j.next.Add(1)) - 1
+		if unit >= len(j.tasks)*j.batches {
+			return nil
+		}
+		t := j.tasks[unit/j.batches]
+		t.load.Do(func() { t.loadErr = j.open(t) })
+		if t.loadErr != nil {
+			return t.loadErr
+		}
+		first := unit % j.batches * j.batch
+		n := min(j.batch, j.data.Count-first)
+		if err := j.batchOf(t, b, first, n); err != nil {
+			return err
+		}
+		if t.left.Add(-1) == 0 {
+			if err := t.free(); err != nil {
+				return err
+			}
+		}
+		j.report(n)
+	}
+	return nil
+}
+
+// open readies a model: its own session, or its weights as inputs.
+func (j *job) open(t *task) (err error) {
+	if t.own {
+		t.session, err = openOwn(j.template, t.values, t.name, t.ports, j.options)
+		return err
+	}
+	for i, w := range j.template.Weights() {
+		values := make([]float32, w.Elements)
+		if err := t.values.ReadValues(i, values, 0); err != nil {
+			return fmt.Errorf("evaluate: %s: %w", t.name, err)
+		}
+		shape := make(ort.Shape, len(w.Shape))
+		for d, n := range w.Shape {
+			shape[d] = int64(n)
+		}
+		value, err := ort.NewTensor(shape, values)
+		if err != nil {
+			return fmt.Errorf("evaluate: %s: weight %q: %w", t.name, w.Name, err)
+		}
+		t.weights = append(t.weights, value)
+	}
+	return nil
+}
+
+// free gives back what open took; it may be called again.
+func (t *task) free() (err error) {
+	if t.session != nil {
+		err = t.session.Destroy()
+		t.session = nil
+	}
+	for _, w := range t.weights {
+		err = errors.Join(err, w.Destroy())
+	}
+	t.weights = nil
+	return err
+}
+
+// buffers are one worker's input and output, and the tensors over them for the
+// number of images last asked for.
+type buffers struct {
+	in, out             []float32
+	n                   int
+	inTensor, outTensor *ort.Tensor[float32]
+}
+
+func (b *buffers) size(n int, d *Dataset) (err error) {
+	if b.n == n {
+		return nil
+	}
+	if err := b.free(); err != nil {
+		return err
+	}
+	if b.inTensor, err = ort.NewTensor(ort.NewShape(int64(n), int64(d.Channels), int64(d.Height), int64(d.Width)), b.in); err != nil {
+		return err
+	}
+	if b.outTensor, err = ort.NewTensor(ort.NewShape(int64(n), int64(d.Classes)), b.out); err != nil {
+		return err
+	}
+	b.n = n
+	return nil
+}
+
+func (b *buffers) free() (err error) {
+	if b.inTensor != nil {
+		err = b.inTensor.Destroy()
+	}
+	if b.outTensor != nil {
+		err = errors.Join(err, b.outTensor.Destroy())
+	}
+	b.inTensor, b.outTensor, b.n = nil, nil, 0
+	return err
+}
+
+// batchOf scores images first .. first+n-1.
+func (j *job) batchOf(t *task, b *buffers, first, n int) error {
+	size := n
+	if j.ports.batch > 0 {
+		size = j.batch // the rest holds an earlier batch, whose results are not read
+	}
+	if err := b.size(size, j.data); err != nil {
+		return fmt.Errorf("evaluate: %w", err)
+	}
+	j.data.Fill(b.in, first, n)
+	session := t.session
+	if !t.own {
+		session = j.shared
+	}
+	inputs := append([]ort.Value{b.inTensor}, t.weights...)
+	if err := session.Run(inputs, []ort.Value{b.outTensor}); err != nil {
+		return fmt.Errorf("evaluate: %s: images %d to %d: %w", t.name, first, first+n-1, err)
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range n {
+		logits := b.out[i*j.data.Classes : (i+1)*j.data.Classes]
+		label := int(j.data.Labels[first+i])
+		best, rank, ok := rankOf(logits, label)
+		if !ok {
+			return fmt.Errorf("evaluate: %s: output %q of image %d: expected numbers, found NaN", t.name, t.ports.output, first+i)
+		}
+		t.score.Predictions[first+i] = uint16(best)
+		if rank == 0 {
+			t.score.Correct++
+		} else {
+			t.score.Wrong.Set(first + i)
+		}
+		if rank < 5 {
+			t.score.Top5++
+		}
+	}
+	return nil
+}
+
+// rankOf gives the class of the highest logit and how many classes stand before
+// label when the classes are sorted by falling logit, equal ones by rising
+// index. ok is false if any logit is NaN.
+func rankOf(logits []float32, label int) (best, rank int, ok bool) {
+	mine := logits[label]
+	for c, v := range logits {
+		if math.IsNaN(float64(v)) {
+			return 0, 0, false
+		}
+		if v > logits[best] {
+			best = c
+		}
+		if v > mine || v == mine && c < label {
+			rank++
+		}
+	}
+	return best, rank, true
+}
+
+func (j *job) report(n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.done += n
+	if j.progress != nil {
+		j.progress(j.done, j.total)
+	}
+}

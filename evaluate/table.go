@@ -1,0 +1,131 @@
+package evaluate
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+)
+
+// tableWidth is the most columns that a table takes.
+const tableWidth = 100
+
+// WriteTable writes the result for people: one line for each group, what the
+// columns mean, and the verdicts. Without originals it is WriteModels.
+func (r *Result) WriteTable(w io.Writer) error {
+	if r.group(GroupOriginals) == nil {
+		return r.WriteModels(w)
+	}
+	rows := [][]string{{"group", "models", "top-1 %", "min-max", "top-5 %", "max IoU", "L2 nearest", "ratio"}}
+	for _, g := range r.Groups {
+		row := []string{g.Name, fmt.Sprint(g.Count), fmt.Sprintf("%.2f ± %.2f", 100*g.Top1.Mean, 100*g.Top1.Std),
+			fmt.Sprintf("%.2f-%.2f", 100*g.Top1.Min, 100*g.Top1.Max), fmt.Sprintf("%.2f", 100*g.Top5.Mean), "-", "-", "-"}
+		if g.Similarity != nil {
+			row[5] = fmt.Sprintf("%.3f", g.Similarity.Mean)
+			row[6] = fmt.Sprintf("%.4g", g.Distance.Median)
+		}
+		if g.Distance != nil && g.Distance.Ratio != nil {
+			row[7] = fmt.Sprintf("%.2f", *g.Distance.Ratio)
+		}
+		rows = append(rows, row)
+	}
+	text := r.heading() + "\n" + align(rows) + "\n"
+	text += wrap("top-1: mean ± standard deviation over the models. max IoU: overlap of wrong predictions with the most alike original, mean over the models. " +
+		"L2 nearest: distance to the nearest original in token space (standard deviations), median. ratio: that over the originals' own.")
+	for _, v := range r.Verdicts {
+		text += "\n" + wrap(v)
+	}
+	_, err := io.WriteString(w, text)
+	return err
+}
+
+// WriteModels writes one line for each model that is not a baseline.
+func (r *Result) WriteModels(w io.Writer) error {
+	rows := [][]string{{"model", "right", "top-1 %", "95 % interval", "top-5 %"}}
+	novel := r.group(GroupOriginals) != nil
+	if novel {
+		rows[0] = append(rows[0], "max IoU", "L2 nearest")
+	}
+	for _, m := range r.Models {
+		switch m.Group {
+		case GroupModels, GroupOriginals, GroupGenerated:
+		default:
+			continue
+		}
+		row := []string{shorten(m.Path, 40), fmt.Sprint(m.Correct), fmt.Sprintf("%.2f", 100*m.Top1),
+			fmt.Sprintf("%.2f-%.2f", 100*m.Top1Low, 100*m.Top1High), fmt.Sprintf("%.2f", 100*m.Top5)}
+		switch {
+		case m.Nearest != nil:
+			row = append(row, fmt.Sprintf("%.3f", m.Nearest.IoU), fmt.Sprintf("%.4g", m.Nearest.L2))
+		case novel:
+			row = append(row, "-", "-")
+		}
+		rows = append(rows, row)
+	}
+	_, err := io.WriteString(w, r.heading()+"\n"+align(rows))
+	return err
+}
+
+func (r *Result) heading() string {
+	return fmt.Sprintf("%s, %d images, ONNX Runtime %s on %s, %.0f images/s\n", r.Data.Name, r.Data.Images, r.Runtime, r.Provider, r.ImagesPerS)
+}
+
+// align pads the columns: the first to the left, the others, which are numbers,
+// to the right.
+func align(rows [][]string) string {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		for i, cell := range row {
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			switch {
+			case i == 0:
+				b.WriteString(cell + pad)
+			default:
+				b.WriteString("  " + pad + cell)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// wrap breaks a sentence into lines no wider than a table.
+func wrap(s string) string {
+	var b strings.Builder
+	column := 0
+	for word := range strings.FieldsSeq(s) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case column == 0:
+		case column+1+n > tableWidth:
+			b.WriteByte('\n')
+			column = 0
+		default:
+			b.WriteByte(' ')
+			column++
+		}
+		b.WriteString(word)
+		column += n
+	}
+	b.WriteByte('\n')
+	return b.String()
+}
+
+// shorten keeps the end of a path, which tells models apart, at most n runes.
+func shorten(path string, n int) string {
+	if utf8.RuneCountInString(path) <= n {
+		return path
+	}
+	short := filepath.Join("…", filepath.Base(path))
+	if runes := []rune(short); len(runes) > n {
+		return "…" + string(runes[len(runes)-n+1:])
+	}
+	return short
+}
