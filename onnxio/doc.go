@@ -18,9 +18,9 @@
 // and said so: weights of other types than float32, in subgraphs, in local
 // functions, and sparse ones.
 //
-// Where to start reading: model.go is the entry and the ModelProto; wire.go
-// walks protobuf bytes; tensor.go, graph.go, attribute.go and types.go index
-// the messages below it, with the numbers of fields.go and dtype.go; order.go
+// Where to start reading: model.go is the entry; wire.go walks protobuf
+// bytes; modelproto.go, graph.go, attribute.go, tensor.go and types.go index the
+// messages, outermost first, with the numbers of fields.go and dtype.go; order.go
 // resolves names and finds the canonical order; role.go decides what is a
 // weight; signature.go compares graphs; values.go and canonical.go read values;
 // write.go and inputs.go make new models. sniff.go and error.go are for people.

@@ -57,8 +57,9 @@ type function struct {
 
 // parser reads the structure of a model. It never reads a payload.
 type parser struct {
-	w       *window
-	tensors []*Tensor
+	w        *window
+	tensors  []*Tensor
+	declared float64 // elements of all values whose shape the file declares
 }
 
 // readGraph reads a GraphProto. stored is what Tensor.Stored is to be for its
@@ -77,7 +78,7 @@ func (p *parser) readGraph(c cursor, label, stored string, depth int) (*graph, e
 			return g, nil
 		}
 		switch f.number {
-		case graphNode, graphInitializer, graphInput, graphOutput, graphSparse:
+		case graphNode, graphInitializer, graphInput, graphOutput, graphValueInfo, graphSparse:
 			if err := f.want(p.w, "of graph, number "+fmt.Sprint(f.number), wireBytes); err != nil {
 				return nil, at(err, graphTitle(label), "")
 			}
@@ -116,14 +117,16 @@ func (p *parser) readGraph(c cursor, label, stored string, depth int) (*graph, e
 			}
 			g.stored = append(g.stored, t)
 			p.tensors = append(p.tensors, t)
-		case graphInput, graphOutput:
+		case graphInput, graphOutput, graphValueInfo:
 			v, err := p.readPort(f.body)
 			if err != nil {
 				return nil, at(err, graphTitle(label), "")
 			}
-			if f.number == graphInput {
+			p.declared += v.typ.elements()
+			switch f.number {
+			case graphInput:
 				g.inputs = append(g.inputs, v)
-			} else {
+			case graphOutput:
 				g.outputs = append(g.outputs, v)
 			}
 		}

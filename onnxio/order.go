@@ -96,11 +96,12 @@ func (l *linker) define(g *graph) error {
 		d := g.defs[t.Name]
 		switch {
 		case d == nil:
-			g.defs[t.Name] = &def{tensor: t}
+			t.def = &def{tensor: t}
+			g.defs[t.Name] = t.def
 		case d.tensor != nil:
 			return l.fail(g, graphTitle(g.label), fmt.Sprintf("two initializers are called %q", t.Name))
 		default:
-			d.tensor = t // an input with a default value
+			d.tensor, t.def = t, d // an input with a default value
 		}
 	}
 	for _, n := range g.nodes {
@@ -112,6 +113,9 @@ func (l *linker) define(g *graph) error {
 				return l.fail(g, n.title(), fmt.Sprintf("its output %q is made elsewhere too", name))
 			}
 			g.defs[name] = &def{node: n, slot: k, tensor: n.constant}
+			if n.constant != nil {
+				n.constant.def = g.defs[name]
+			}
 		}
 	}
 	return nil

@@ -88,15 +88,11 @@ func (m *Model) assignRoles() {
 	for _, fn := range m.functions {
 		roots = append(roots, &scope{g: fn.graph})
 	}
-	owner := map[*Tensor]*def{}
 	for _, root := range roots {
 		walk(root, func(s *scope, n *node) {
 			for k, name := range n.inputs {
 				if d := s.find(name); d != nil {
 					d.uses = append(d.uses, use{n, k, s.g, seq})
-					if d.tensor != nil {
-						owner[d.tensor] = d
-					}
 					seq++
 				}
 			}
@@ -105,8 +101,8 @@ func (m *Model) assignRoles() {
 	first := map[*Tensor]int{}
 	for _, t := range m.tensors {
 		var uses []use
-		if d := owner[t]; d != nil {
-			uses = terminals(d)
+		if t.def != nil {
+			uses = terminals(t.def)
 		}
 		first[t] = t.decide(uses)
 		if t.Action == ActionGenerate {
@@ -185,6 +181,8 @@ func (t *Tensor) decide(uses []use) int {
 	switch {
 	case t.Stored == StoredAttribute:
 		t.Reason = "it is an attribute of " + t.home
+	case len(uses) == 0 && t.def != nil && t.def.escapes:
+		t.Reason = "it is only an output of the graph"
 	case len(uses) == 0:
 		t.Reason = "nothing in the graph uses it"
 	case !t.DType.float():

@@ -40,6 +40,7 @@ type Tensor struct {
 	sparse bool   // it is a SparseTensorProto
 	weight int    // its index in Weights, -1 when it is copied
 	home   string // where in words, for errors
+	def    *def   // the value of the graph that it is; nil for an attribute
 }
 
 // extent is a range of bytes of the file.
@@ -47,13 +48,15 @@ type extent struct{ at, end int64 }
 
 func (e extent) size() int64 { return e.end - e.at }
 
-// span is a run of float32 values in the file: count little-endian values, the
-// first at byte at, each stride bytes after the one before. Stride is 4 in
-// raw_data and packed float_data; 5 where each value has its own key byte.
+// span is a run of float32 values in the file: the tensor's elements first to
+// first+count-1, little-endian, the first of them at byte at, each stride bytes
+// after the one before. Stride is 4 in raw_data and packed float_data, and 5
+// where each value has its own key byte.
 type span struct {
 	at     int64
 	stride int64
 	count  int64
+	first  int64
 }
 
 // maxStride bounds the bytes between two values of one span, so that a span is
@@ -66,17 +69,19 @@ func (t *Tensor) addSpan(pos, count int64) {
 	if count == 0 {
 		return
 	}
-	if n := len(t.spans); n > 0 && count == 1 {
+	first := int64(0)
+	if n := len(t.spans); n > 0 {
 		last := &t.spans[n-1]
-		if last.count == 1 && pos-last.at <= maxStride {
+		first = last.first + last.count
+		if count == 1 && last.count == 1 && pos-last.at <= maxStride {
 			last.stride = pos - last.at
 		}
-		if pos == last.at+last.stride*last.count {
+		if count == 1 && pos == last.at+last.stride*last.count {
 			last.count++
 			return
 		}
 	}
-	t.spans = append(t.spans, span{pos, 4, count})
+	t.spans = append(t.spans, span{pos, 4, count, first})
 }
 
 // payload is what readTensor has seen of a tensor's data.

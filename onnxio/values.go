@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"sort"
 	"strings"
 
 	"gorgonia.org/tensor"
@@ -40,30 +41,25 @@ func (m *Model) ReadValues(i int, dst []float32, off int) error {
 // readFloats fills dst with float32 values of t from element off on.
 func (m *Model) readFloats(t *Tensor, dst []float32, off int64) error {
 	var buf []byte
-	for _, s := range t.spans {
-		if len(dst) == 0 {
-			return nil
-		}
-		if off >= s.count {
-			off -= s.count
-			continue
-		}
-		for off < s.count && len(dst) > 0 {
-			n := min(s.count-off, int64(len(dst)), chunkBytes/s.stride)
+	// The first span that ends after off; files as exporters write them have one.
+	k := sort.Search(len(t.spans), func(k int) bool { return t.spans[k].first+t.spans[k].count > off })
+	for ; len(dst) > 0; k++ {
+		s := t.spans[k]
+		for off < s.first+s.count && len(dst) > 0 {
+			n := min(s.first+s.count-off, int64(len(dst)), chunkBytes/s.stride)
 			size := int((n-1)*s.stride + 4)
 			if cap(buf) < size {
 				buf = make([]byte, size)
 			}
 			buf = buf[:size]
-			if err := m.readAt(buf, s.at+off*s.stride, t); err != nil {
+			if err := m.readAt(buf, s.at+(off-s.first)*s.stride, t); err != nil {
 				return err
 			}
-			for k := range n {
-				dst[k] = math.Float32frombits(binary.LittleEndian.Uint32(buf[k*s.stride:]))
+			for i := range n {
+				dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(buf[i*s.stride:]))
 			}
 			dst, off = dst[n:], off+n
 		}
-		off = 0
 	}
 	return nil
 }

@@ -86,13 +86,10 @@ type edit struct {
 func (m *Model) edits(v Values, metadata map[string]string) ([]edit, error) {
 	var edits []edit
 	for i, t := range m.weights {
-		off := 0
 		for _, s := range t.spans {
 			// A span ends with its last value, so strides reach count-1 times.
 			e := extent{s.at, s.at + (s.count-1)*s.stride + 4}
-			first := off
-			edits = append(edits, edit{e, func(w io.Writer) error { return m.writeSpan(w, v, i, s, first) }})
-			off += int(s.count)
+			edits = append(edits, edit{e, func(w io.Writer) error { return m.writeSpan(w, v, i, s) }})
 		}
 	}
 	missing := map[string]string{}
@@ -157,10 +154,10 @@ func (m *Model) copy(w io.Writer, e extent, buf []byte) error {
 	return nil
 }
 
-// writeSpan writes the values first to first+s.count-1 of weight i in the
-// place of span s, keeping the bytes between them.
-func (m *Model) writeSpan(w io.Writer, v Values, i int, s span, first int) error {
-	t := m.weights[i]
+// writeSpan writes the values of weight i that belong in the place of span s,
+// keeping the bytes between them.
+func (m *Model) writeSpan(w io.Writer, v Values, i int, s span) error {
+	t, first := m.weights[i], int(s.first)
 	step := chunkBytes / s.stride
 	values := make([]float32, min(step, s.count))
 	buf := make([]byte, int64(len(values))*s.stride)
