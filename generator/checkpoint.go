@@ -129,9 +129,11 @@ func (r *Run) read(name string, ps *params, prefixes ...string) (int, [][]float3
 	return step, flats, nil
 }
 
-// resume puts the last saved state into tr, if there is one.
+// resume puts the last saved state into tr, or the first values when there is
+// none.
 func (r *Run) resume(tr *trainer) error {
 	if _, err := os.Stat(r.path(stateFile)); errors.Is(err, fs.ErrNotExist) {
+		tr.start()
 		return nil
 	}
 	step, flats, err := r.read(stateFile, &tr.net.ps, "value.", "ema.", "m.", "v.")

@@ -76,17 +76,27 @@ func preset(name string, parameters int) (Config, error) {
 	return c, nil
 }
 
-// fast is ours; docs/presets.md has the measurements behind it.
+// fast is ours; docs/presets.md has the measurements behind it. The recurrent
+// width is at least the number of tokens a model of this size comes to, so that
+// the prototypes of all tokens can be told apart by one linear layer.
 func fast(c *Config, parameters int) {
 	c.Stats, c.Residual = "pooled", true
-	c.Denoiser, c.Prediction = "mlp", "v"
-	c.TokenDim, c.Width, c.State = 256, 256, 32
-	c.DenoiserWidth, c.Blocks = 512, 3
-	c.Batch, c.Steps, c.LR, c.Warmup = 8, 1500, 1e-3, 100
-	c.Clip, c.EMA = 1, 0.999
-	if parameters > 50_000 {
-		c.TokenDim, c.DenoiserWidth = 512, 768
-		c.Batch, c.DiffusionBatch, c.Steps = 4, 1024, 4000
+	c.Denoiser, c.Prediction = "mlp", "x0"
+	c.State, c.DenoiserWidth, c.Blocks = 32, 256, 2
+	c.LR, c.Warmup, c.Clip, c.EMA = 2e-3, 50, 1, 0.99
+	switch {
+	case parameters <= 50_000:
+		c.TokenDim, c.Width = 256, 256
+		c.Batch, c.Steps = 8, 400
+	case parameters <= 500_000:
+		c.TokenDim, c.Width = 1024, 512
+		c.Batch, c.Steps = 2, 400
+	case parameters <= 4_000_000:
+		c.TokenDim, c.Width, c.DenoiserWidth = 2048, 1024, 512
+		c.Batch, c.Steps = 1, 400
+	default:
+		c.TokenDim, c.Width, c.DenoiserWidth = 8192, 2048, 1024
+		c.Batch, c.Steps = 1, 1000
 	}
 }
 

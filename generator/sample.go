@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"rpg/generator/compute"
+	"rpg/tokenize"
 )
 
 // SampleOptions says what to sample. Model i of a call is the only model of a
@@ -65,8 +66,8 @@ func (r *Run) Sample(ctx context.Context, dev compute.Device, o SampleOptions, p
 		}
 	}
 	begin := time.Now()
-	s, err := r.newSampler(dev, o.Count)
-	if err != nil {
+	s := newSampler(dev, r.Config, &r.Tokenizer.Layout, r.Zoo.Count, o.Count*r.Tokenizer.Layout.Tokens())
+	if err := s.load(r); err != nil {
 		return nil, took, err
 	}
 	took.Load = time.Since(begin)
@@ -128,36 +129,38 @@ func windowRows(c Config, total int) int {
 	return (total + windows - 1) / windows
 }
 
-func (r *Run) newSampler(dev compute.Device, count int) (*sampler, error) {
-	c, layout := r.Config, &r.Tokenizer.Layout
+// newSampler allocates for a total of so many tokens.
+func newSampler(dev compute.Device, c Config, layout *tokenize.Layout, checkpoints, total int) *sampler {
 	s := &sampler{dev: dev, l: layout.Tokens(), d: c.TokenDim, width: c.Width, place: map[int]int{}}
-	s.window = windowRows(c, count*s.l)
-	s.net = newNetwork(dev, c, layout, r.Zoo.Count, 1, s.window, false)
-	_, flats, err := r.read(modelFile, &s.net.ps, "")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("generator: %s: nothing is learned yet: there is no %s", r.Dir, modelFile)
-	}
-	if err != nil {
-		return nil, err
-	}
-	dev.Upload(s.net.ps.value, flats[0])
-
-	mean := make([]float64, c.Width)
-	states := s.net.ps.find("state.weight", flats[0])
-	for i, v := range states {
-		mean[i%c.Width] += float64(v) / float64(r.Zoo.Count)
-	}
-	row := make([]float32, c.Width)
-	for i, v := range mean {
-		row[i] = float32(v)
-	}
+	s.window = windowRows(c, total)
+	s.net = newNetwork(dev, c, layout, checkpoints, 1, s.window, false)
 	s.meanRow = compute.MatrixOf(dev.Alloc(c.Width), 1, c.Width)
-	dev.Upload(s.meanRow.Data, row)
-
 	matrix := func(cols int) compute.Matrix { return compute.MatrixOf(dev.Alloc(s.window*cols), s.window, cols) }
 	s.z, s.x, s.noise = matrix(c.Width), matrix(s.d), matrix(s.d)
 	s.pick, s.t = dev.AllocInts(s.window), dev.Alloc(1)
-	return s, nil
+	return s
+}
+
+// load reads the averaged weights and takes the mean of the states.
+func (s *sampler) load(r *Run) error {
+	_, flats, err := r.read(modelFile, &s.net.ps, "")
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("generator: %s: nothing is learned yet: there is no %s", r.Dir, modelFile)
+	}
+	if err != nil {
+		return err
+	}
+	s.dev.Upload(s.net.ps.value, flats[0])
+	mean := make([]float64, s.width)
+	for i, v := range s.net.ps.find("state.weight", flats[0]) {
+		mean[i%s.width] += float64(v) / float64(r.Zoo.Count)
+	}
+	row := make([]float32, s.width)
+	for i, v := range mean {
+		row[i] = float32(v)
+	}
+	s.dev.Upload(s.meanRow.Data, row)
+	return nil
 }
 
 // prototypes computes the table of each distinct state once.

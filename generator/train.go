@@ -86,9 +86,7 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	}
 	tr.net = newNetwork(dev, c, layout, zoo.Count, tr.models, tr.rows, true)
 	ps := &tr.net.ps
-	dev.Upload(ps.value, ps.initial(c.Seed))
 	tr.m, tr.v, tr.ema = dev.Alloc(ps.trained), dev.Alloc(ps.trained), dev.Alloc(ps.total)
-	dev.Copy(tr.ema, ps.value)
 
 	matrix := func(cols int) compute.Matrix { return compute.MatrixOf(dev.Alloc(tr.rows*cols), tr.rows, cols) }
 	tr.x0, tr.eps, tr.xt, tr.target, tr.dpred = matrix(tr.d), matrix(tr.d), matrix(tr.d), matrix(tr.d), matrix(tr.d)
@@ -99,6 +97,13 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	tr.host = hostRows{make([]float32, tr.rows*tr.d), make([]float32, tr.rows), make([]float32, tr.rows), make([]float32, tr.rows),
 		make([]int32, tr.rows), make([]int32, tr.rows), make([]int, tr.models*tr.l)}
 	return tr
+}
+
+// start gives the parameters their first values.
+func (tr *trainer) start() {
+	values := tr.net.ps.initial(tr.cfg.Seed)
+	tr.dev.Upload(tr.net.ps.value, values)
+	tr.dev.Upload(tr.ema, values)
 }
 
 // drawModels picks the step's checkpoints, each at most once.

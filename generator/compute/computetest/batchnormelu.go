@@ -44,9 +44,9 @@ func batchNormELUBackward() Operation {
 			dx64, dscale64, dbias64 := a.backward(wide(dy))
 			if len(dy) < 2000 && c.offset == 0 {
 				loss := func() float64 { return dot(a.forward().y, wide(dy)) }
-				CheckGradient(e.T, "x", loss, a.x, dx64)
-				CheckGradient(e.T, "scale", loss, a.scale, dscale64)
-				CheckGradient(e.T, "bias", loss, a.bias, dbias64)
+				e.CheckGradient("x", loss, a.x, dx64)
+				e.CheckGradient("scale", loss, a.scale, dscale64)
+				e.CheckGradient("bias", loss, a.bias, dbias64)
 			}
 			result := a.forward()
 			args.Mean, args.InvStd = e.Buffer("mean", narrow(result.mean)), e.Buffer("invstd", narrow(result.invStd))

@@ -27,9 +27,9 @@ func causalConvBackward() Operation {
 			dx64, dw64, dbias64 := a.backward(wide(dy))
 			if len(dy) < 2000 {
 				loss := func() float64 { return dot(a.forward(), wide(dy)) }
-				CheckGradient(e.T, "x", loss, a.x, dx64)
-				CheckGradient(e.T, "w", loss, a.w, dw64)
-				CheckGradient(e.T, "bias", loss, a.bias, dbias64)
+				e.CheckGradient("x", loss, a.x, dx64)
+				e.CheckGradient("w", loss, a.w, dw64)
+				e.CheckGradient("bias", loss, a.bias, dbias64)
 			}
 			e.Device.CausalConvBackward(compute.CausalConvBackward{
 				CausalConv: args,

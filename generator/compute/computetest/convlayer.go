@@ -28,13 +28,13 @@ func convLayerBackward() Operation {
 			dx64, dcond64, dtime64, dw64, dbias64 := a.backward(wide(dy))
 			if len(dy) < 1000 {
 				loss := func() float64 { return dot(a.forward(), wide(dy)) }
-				CheckGradient(e.T, "x", loss, a.x, dx64)
-				CheckGradient(e.T, "cond", loss, a.cond, dcond64)
-				CheckGradient(e.T, "time", loss, a.time, dtime64)
-				CheckGradient(e.T, "w", loss, a.w, dw64)
-				CheckGradient(e.T, "bias", loss, a.bias, dbias64)
+				e.CheckGradient("x", loss, a.x, dx64)
+				e.CheckGradient("cond", loss, a.cond, dcond64)
+				e.CheckGradient("time", loss, a.time, dtime64)
+				e.CheckGradient("w", loss, a.w, dw64)
+				e.CheckGradient("bias", loss, a.bias, dbias64)
 				if a.skip != nil {
-					CheckGradient(e.T, "skip", loss, a.skip, dx64)
+					e.CheckGradient("skip", loss, a.skip, dx64)
 				}
 			}
 			back := compute.ConvLayerBackward{

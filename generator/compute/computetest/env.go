@@ -15,12 +15,12 @@ type Env struct {
 	T      *testing.T
 	Device compute.Device
 
-	seed   uint64
-	stream uint64 // of the next random numbers
-	guard  int
-	blocks []*block
-	bits   []uint32 // of all values checked so far
-	failed int      // differences reported so far
+	seed      uint64
+	stream    uint64 // of the next random numbers
+	guard     int
+	gradients bool // whether CheckGradient does its work
+	blocks    []*block
+	bits      []uint32 // of all values checked so far
 }
 
 // block is one allocation: guard, contents, guard.

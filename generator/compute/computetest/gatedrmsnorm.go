@@ -27,9 +27,9 @@ func gatedRMSNormBackward() Operation {
 			dx64, dz64, dw64 := a.backward(wide(dy))
 			if len(dy) < 2000 {
 				loss := func() float64 { return dot(a.forward(), wide(dy)) }
-				CheckGradient(e.T, "x", loss, a.x, dx64)
-				CheckGradient(e.T, "z", loss, a.z, dz64)
-				CheckGradient(e.T, "w", loss, a.w, dw64)
+				e.CheckGradient("x", loss, a.x, dx64)
+				e.CheckGradient("z", loss, a.z, dz64)
+				e.CheckGradient("w", loss, a.w, dw64)
 			}
 			e.Device.GatedRMSNormBackward(
 				e.OutputMatrix("dx", c.rows, c.cols, c.cols+2*c.gap), e.OutputMatrix("dz", c.rows, c.cols, c.cols+c.gap),

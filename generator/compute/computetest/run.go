@@ -26,11 +26,12 @@ type Case struct {
 // a multiple of 128 bytes, as a device allocates them, and buffers that do not,
 // as slices may.
 var placements = []struct {
-	name  string
-	guard int // values before and after each buffer
+	name      string
+	guard     int // values before and after each buffer
+	gradients bool
 }{
-	{"aligned", 32},
-	{"shifted", 37},
+	{"aligned", 32, true},
+	{"shifted", 37, false},
 }
 
 // Run holds the device that open returns to all cases of all operations, as
@@ -42,7 +43,7 @@ func Run(t *testing.T, open func() (compute.Device, error)) {
 			for _, c := range op.Cases {
 				t.Run(c.Name, func(t *testing.T) {
 					for _, p := range placements {
-						t.Run(p.name, func(t *testing.T) { runCase(t, d, op, c, p.guard) })
+						t.Run(p.name, func(t *testing.T) { runCase(t, d, op, c, p.guard, p.gradients) })
 					}
 				})
 			}
@@ -51,14 +52,15 @@ func Run(t *testing.T, open func() (compute.Device, error)) {
 }
 
 // Outputs runs all cases and returns the bits of all values that they checked,
-// in order, by "OPERATION/CASE". Devices of which one promises the same results
+// in order, by "OPERATION/CASE". The checks are those of Run without the
+// finite differences and the shifted buffers. Devices of which one promises the same results
 // as the other must return equal maps.
 func Outputs(t *testing.T, open func() (compute.Device, error)) map[string][]uint32 {
 	out := map[string][]uint32{}
 	d := openDevice(t, open)
 	for _, op := range operations() {
 		for _, c := range op.Cases {
-			out[op.Name+"/"+c.Name] = runCase(t, d, op, c, placements[0].guard)
+			out[op.Name+"/"+c.Name] = runCase(t, d, op, c, placements[0].guard, false)
 		}
 	}
 	return out
@@ -101,11 +103,11 @@ func openDevice(t *testing.T, open func() (compute.Device, error)) compute.Devic
 	return d
 }
 
-func runCase(t *testing.T, d compute.Device, op Operation, c Case, guard int) []uint32 {
+func runCase(t *testing.T, d compute.Device, op Operation, c Case, guard int, gradients bool) []uint32 {
 	t.Helper()
 	name := fnv.New64a()
 	fmt.Fprintf(name, "%s/%s", op.Name, c.Name)
-	e := &Env{T: t, Device: d, seed: name.Sum64(), guard: guard}
+	e := &Env{T: t, Device: d, seed: name.Sum64(), guard: guard, gradients: gradients}
 	c.Run(e)
 	e.finish()
 	return e.bits

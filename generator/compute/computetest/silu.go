@@ -41,7 +41,7 @@ func siluBackward() Operation {
 			for i := range want {
 				want[i] = dy64[i] * refSiLUSlope(x64[i])
 			}
-			CheckGradient(e.T, "SiLU", func() float64 {
+			e.CheckGradient("SiLU", func() float64 {
 				var loss float64
 				for i := range x64 {
 					loss += dy64[i] * refSiLU(x64[i])

@@ -118,13 +118,13 @@ func (c ssdCase) backward(e *Env, a *ssdArguments) {
 			y, _ := r.forward(c.chunk)
 			return dot(y, wide(dy))
 		}
-		CheckGradient(e.T, "x", loss, r.x, want.dx)
-		CheckGradient(e.T, "b", loss, r.b, want.db)
-		CheckGradient(e.T, "c", loss, r.c, want.dc)
-		CheckGradient(e.T, "dt", loss, r.dt, want.ddt)
-		CheckGradient(e.T, "dtbias", loss, r.dtBias, want.ddtBias)
-		CheckGradient(e.T, "alog", loss, r.aLog, want.daLog)
-		CheckGradient(e.T, "d", loss, r.d, want.dd)
+		e.CheckGradient("x", loss, r.x, want.dx)
+		e.CheckGradient("b", loss, r.b, want.db)
+		e.CheckGradient("c", loss, r.c, want.dc)
+		e.CheckGradient("dt", loss, r.dt, want.ddt)
+		e.CheckGradient("dtbias", loss, r.dtBias, want.ddtBias)
+		e.CheckGradient("alog", loss, r.aLog, want.daLog)
+		e.CheckGradient("d", loss, r.d, want.dd)
 	}
 	e.Device.SSDBackward(compute.SSDBackward{
 		SSD:     a.SSD,

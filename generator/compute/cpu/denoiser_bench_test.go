@@ -1,0 +1,100 @@
+package cpu
+
+import (
+	"fmt"
+	"testing"
+
+	"rpg/generator/compute"
+)
+
+// benchDevice opens a device with one and with two threads.
+func benchDevice(b *testing.B, f func(b *testing.B, d *device)) {
+	for _, threads := range []int{1, 2} {
+		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
+			d, err := Open(threads)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer d.Close()
+			f(b, d)
+		})
+	}
+}
+
+// filled returns a buffer of n normal numbers.
+func filled(d *device, stream, n int) compute.Buffer {
+	b := d.Alloc(n)
+	d.Upload(b, normals(uint64(stream), n))
+	return b
+}
+
+// perSecond runs f b.N times and reports flops, the floating-point operations
+// of one run, in GFLOP/s.
+func perSecond(b *testing.B, flops int, f func()) {
+	f() // working memory is allocated at the first call
+	b.ReportAllocs()
+	for b.Loop() {
+		f()
+	}
+	b.ReportMetric(float64(flops)*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+}
+
+func benchConvLayer(d *device, in, out int) (compute.ConvLayerBackward, int) {
+	const tokens, k, width = 384, 7, 256
+	a := compute.ConvLayer{
+		Tokens: tokens, In: in, Out: out, K: k, D: width,
+		X: filled(d, 1, tokens*in*width), Skip: filled(d, 2, tokens*in*width), Y: d.Alloc(tokens * out * width),
+		Cond: compute.MatrixOf(filled(d, 3, tokens*width), tokens, width),
+		Time: compute.MatrixOf(filled(d, 4, tokens*width), tokens, width),
+		W:    filled(d, 5, out*in*k), Bias: filled(d, 6, out),
+	}
+	return compute.ConvLayerBackward{
+		ConvLayer: a, DY: filled(d, 7, tokens*out*width), DX: d.Alloc(tokens * in * width),
+		DCond: compute.MatrixOf(d.Alloc(tokens*width), tokens, width),
+		DTime: compute.MatrixOf(d.Alloc(tokens*width), tokens, width),
+		DW:    d.Alloc(out * in * k), DBias: d.Alloc(out),
+	}, 2 * tokens * in * out * k * width
+}
+
+var benchChannels = [][2]int{{1, 32}, {32, 64}, {64, 128}, {128, 64}, {32, 1}}
+
+func BenchmarkConvLayer(b *testing.B) {
+	for _, c := range benchChannels {
+		b.Run(fmt.Sprintf("%d-%d", c[0], c[1]), func(b *testing.B) {
+			benchDevice(b, func(b *testing.B, d *device) {
+				a, flops := benchConvLayer(d, c[0], c[1])
+				perSecond(b, flops, func() { d.ConvLayer(a.ConvLayer) })
+			})
+		})
+	}
+}
+
+func BenchmarkConvLayerBackward(b *testing.B) {
+	for _, c := range benchChannels {
+		b.Run(fmt.Sprintf("%d-%d", c[0], c[1]), func(b *testing.B) {
+			benchDevice(b, func(b *testing.B, d *device) {
+				a, flops := benchConvLayer(d, c[0], c[1])
+				perSecond(b, 2*flops, func() { d.ConvLayerBackward(a) })
+			})
+		})
+	}
+}
+
+func BenchmarkBatchNormELU(b *testing.B) {
+	const tokens, channels, width = 384, 64, 256
+	benchDevice(b, func(b *testing.B, d *device) {
+		a := compute.BatchNormELU{
+			Tokens: tokens, C: channels, D: width, Train: true, Eps: 1e-5, Momentum: 0.1,
+			X: filled(d, 1, tokens*channels*width), Y: d.Alloc(tokens * channels * width),
+			Scale: filled(d, 2, channels), Bias: filled(d, 3, channels),
+			RunningMean: d.Alloc(channels), RunningVar: d.Alloc(channels),
+			Mean: d.Alloc(channels), InvStd: d.Alloc(channels),
+		}
+		back := compute.BatchNormELUBackward{
+			BatchNormELU: a, DY: filled(d, 4, tokens*channels*width), DX: d.Alloc(tokens * channels * width),
+			DScale: d.Alloc(channels), DBias: d.Alloc(channels),
+		}
+		b.Run("forward", func(b *testing.B) { perSecond(b, tokens*channels*width, func() { d.BatchNormELU(a) }) })
+		b.Run("backward", func(b *testing.B) { perSecond(b, tokens*channels*width, func() { d.BatchNormELUBackward(back) }) })
+	})
+}
