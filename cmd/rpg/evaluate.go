@@ -1,0 +1,207 @@
+package main
+
+import (
+	"encoding/csv"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"rpg/evaluate"
+	"rpg/internal/atomicfile"
+)
+
+func (s *session) evaluateVerb() verb {
+	return verb{
+		name: "evaluate", alias: "eval", usage: "accuracy of each model; with --against also novelty and baselines",
+		arguments: "MODEL... --data DATA",
+		description: "With --against the models are compared with the originals they were learned from, and\n" +
+			"with trivial baselines: noised and averaged originals (rpg help novelty).\n" +
+			"A folder stands for the .onnx files in it.",
+		examples: "rpg evaluate resnet20.onnx --data cifar10\n" +
+			"rpg evaluate gen/*.onnx --against zoo/*.onnx --data cifar10 --json\n" +
+			"rpg evaluate gen --against zoo --data cifar10:test_batch.bin --subset 1000 --csv models.csv\n" +
+			"rpg evaluate gen/*.onnx --data cifar10 --min-top1 70%",
+		flags: append(computeFlags(),
+			&cli.StringFlag{Name: "data", Usage: "`DATA` to score on: cifar10 (after rpg fetch cifar10) or cifar10:PATH"},
+			&cli.StringSliceFlag{Name: severalValues, Usage: "the originals, `MODEL...`: every word up to the next flag"},
+			&cli.IntFlag{Name: "subset", Usage: "score on the first `N` images; 0: all"},
+			&cli.IntFlag{Name: "batch", Usage: "`N` images in one run of ONNX Runtime; 0: chosen"},
+			&cli.StringFlag{Name: "noise", Value: "0.01,0.05", Usage: "`SIGMA,...` of the noise baselines, in standard deviations of each tensor"},
+			&cli.StringFlag{Name: "min-top1", Usage: "exit with 3 if a model is below `X`: 0.7, 70 or 70%"},
+			&cli.StringFlag{Name: "csv", Usage: "write one row for each model to `FILE` too"},
+		),
+		run: s.evaluate,
+	}
+}
+
+// evaluateJob is one evaluation.
+type evaluateJob struct {
+	paths, against []string
+	data           *evaluate.Dataset
+	batch          int
+	noise          []float64
+	machine        machine
+	seed           uint64
+}
+
+func (s *session) evaluate(c *cli.Context) error {
+	if err := someArguments(c, "at least one model"); err != nil {
+		return err
+	}
+	if c.String("data") == "" {
+		return usagef("--data cifar10, after rpg fetch cifar10", "evaluate needs --data, the images to score on")
+	}
+	if c.Int("batch") < 0 {
+		return usagef("", "--batch: expected 0 or more, found %d", c.Int("batch"))
+	}
+	job := evaluateJob{batch: c.Int("batch"), seed: c.Uint64("seed")}
+	least, err := fraction(c.String("min-top1"))
+	if err != nil {
+		return err
+	}
+	if job.noise, err = numbers(c.String("noise")); err != nil {
+		return err
+	}
+	if job.machine, err = machineOf(c); err != nil {
+		return err
+	}
+	if job.paths, err = modelPaths(c.Args().Slice()); err != nil {
+		return err
+	}
+	if job.against, err = modelPaths(c.StringSlice(severalValues)); err != nil {
+		return err
+	}
+	table := c.String("csv")
+	if table != "" {
+		if err := s.newFile(table, append(job.paths, job.against...)); err != nil {
+			return err
+		}
+	}
+	if job.data, err = openData("--data", c.String("data"), c.Int("subset")); err != nil {
+		return err
+	}
+	result, err := s.runEvaluation(job)
+	if err != nil {
+		return err
+	}
+	if table != "" {
+		if err := atomicfile.Write(table, s.force, func(w io.Writer) error { return writeCSV(w, result) }); err != nil {
+			return err
+		}
+	}
+	if s.json {
+		err = s.answerJSON(result)
+	} else {
+		err = result.WriteTable(s.out)
+	}
+	if err != nil {
+		return err
+	}
+	return s.enough(result, least)
+}
+
+// runEvaluation scores the models, and the originals and baselines when there
+// are originals.
+func (s *session) runEvaluation(job evaluateJob) (*evaluate.Result, error) {
+	models, closeModels, err := openModels(job.paths)
+	defer closeModels()
+	if err != nil {
+		return nil, err
+	}
+	originals, closeOriginals, err := openModels(job.against)
+	defer closeOriginals()
+	if err != nil {
+		return nil, err
+	}
+	rt, err := s.openRuntime()
+	if err != nil {
+		return nil, err
+	}
+	defer rt.Close()
+	p := s.progress("scoring", "images")
+	defer p.close()
+	result, err := evaluate.Evaluate(s.ctx, evaluate.Options{
+		Runtime: rt, Data: job.data, Models: models, Against: originals, Noise: job.noise, Seed: job.seed,
+		Threads: job.machine.threads, Batch: job.batch, Progress: p.at,
+	})
+	if err != nil {
+		return nil, explain(err)
+	}
+	return result, nil
+}
+
+// enough is the answer to --min-top1: "no" when a model that was given is below.
+func (s *session) enough(r *evaluate.Result, least float64) error {
+	below := 0
+	for _, m := range r.Models {
+		given := m.Group == evaluate.GroupModels || m.Group == evaluate.GroupGenerated
+		if given && !(m.Top1 >= least) {
+			below++
+			s.say("%s: top-1 %.2f %% is below %.2f %%", m.Path, 100*m.Top1, 100*least)
+		}
+	}
+	if below > 0 {
+		return errNo
+	}
+	return nil
+}
+
+// newFile refuses an output that is an input or, without --force, exists.
+func (s *session) newFile(path string, inputs []string) error {
+	if err := s.refuseInput(path, inputs); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(path); err == nil && !s.force {
+		return failedf("--force overwrites it", "%s: the file exists", path)
+	}
+	return nil
+}
+
+// fraction reads 0.7, 70 or 70% as 0.7; "" is 0.
+func fraction(text string) (float64, error) {
+	if text == "" {
+		return 0, nil
+	}
+	digits, percent := strings.CutSuffix(text, "%")
+	x, err := strconv.ParseFloat(strings.TrimSpace(digits), 64)
+	if percent || x > 1 {
+		x /= 100
+	}
+	if err != nil || !(x >= 0 && x <= 1) {
+		return 0, usagef("", "--min-top1: expected a fraction or a percentage, found %q", text)
+	}
+	return x, nil
+}
+
+// numbers reads a list like 0.01,0.05.
+func numbers(text string) ([]float64, error) {
+	list := []float64{}
+	for part := range strings.SplitSeq(text, ",") {
+		x, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
+		if err != nil || !(x > 0 && x < 1e6) {
+			return nil, usagef("", "--noise: expected numbers above 0 separated by commas, found %q", text)
+		}
+		list = append(list, x)
+	}
+	return list, nil
+}
+
+// writeCSV writes one row for each model.
+func writeCSV(out io.Writer, r *evaluate.Result) error {
+	w := csv.NewWriter(out)
+	rows := [][]string{{"path", "group", "correct", "images", "top1", "top1_low", "top1_high", "top5", "nearest", "l2", "most_alike", "iou"}}
+	float := func(x float64) string { return strconv.FormatFloat(x, 'g', 8, 64) }
+	for _, m := range r.Models {
+		row := []string{m.Path, m.Group, fmt.Sprint(m.Correct), fmt.Sprint(r.Data.Images),
+			float(m.Top1), float(m.Top1Low), float(m.Top1High), float(m.Top5), "", "", "", ""}
+		if n := m.Nearest; n != nil {
+			row[8], row[9], row[10], row[11] = n.Path, float(n.L2), n.IoUPath, float(n.IoU)
+		}
+		rows = append(rows, row)
+	}
+	return w.WriteAll(rows)
+}

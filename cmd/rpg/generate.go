@@ -1,0 +1,336 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v2"
+
+	"rpg/generator"
+	"rpg/onnxio"
+)
+
+func (s *session) generateVerb() verb {
+	d := generator.DefaultSampling()
+	return verb{
+		name: "generate", alias: "gen", usage: "sample new weights into ONNX", arguments: "RUN -o DIR",
+		description: "Writes DIR/0000.onnx, 0001.onnx, ... and answers with their paths. Model i is made with\n" +
+			"seed SEED+i and does not depend on how many are made. What made a file is in its\n" +
+			"metadata; --like MODEL repeats it exactly.",
+		examples: "rpg generate run -n 10 -o gen\nrpg generate run -n 4 -o gen --sampler ddpm --state mean\nrpg generate --like gen/0003.onnx -o again",
+		flags: append(computeFlags(),
+			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 1, Usage: "make `N` models"},
+			&cli.StringFlag{Name: "sampler", Value: d.Sampler, Usage: "`NAME` of the sampler: " + strings.Join(generator.Samplers, ", ")},
+			&cli.IntFlag{Name: "sample-steps", Value: d.Steps, Usage: "`N` steps of ddim; ddpm takes all diffusion steps"},
+			&cli.Float64Flag{Name: "eta", Value: d.Eta, Usage: "`ETA` of ddim: 0 deterministic, 1 as noisy as ddpm"},
+			&cli.StringFlag{Name: "state", Value: d.State, Usage: "learned state: `random`, mean, or the number K of a checkpoint"},
+			&cli.StringFlag{Name: "like", Usage: "repeat exactly what made `MODEL`"},
+		),
+		ownOutput: true,
+		run:       s.generate,
+	}
+}
+
+// generateJob is one sampling. metadata, when given, replaces what is written
+// about a model's origin, and names are the files to write.
+type generateJob struct {
+	run, output string
+	names       []string
+	options     generator.SampleOptions
+	machine     machine
+	metadata    map[string]string
+}
+
+func (s *session) generate(c *cli.Context) error {
+	job := generateJob{output: s.output, options: generator.SampleOptions{
+		Count: c.Int("count"), Seed: c.Uint64("seed"), State: c.String("state"),
+		Sampler: c.String("sampler"), Steps: c.Int("sample-steps"), Eta: c.Float64("eta"),
+	}}
+	var err error
+	if job.machine, err = machineOf(c); err != nil {
+		return err
+	}
+	if job.output == "" {
+		return usagef("rpg generate RUN -n 10 -o gen", "generate needs -o DIR, the folder for the models")
+	}
+	if c.NArg() > 1 || c.NArg() == 0 && c.String("like") == "" {
+		return usagef("rpg generate RUN -n 10 -o gen", "generate needs one run folder, found %d arguments", c.NArg())
+	}
+	job.run = c.Args().First()
+	if like := c.String("like"); like != "" {
+		for _, name := range []string{"count", "seed", "state", "sampler", "sample-steps", "eta"} {
+			if s.origin[name] != "" {
+				return usagef("--like repeats what made the model", "--%s and --like do not go together", name)
+			}
+		}
+		if err := job.like(like, s.warn); err != nil {
+			return err
+		}
+	} else {
+		if job.options.Count < 1 {
+			return usagef("", "--count: expected 1 or more, found %d", job.options.Count)
+		}
+		if !slices.Contains(generator.Samplers, job.options.Sampler) {
+			return usagef(didYouMean(job.options.Sampler, generator.Samplers, "--sampler ", ""),
+				"--sampler: expected %s, found %q", strings.Join(generator.Samplers, " or "), job.options.Sampler)
+		}
+		for i := range job.options.Count {
+			job.names = append(job.names, fmt.Sprintf("%04d.onnx", i))
+		}
+	}
+	result, err := s.runGenerating(job)
+	if err != nil {
+		return err
+	}
+	if s.json {
+		return s.answerJSON(result)
+	}
+	for _, m := range result.Models {
+		s.printf("%s\n", m.Path)
+	}
+	s.say("generated %d models in %.1f s (denoising %.1f s)", len(result.Models), result.Seconds.total(), result.Seconds.Denoise)
+	s.say("next: rpg evaluate %s --against ORIGINALS --data cifar10", quote(filepath.Join(job.output, "*.onnx")))
+	return nil
+}
+
+// The keys of metadata_props that say what made a model.
+const (
+	metaVersion = "rpg.version"
+	metaRun     = "rpg.run" // path of the run folder, relative to the model's folder
+	metaSeed    = "rpg.seed"
+	metaState   = "rpg.state"
+	metaConfig  = "rpg.config_sha256"
+	metaLearned = "rpg.model_sha256" // of model.safetensors: what was sampled from
+	metaSampler = "rpg.sampler"
+	metaSteps   = "rpg.sample_steps"
+	metaEta     = "rpg.eta"
+	metaDevice  = "rpg.device" // the kind
+)
+
+// like takes everything from the metadata of a generated model. Without a run
+// folder on the command line it is looked for where the model says it is.
+func (job *generateJob) like(path string, warn func(string, ...any)) error {
+	m, err := onnxio.Open(path)
+	if err != nil {
+		return explain(err)
+	}
+	defer m.Close()
+	meta := m.Info().Metadata
+	for _, key := range []string{metaRun, metaSeed, metaState, metaConfig, metaLearned, metaSampler, metaSteps, metaEta} {
+		if _, ok := meta[key]; !ok {
+			return failedf("--like takes a model that rpg generate made", "%s: metadata: expected %s, found none", path, key)
+		}
+	}
+	seed, err1 := strconv.ParseUint(meta[metaSeed], 10, 64)
+	steps, err2 := strconv.Atoi(meta[metaSteps])
+	eta, err3 := strconv.ParseFloat(meta[metaEta], 64)
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return failedf("the metadata of the model was changed", "%s: metadata: %w", path, err)
+	}
+	if v := meta[metaVersion]; v != versionText() {
+		warn("%s was made by rpg %s, this is %s: the weights may differ in the last digits", path, v, versionText())
+	}
+	job.options = generator.SampleOptions{Count: 1, Seed: seed, State: meta[metaState], Sampler: meta[metaSampler], Steps: steps, Eta: eta}
+	job.metadata = map[string]string{}
+	for key, value := range meta {
+		if strings.HasPrefix(key, "rpg.") {
+			job.metadata[key] = value
+		}
+	}
+	job.names = []string{filepath.Base(path)}
+	if job.run == "" {
+		job.run = filepath.FromSlash(meta[metaRun])
+		if !filepath.IsAbs(job.run) {
+			job.run = filepath.Join(filepath.Dir(path), job.run)
+		}
+		if _, err := os.Stat(job.run); err != nil {
+			return failedf("name the run folder: rpg generate RUN --like MODEL -o DIR", "%s: the run folder is not where it was: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// The JSON answer, rpg.generate/1.
+type (
+	generation struct {
+		Schema  string            `json:"schema"`
+		Models  []generatedModel  `json:"models"`
+		Seconds generationSeconds `json:"seconds"`
+		Peak    int64             `json:"peak_rss_bytes"`
+		Device  string            `json:"device"`
+	}
+	generatedModel struct {
+		Path   string `json:"path"`
+		Seed   uint64 `json:"seed"`
+		State  string `json:"state"`
+		SHA256 string `json:"sha256"`
+	}
+	generationSeconds struct {
+		Load       float64 `json:"load"`
+		Prototypes float64 `json:"prototypes"`
+		Denoise    float64 `json:"denoise"`
+		Write      float64 `json:"write"`
+	}
+)
+
+func (t generationSeconds) total() float64 { return t.Load + t.Prototypes + t.Denoise + t.Write }
+
+// tokensAtOnce bounds the memory of one call to the generator, in values.
+const tokensAtOnce = 1 << 27
+
+func (s *session) runGenerating(job generateJob) (*generation, error) {
+	run, err := generator.Open(job.run)
+	if err != nil {
+		return nil, withHint(err, "rpg train MODEL... -o "+quote(job.run)+" makes it")
+	}
+	template, err := onnxio.Open(run.Template())
+	if err != nil {
+		return nil, explain(err)
+	}
+	defer template.Close()
+	if err := run.Tokenizer.Fits(template); err != nil {
+		return nil, err
+	}
+	learned, err := fileSHA256(filepath.Join(run.Dir, "model.safetensors"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, failedf("train for at least one checkpoint first", "%s: nothing is learned yet: no model.safetensors", run.Dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	meta := job.metadata
+	if meta == nil {
+		meta = s.provenance(job, run, learned)
+	} else if meta[metaConfig] != run.Config.SHA256() || meta[metaLearned] != learned {
+		return nil, failedf("the run has been trained further or anew since; its bytes cannot be repeated from it",
+			"%s: not what made this model: expected model.safetensors with SHA-256 %.16s…, found %.16s…", run.Dir, meta[metaLearned], learned)
+	}
+	if err := s.prepareFolder(job, run); err != nil {
+		return nil, err
+	}
+	device, err := s.openDevice(job.machine)
+	if err != nil {
+		return nil, err
+	}
+	defer device.Close()
+	if kind := meta[metaDevice]; kind != "" && kind != device.Info().Kind {
+		s.warn("the model was made on %s, this is %s: the weights may differ in the last digits", kind, device.Info().Kind)
+	}
+	meta[metaDevice] = device.Info().Kind
+
+	out := &generation{Schema: "rpg.generate/1", Models: []generatedModel{}, Device: device.Info().Name}
+	p := s.progress("generating", "models")
+	defer p.close()
+	chunk := max(1, tokensAtOnce/(run.Tokenizer.Layout.Tokens()*run.Config.TokenDim))
+	for first := 0; first < job.options.Count; first += chunk {
+		o := job.options
+		o.Count, o.Seed = min(chunk, job.options.Count-first), job.options.Seed+uint64(first)
+		samples, took, err := run.Sample(s.ctx, device, o, func(part float64) {
+			p.at(first+int(part*float64(o.Count)), job.options.Count)
+		})
+		if err != nil {
+			if errors.Is(err, context.Canceled) {
+				return nil, err
+			}
+			return nil, withHint(err, "rpg generate -h explains the flags")
+		}
+		out.Seconds.Load += took.Load.Seconds()
+		out.Seconds.Prototypes += took.Prototypes.Seconds()
+		out.Seconds.Denoise += took.Denoise.Seconds()
+		begun := time.Now()
+		for i, sample := range samples {
+			made, err := s.writeModel(job, run, template, meta, job.names[first+i], sample)
+			if err != nil {
+				return nil, err
+			}
+			out.Models = append(out.Models, made)
+		}
+		out.Seconds.Write += time.Since(begun).Seconds()
+	}
+	out.Peak = peakMemory()
+	return out, nil
+}
+
+// provenance is what every model of a job says about its origin; seed and
+// state are its own.
+func (s *session) provenance(job generateJob, run *generator.Run, learned string) map[string]string {
+	return map[string]string{
+		metaVersion: versionText(), metaRun: relativeTo(job.output, run.Dir),
+		metaConfig: run.Config.SHA256(), metaLearned: learned,
+		metaSampler: job.options.Sampler, metaSteps: strconv.Itoa(job.options.Steps),
+		metaEta: strconv.FormatFloat(job.options.Eta, 'g', -1, 64),
+	}
+}
+
+// relativeTo is the way from folder to path: files that are moved together
+// find each other, and no name of this machine gets into them.
+func relativeTo(folder, path string) string {
+	a, err1 := filepath.Abs(folder)
+	b, err2 := filepath.Abs(path)
+	if r, err := filepath.Rel(a, b); err == nil && err1 == nil && err2 == nil {
+		return filepath.ToSlash(r)
+	}
+	return filepath.ToSlash(path)
+}
+
+// prepareFolder makes the folder and refuses files that are there already,
+// before any work is done.
+func (s *session) prepareFolder(job generateJob, run *generator.Run) error {
+	if err := s.refuseInput(job.output, []string{run.Dir}); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(job.output, 0o777); err != nil {
+		return err
+	}
+	for _, name := range job.names {
+		path := filepath.Join(job.output, name)
+		if err := s.refuseInput(path, []string{run.Template()}); err != nil {
+			return err
+		}
+		if _, err := os.Lstat(path); err == nil && !s.force {
+			return failedf("--force overwrites it, -o names another folder", "%s: the file exists", path)
+		}
+	}
+	return nil
+}
+
+// writeModel writes one sample as an ONNX file.
+func (s *session) writeModel(job generateJob, run *generator.Run, template *onnxio.Model, meta map[string]string, name string, sample generator.Sample) (generatedModel, error) {
+	made := generatedModel{Path: filepath.Join(job.output, name), Seed: sample.Seed, State: sample.State}
+	props := map[string]string{}
+	for k, v := range meta {
+		props[k] = v
+	}
+	props[metaSeed], props[metaState] = strconv.FormatUint(sample.Seed, 10), sample.State
+	err := onnxio.Write(made.Path, template, run.Tokenizer.Decode(sample.Tokens), onnxio.WriteOptions{Metadata: props, Force: s.force})
+	if err != nil {
+		return made, explain(err)
+	}
+	made.SHA256, err = fileSHA256(made.Path)
+	return made, err
+}
+
+// fileSHA256 is the hex digest of a file.
+func fileSHA256(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"rpg/onnxio"
+	"rpg/tokenize"
+)
+
+func (s *session) inspectVerb() verb {
+	return verb{
+		name: "inspect", usage: "what is inside; what would be generated, copied, and why", arguments: "MODEL...",
+		description: "A folder stands for the .onnx files in it. Models of the graph of an earlier one\n" +
+			"get one line; -v lists their tensors too.",
+		examples: "rpg inspect model.onnx\nrpg inspect zoo/*.onnx --json\nrpg inspect model.onnx | grep copy",
+		flags: []cli.Flag{
+			&cli.IntFlag{Name: "token-dim", Value: 256, Usage: "width of a token, `D` values"},
+		},
+		run: func(c *cli.Context) error {
+			if err := someArguments(c, "at least one model"); err != nil {
+				return err
+			}
+			width := c.Int("token-dim")
+			if width < 1 || width > tokenize.MaxTokenDim {
+				return usagef("", "--token-dim: expected 1 to %d, found %d", tokenize.MaxTokenDim, width)
+			}
+			paths, err := modelPaths(c.Args().Slice())
+			if err != nil {
+				return err
+			}
+			return s.inspect(paths, width)
+		},
+	}
+}
+
+// The JSON answer, rpg.inspect/1.
+type (
+	inspection struct {
+		Schema string           `json:"schema"`
+		Models []inspectedModel `json:"models"`
+	}
+	inspectedModel struct {
+		Path       string            `json:"path"`
+		Bytes      int64             `json:"bytes"`
+		IRVersion  int64             `json:"ir_version"`
+		Opset      int64             `json:"opset"`
+		Opsets     []onnxio.Opset    `json:"opsets"`
+		Producer   string            `json:"producer"`
+		Signature  string            `json:"signature"`
+		Parameters int               `json:"parameters"`
+		Inputs     []inspectedPort   `json:"inputs"`
+		Outputs    []inspectedPort   `json:"outputs"`
+		Tensors    []inspectedTensor `json:"tensors"`
+		Tokens     inspectedTokens   `json:"tokens"`
+		Metadata   map[string]string `json:"metadata"`
+	}
+	inspectedPort struct {
+		Name  string `json:"name"`
+		DType string `json:"dtype"`
+		Shape []any  `json:"shape"` // numbers, names of dimensions, or null
+	}
+	inspectedTensor struct {
+		Name     string      `json:"name"`
+		DType    string      `json:"dtype"`
+		Shape    []int       `json:"shape"`
+		Elements int         `json:"elements"`
+		Stored   string      `json:"stored"`
+		Op       string      `json:"op"`
+		Slot     int         `json:"slot"`
+		Role     onnxio.Role `json:"role"`
+		Action   string      `json:"action"`
+		Reason   string      `json:"reason"`
+		Tokens   int         `json:"tokens"`
+		Padding  int         `json:"padding"`
+	}
+	inspectedTokens struct {
+		Width int     `json:"width"`
+		Count int     `json:"count"`
+		Fill  float64 `json:"fill"` // real values of all values of the tokens, 0 to 1
+	}
+)
+
+func (s *session) inspect(paths []string, width int) error {
+	answer := inspection{Schema: "rpg.inspect/1"}
+	first := map[string]string{} // path of the first model of each signature
+	for i, path := range paths {
+		if err := s.ctx.Err(); err != nil {
+			return err
+		}
+		m, err := onnxio.Open(path)
+		if err != nil {
+			return explain(err)
+		}
+		view := inspectModel(m, width)
+		m.Close()
+		if s.json {
+			answer.Models = append(answer.Models, view)
+			continue
+		}
+		if same, ok := first[view.Signature]; ok && !s.verbose {
+			s.printf("%s: %s, the graph of %s\n", path, size(view.Bytes), same)
+			continue
+		}
+		first[view.Signature] = path
+		if i > 0 {
+			s.printf("\n")
+		}
+		s.printModel(view)
+	}
+	if s.json {
+		return s.answerJSON(answer)
+	}
+	return nil
+}
+
+func inspectModel(m *onnxio.Model, width int) inspectedModel {
+	info := m.Info()
+	v := inspectedModel{
+		Path: m.Path, Bytes: info.Bytes, IRVersion: info.IRVersion, Opsets: info.Opsets,
+		Producer:  strings.TrimSpace(info.ProducerName + " " + info.ProducerVersion),
+		Signature: m.Signature(), Inputs: inspectPorts(info.Inputs), Outputs: inspectPorts(info.Outputs),
+		Tensors: []inspectedTensor{}, Tokens: inspectedTokens{Width: width}, Metadata: info.Metadata,
+	}
+	for _, o := range info.Opsets {
+		if o.Domain == "" {
+			v.Opset = o.Version
+		}
+	}
+	if v.Metadata == nil {
+		v.Metadata = map[string]string{}
+	}
+	for _, t := range m.Tensors() {
+		view := inspectedTensor{
+			Name: t.Name, DType: t.DType.String(), Shape: append([]int{}, t.Shape...), Elements: t.Elements,
+			Stored: t.Stored, Op: t.Op, Slot: t.Slot, Role: t.Role, Action: t.Action, Reason: t.Reason,
+		}
+		if t.Action == onnxio.ActionGenerate {
+			view.Tokens = (t.Elements + width - 1) / width
+			view.Padding = view.Tokens*width - t.Elements
+			v.Parameters += t.Elements
+			v.Tokens.Count += view.Tokens
+		}
+		v.Tensors = append(v.Tensors, view)
+	}
+	if v.Tokens.Count > 0 {
+		v.Tokens.Fill = float64(v.Parameters) / float64(v.Tokens.Count*width)
+	}
+	return v
+}
+
+func inspectPorts(ports []onnxio.Port) []inspectedPort {
+	out := []inspectedPort{}
+	for _, p := range ports {
+		v := inspectedPort{Name: p.Name, DType: p.Type, Shape: []any{}}
+		if p.DType != 0 {
+			v.DType = p.DType.String()
+		}
+		for i, n := range p.Shape {
+			switch {
+			case n >= 0:
+				v.Shape = append(v.Shape, n)
+			case p.Symbols[i] != "":
+				v.Shape = append(v.Shape, p.Symbols[i])
+			default:
+				v.Shape = append(v.Shape, nil)
+			}
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// lineWidth is the widest line of a human answer.
+const lineWidth = 100
+
+// printModel writes a head of a few lines and a table of the tensors.
+func (s *session) printModel(v inspectedModel) {
+	s.printf("%s: %s, IR %d, opset %d, producer %s\n", v.Path, size(v.Bytes), v.IRVersion, v.Opset, orDash(v.Producer))
+	s.printf("signature   %s\n", v.Signature)
+	for _, p := range v.Inputs {
+		s.printf("input       %s %s %s\n", p.Name, p.DType, shapeOf(p.Shape))
+	}
+	for _, p := range v.Outputs {
+		s.printf("output      %s %s %s\n", p.Name, p.DType, shapeOf(p.Shape))
+	}
+	s.printf("generated   %s values: %s tokens of %d, %.1f %% filled\n", count(v.Parameters), count(v.Tokens.Count), v.Tokens.Width, 100*v.Tokens.Fill)
+	t := table{{"TENSOR", "DTYPE", "SHAPE", "USE", "ROLE", "ACTION", "TOKENS", "PADDING", "WHY"}}
+	for _, e := range v.Tensors {
+		use, tokens, padding := "", "", ""
+		if e.Op != "" {
+			use = fmt.Sprintf("%s:%d", e.Op, e.Slot)
+		}
+		if e.Action == onnxio.ActionGenerate {
+			tokens, padding = fmt.Sprint(e.Tokens), fmt.Sprint(e.Padding)
+		}
+		t = append(t, []string{tail(e.Name, 26), e.DType, shorten(shapeOf(e.Shape), 14), shorten(use, 20), string(e.Role), e.Action, tokens, padding, e.Reason})
+	}
+	var text bytes.Buffer
+	t.write(&text)
+	for line := range strings.Lines(text.String()) {
+		s.printf("%s\n", shorten(strings.TrimRight(line, "\n"), lineWidth))
+	}
+}
+
+// shapeOf writes a shape without spaces, so that it is one column.
+func shapeOf[T any](shape []T) string {
+	parts := make([]string, len(shape))
+	for i, n := range shape {
+		if parts[i] = fmt.Sprint(n); any(n) == nil {
+			parts[i] = "?"
+		}
+	}
+	return "[" + strings.Join(parts, ",") + "]"
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"rpg/evaluate/fetch"
+	"rpg/fixtures"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"rpg": main})
+}
+
+// TestScripts runs testdata/script/*.txtar. Each script finds four checkpoints
+// of the embedded zoo in zoo/, has an empty HOME, and, besides the commands of
+// testscript:
+//
+//	exits CODE PROGRAM ARGS...   the program ends with exactly this code
+//	json PATH VALUE              stdout is JSON and holds VALUE at PATH (a.0.b);
+//	                             * is any value, @N an array of N elements
+//	cut FILE BYTES               shortens a file
+//	widths N                     no line of stdout is longer than N letters
+func TestScripts(t *testing.T) {
+	library := ""
+	if path, _, _, err := fetch.FindRuntime(); err == nil {
+		library = path
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+			e.Setenv("XDG_CACHE_HOME", "")
+			e.Setenv("ORT", library)
+			return writeZoo(filepath.Join(e.WorkDir, "zoo"), 4)
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "onnxruntime" {
+				return library != "", nil
+			}
+			return false, fmt.Errorf("unknown condition %q", name)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exits, "json": checkJSON, "cut": cut, "widths": widths,
+		},
+	})
+}
+
+// writeZoo writes the first n embedded checkpoints as 0.onnx, 1.onnx, ...
+func writeZoo(folder string, n int) error {
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		return err
+	}
+	for i, name := range fixtures.ZooNames()[:n] {
+		data, err := fs.ReadFile(fixtures.Zoo(), name)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%d.onnx", i)), data, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	code := 0
+	var e *exec.ExitError
+	switch {
+	case errors.As(err, &e):
+		code = e.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, want %d\nstdout:\n%s\nstderr:\n%s", code, want, ts.ReadFile("stdout"), ts.ReadFile("stderr"))
+	}
+}
+
+func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: json PATH VALUE")
+	}
+	var v any
+	if err := json.Unmarshal([]byte(ts.ReadFile("stdout")), &v); err != nil {
+		ts.Fatalf("stdout is not JSON: %v", err)
+	}
+	for key := range strings.SplitSeq(args[0], ".") {
+		var ok bool
+		switch node := v.(type) {
+		case map[string]any:
+			v, ok = node[key]
+		case []any:
+			i, err := strconv.Atoi(key)
+			if ok = err == nil && i >= 0 && i < len(node); ok {
+				v = node[i]
+			}
+		}
+		if !ok {
+			ts.Fatalf("%s: no %q in %v", args[0], key, v)
+		}
+	}
+	list, isList := v.([]any)
+	switch {
+	case args[1] == "*":
+	case isList && args[1] == fmt.Sprintf("@%d", len(list)):
+	case !isList && fmt.Sprint(v) == args[1]:
+	default:
+		ts.Fatalf("%s: got %v, want %s", args[0], v, args[1])
+	}
+}
+
+func cut(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: cut FILE BYTES")
+	}
+	n, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
+}
+
+func widths(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: widths N")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for line := range strings.Lines(ts.ReadFile("stdout")) {
+		if w := len([]rune(strings.TrimRight(line, "\n"))); w > n {
+			ts.Fatalf("%d letters, want at most %d: %s", w, n, line)
+		}
+	}
+}
