@@ -21,6 +21,8 @@ const (
 	errPrediction = "compute: no such prediction"
 )
 
+var _ compute.Device = (*device)(nil)
+
 // device is a compute.Device. All its methods run to their end before they
 // return, so Sync has nothing to wait for.
 type device struct {
@@ -34,12 +36,16 @@ type device struct {
 // Open returns the device of this machine's processor with the given number of
 // threads; 0 takes all cores available to the process: the scheduler's affinity
 // and the control group's CPU quota, as Go itself sees them (GOMAXPROCS).
-func Open(threads int) (*device, error) {
+func Open(threads int) (compute.Device, error) {
 	k, err := chooseKernel(os.Getenv("RPG_CPU"))
 	if err != nil {
 		return nil, err
 	}
-	return open(threads, k)
+	d, err := open(threads, k)
+	if err != nil {
+		return nil, err // not d: a nil *device would not be a nil Device
+	}
+	return d, nil
 }
 
 // open is Open with given matrix kernels.

@@ -16,7 +16,7 @@ func benchDevice(b *testing.B, f func(b *testing.B, d *device)) {
 				b.Fatal(err)
 			}
 			defer d.Close()
-			f(b, d)
+			f(b, d.(*device))
 		})
 	}
 }
