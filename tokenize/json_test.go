@@ -2,6 +2,8 @@ package tokenize
 
 import (
 	"bytes"
+	"encoding/json"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -138,7 +140,7 @@ func TestMarshalRefusesWhatParseWould(t *testing.T) {
 // change, and can be used.
 func FuzzParse(f *testing.F) {
 	for _, o := range []Options{pooled(4), paper(4), pooled(1)} {
-		text, err := example(f, o).Marshal()
+		text, err := json.Marshal(example(f, o)) // without Marshal's spaces
 		if err != nil {
 			f.Fatal(err)
 		}
@@ -190,4 +192,21 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%d more valid values than elements", total)
 		}
 	})
+}
+
+// TestTheDocumentedExample keeps docs/layout.md true.
+func TestTheDocumentedExample(t *testing.T) {
+	page, err := os.ReadFile("../docs/layout.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(page), "```\n")
+	example, _, _ = strings.Cut(example, "```")
+	tok, err := Parse([]byte(example))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := tok.Layout.Weights[0].Tokens; got != 2 {
+		t.Errorf("%d tokens, expected 2", got)
+	}
 }

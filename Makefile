@@ -1,0 +1,30 @@
+# Everything a developer of rpg types. `make help` lists it.
+# Needed before: Go, a C compiler, and pip or npm.
+
+GO ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+.PHONY: help build demo test lint bench
+.DEFAULT_GOAL := help
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+
+build: ## make bin/rpg
+	$(GO) build -o bin/rpg ./cmd/rpg
+
+demo: build ## train on the embedded zoo, write new models, score them
+	bin/rpg fetch onnxruntime
+	bin/rpg demo
+
+test: build ## run all tests; brings what they need into ~/.cache/rpg
+	bin/rpg fetch onnxruntime
+	RPG_TEST_PYTHON="$$(.ci/python)" $(GO) test ./...
+
+lint: ## gofmt, go vet, staticcheck
+	@files="$$(gofmt -l .)"; test -z "$$files" || { echo "not formatted by gofmt:"; echo "$$files"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+bench: build ## measure what takes the time
+	bin/rpg bench
