@@ -27,6 +27,8 @@ type Model struct {
 	tensors   []*Tensor
 	weights   []*Tensor
 
+	buffers sync.Pool // of *[chunkBytes]byte, for reading values
+
 	signOnce  sync.Once
 	facts     []fact
 	signature string

@@ -40,18 +40,18 @@ func (m *Model) ReadValues(i int, dst []float32, off int) error {
 
 // readFloats fills dst with float32 values of t from element off on.
 func (m *Model) readFloats(t *Tensor, dst []float32, off int64) error {
-	var buf []byte
+	space, _ := m.buffers.Get().(*[chunkBytes]byte)
+	if space == nil {
+		space = new([chunkBytes]byte)
+	}
+	defer m.buffers.Put(space)
 	// The first span that ends after off; files as exporters write them have one.
 	k := sort.Search(len(t.spans), func(k int) bool { return t.spans[k].first+t.spans[k].count > off })
 	for ; len(dst) > 0; k++ {
 		s := t.spans[k]
 		for off < s.first+s.count && len(dst) > 0 {
 			n := min(s.first+s.count-off, int64(len(dst)), chunkBytes/s.stride)
-			size := int((n-1)*s.stride + 4)
-			if cap(buf) < size {
-				buf = make([]byte, size)
-			}
-			buf = buf[:size]
+			buf := space[:(n-1)*s.stride+4]
 			if err := m.readAt(buf, s.at+(off-s.first)*s.stride, t); err != nil {
 				return err
 			}

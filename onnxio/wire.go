@@ -119,7 +119,7 @@ func (c *cursor) next(f *field) (bool, error) {
 func (c *cursor) short(at int64, what string, n uint64) error {
 	cause, where := ErrInvalid, "before the end of its message"
 	if c.end == c.w.size {
-		cause, where = ErrTruncated, "before the end of the file"
+		cause, where, what = ErrTruncated, "before the end of the file", "the file is truncated: "+what
 	}
 	return c.w.fail(cause, at, what, fmt.Sprintf("%d bytes", n), fmt.Sprintf("%d %s", c.end-c.pos, where))
 }
