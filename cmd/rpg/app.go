@@ -30,7 +30,7 @@ func (s *session) verbs() []verb {
 	return []verb{
 		s.inspectVerb(), s.checkVerb(), s.fetchVerb(),
 		s.trainVerb(), s.generateVerb(), s.evaluateVerb(),
-		s.benchVerb(), s.doctorVerb(),
+		s.demoVerb(), s.benchVerb(), s.doctorVerb(),
 		s.completionVerb(), s.versionVerb(), s.manVerb(),
 	}
 }

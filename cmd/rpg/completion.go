@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+
+	"rpg/generator"
 )
 
 //go:embed completion
@@ -42,6 +44,12 @@ func choices(name string) []string {
 		return []string{"auto", "cpu", "cuda"}
 	case "data", "eval-data":
 		return []string{"cifar10", "cifar10:"}
+	case "preset":
+		return generator.Presets
+	case "sampler":
+		return generator.Samplers
+	case "state":
+		return []string{"random", "mean"}
 	case "completion":
 		return shells
 	case "fetch":

@@ -10,5 +10,5 @@
 //
 // Rules of the terminal, kept everywhere: stdout is the answer and nothing
 // else; stderr is narration; a bar is drawn on a terminal only; there are no
-// prompts; only fetch and demo use the network.
+// prompts; only fetch uses the network.
 package main

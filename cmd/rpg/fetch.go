@@ -15,7 +15,7 @@ func (s *session) fetchVerb() verb {
 	return verb{
 		name: "fetch", usage: "bring data and runtime into the cache, verified by SHA-256",
 		arguments: "cifar10|onnxruntime|list",
-		description: "The answer is the path of what was fetched or found. Only fetch and demo use the network.\n" +
+		description: "The answer is the path of what was fetched or found. No other command uses the network.\n" +
 			"The cache is $XDG_CACHE_HOME/rpg, or ~/.cache/rpg.",
 		examples: "rpg fetch onnxruntime\nrpg fetch cifar10\nrpg fetch list --json",
 		run: func(c *cli.Context) error {

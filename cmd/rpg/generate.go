@@ -42,14 +42,23 @@ func (s *session) generateVerb() verb {
 	}
 }
 
-// generateJob is one sampling. metadata, when given, replaces what is written
-// about a model's origin, and names are the files to write.
+// generateJob is one sampling. names are the files to write into output,
+// metadata, when given, replaces what is written about a model's origin, and
+// replace allows files to be overwritten.
 type generateJob struct {
 	run, output string
 	names       []string
 	options     generator.SampleOptions
 	machine     machine
 	metadata    map[string]string
+	replace     bool
+}
+
+// number names the files 0000.onnx, 0001.onnx, ...
+func (job *generateJob) number() {
+	for i := range job.options.Count {
+		job.names = append(job.names, fmt.Sprintf("%04d.onnx", i))
+	}
 }
 
 func (s *session) generate(c *cli.Context) error {
@@ -85,9 +94,7 @@ func (s *session) generate(c *cli.Context) error {
 			return usagef(didYouMean(job.options.Sampler, generator.Samplers, "--sampler ", ""),
 				"--sampler: expected %s, found %q", strings.Join(generator.Samplers, " or "), job.options.Sampler)
 		}
-		for i := range job.options.Count {
-			job.names = append(job.names, fmt.Sprintf("%04d.onnx", i))
-		}
+		job.number()
 	}
 	result, err := s.runGenerating(job)
 	if err != nil {
@@ -99,8 +106,8 @@ func (s *session) generate(c *cli.Context) error {
 	for _, m := range result.Models {
 		s.printf("%s\n", m.Path)
 	}
-	s.say("generated %d models in %.1f s (denoising %.1f s)", len(result.Models), result.Seconds.total(), result.Seconds.Denoise)
-	s.say("next: rpg evaluate %s --against ORIGINALS --data cifar10", quote(filepath.Join(job.output, "*.onnx")))
+	s.say("%d new in %s, %.1f s (denoising %.1f s)", len(result.Models), job.output, result.Seconds.total(), result.Seconds.Denoise)
+	s.say("next: rpg evaluate %s --against ORIGINALS --data cifar10", quote(job.output))
 	return nil
 }
 
@@ -298,7 +305,7 @@ func (s *session) prepareFolder(job generateJob, run *generator.Run) error {
 		if err := s.refuseInput(path, []string{run.Template()}); err != nil {
 			return err
 		}
-		if _, err := os.Lstat(path); err == nil && !s.force {
+		if _, err := os.Lstat(path); err == nil && !s.force && !job.replace {
 			return failedf("--force overwrites it, -o names another folder", "%s: the file exists", path)
 		}
 	}
@@ -313,7 +320,7 @@ func (s *session) writeModel(job generateJob, run *generator.Run, template *onnx
 		props[k] = v
 	}
 	props[metaSeed], props[metaState] = strconv.FormatUint(sample.Seed, 10), sample.State
-	err := onnxio.Write(made.Path, template, run.Tokenizer.Decode(sample.Tokens), onnxio.WriteOptions{Metadata: props, Force: s.force})
+	err := onnxio.Write(made.Path, template, run.Tokenizer.Decode(sample.Tokens), onnxio.WriteOptions{Metadata: props, Force: s.force || job.replace})
 	if err != nil {
 		return made, explain(err)
 	}

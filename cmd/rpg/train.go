@@ -81,6 +81,7 @@ type trainJob struct {
 	fresh                           bool
 	saveEvery, evalEvery, evalCount int
 	evalData                        string
+	part                            bool // of a larger work: no answer of its own
 }
 
 func (s *session) train(c *cli.Context) error {
@@ -267,7 +268,7 @@ func (s *session) follow(run *generator.Run, device compute.Device, zoo *generat
 	defer p.close()
 	last, first, writing := 0, 0, error(nil)
 	emit := func(v any) {
-		if s.json && writing == nil {
+		if s.json && !job.part && writing == nil {
 			writing = s.event(v)
 		}
 	}
@@ -331,11 +332,13 @@ func (s *session) follow(run *generator.Run, device compute.Device, zoo *generat
 		s.say("%s is complete already", run.Dir)
 	}
 	emit(doneLine{"done", last, seconds, peakMemory(), device.Info().Name})
-	if !s.json {
+	if !s.json && !job.part {
 		s.printf("%s\n", run.Dir)
 	}
 	s.say("trained to step %s in %s, peak memory %s", count(last), time.Duration(seconds*float64(time.Second)).Round(time.Second/10), size(peakMemory()))
-	s.say("next: rpg generate %s -n 10 -o gen", quote(run.Dir))
+	if !job.part {
+		s.say("next: rpg generate %s -n 10 -o gen", quote(run.Dir))
+	}
 	return writing
 }
 
