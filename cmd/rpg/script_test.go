@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +18,7 @@ import (
 
 	"rpg/evaluate/fetch"
 	"rpg/fixtures"
+	"rpg/onnxio"
 )
 
 func TestMain(m *testing.M) {
@@ -23,13 +26,15 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script/*.txtar. Each script finds four checkpoints
-// of the embedded zoo in zoo/, has an empty HOME, and, besides the commands of
+// of the embedded zoo in zoo/, the first 100 images in images.bin, an empty HOME, and, besides the commands of
 // testscript:
 //
 //	exits CODE PROGRAM ARGS...   the program ends with exactly this code
-//	json PATH VALUE              stdout is JSON and holds VALUE at PATH (a.0.b);
-//	                             * is any value, @N an array of N elements
+//	json PATH VALUE              stdout is JSON and holds VALUE at PATH (a.0.b, .. is a dot in a
+//	                             name); * is any value, @N an array of N elements
 //	cut FILE BYTES               shortens a file
+//	fill FILE WEIGHT VALUE       sets all values of a weight of a model (NaN too)
+//	swap FILE OLD NEW            replaces OLD by NEW, of the same length, everywhere
 //	widths N                     no line of stdout is longer than N letters
 func TestScripts(t *testing.T) {
 	library := ""
@@ -44,7 +49,10 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("XDG_CACHE_HOME", "")
 			e.Setenv("ORT", library)
-			return writeZoo(filepath.Join(e.WorkDir, "zoo"), 4)
+			if err := writeZoo(filepath.Join(e.WorkDir, "zoo"), 4); err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(e.WorkDir, "images.bin"), fixtures.Images()[:100*3073], 0o644)
 		},
 		Condition: func(name string) (bool, error) {
 			if name == "onnxruntime" {
@@ -53,7 +61,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "json": checkJSON, "cut": cut, "widths": widths,
+			"exits": exits, "json": checkJSON, "cut": cut, "fill": fill, "swap": swap, "widths": widths,
 		},
 	})
 }
@@ -103,7 +111,8 @@ func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if err := json.Unmarshal([]byte(ts.ReadFile("stdout")), &v); err != nil {
 		ts.Fatalf("stdout is not JSON: %v", err)
 	}
-	for key := range strings.SplitSeq(args[0], ".") {
+	for key := range strings.SplitSeq(strings.ReplaceAll(args[0], "..", "\x00"), ".") {
+		key = strings.ReplaceAll(key, "\x00", ".")
 		var ok bool
 		switch node := v.(type) {
 		case map[string]any:
@@ -148,4 +157,44 @@ func widths(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%d letters, want at most %d: %s", w, n, line)
 		}
 	}
+}
+
+func fill(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: fill FILE WEIGHT VALUE")
+	}
+	path := ts.MkAbs(args[0])
+	i, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	value, err := strconv.ParseFloat(args[2], 32)
+	ts.Check(err)
+	m, err := onnxio.Open(path)
+	ts.Check(err)
+	values := make([]float32, m.Weights()[i].Elements)
+	ts.Check(m.ReadValues(i, values, 0))
+	ts.Check(m.Close())
+	old, err := binary.Append(nil, binary.LittleEndian, values)
+	ts.Check(err)
+	for e := range values {
+		values[e] = float32(value)
+	}
+	now, err := binary.Append(nil, binary.LittleEndian, values)
+	ts.Check(err)
+	replaceBytes(ts, path, old, now)
+}
+
+func swap(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 || len(args[1]) != len(args[2]) {
+		ts.Fatalf("usage: swap FILE OLD NEW")
+	}
+	replaceBytes(ts, ts.MkAbs(args[0]), []byte(args[1]), []byte(args[2]))
+}
+
+func replaceBytes(ts *testscript.TestScript, path string, old, now []byte) {
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	if !bytes.Contains(data, old) {
+		ts.Fatalf("%s does not hold what is to be replaced", path)
+	}
+	ts.Check(os.WriteFile(path, bytes.ReplaceAll(data, old, now), 0o644))
 }
