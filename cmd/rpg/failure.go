@@ -49,10 +49,11 @@ var errNo = &failure{code: exitNo, err: errors.New("no")}
 // hinter is met by every error that says what to do, here or in a package.
 type hinter interface{ Hint() string }
 
-// withHint gives err a hint unless it has one or is nil.
+// withHint gives err a hint unless it has one, is nil, or says that the work
+// was cancelled.
 func withHint(err error, hint string) error {
 	var h hinter
-	if err == nil || errors.As(err, &h) {
+	if err == nil || errors.As(err, &h) || errors.Is(err, context.Canceled) {
 		return err
 	}
 	return &failure{code: exitFailed, err: err, hint: hint}

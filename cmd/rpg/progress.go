@@ -44,6 +44,7 @@ func (p *progress) at(done, total int) {
 				progressbar.OptionShowIts(), progressbar.OptionShowCount(),
 				progressbar.OptionSetWidth(24), progressbar.OptionThrottle(100*time.Millisecond),
 				progressbar.OptionClearOnFinish())
+			p.s.bar = p.bar
 		}
 		p.bar.ChangeMax(total)
 		p.bar.Describe("rpg: " + strings.TrimSpace(p.what+" "+p.note))
@@ -73,5 +74,6 @@ func (p *progress) line(done, total int) string {
 func (p *progress) close() {
 	if p.bar != nil {
 		_ = p.bar.Clear()
+		p.bar, p.s.bar = nil, nil
 	}
 }

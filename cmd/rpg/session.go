@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/schollz/progressbar/v3"
 	"github.com/urfave/cli/v2"
 	"golang.org/x/term"
 
@@ -28,6 +29,8 @@ type session struct {
 	output string        // -o
 
 	json, quiet, verbose, force, dryRun, colour bool
+
+	bar *progressbar.ProgressBar // on the terminal now, nil for none
 
 	origin   map[string]string // where the value of a flag came from; absent: default
 	settings []setting         // keys of --set and --config that are not flags, in order
@@ -158,8 +161,17 @@ func (s *session) printf(format string, a ...any) { fmt.Fprintf(s.out, format, a
 // say narrates on stderr; -q silences it.
 func (s *session) say(format string, a ...any) {
 	if !s.quiet {
-		fmt.Fprintf(s.stderr, "rpg: "+format+"\n", a...)
+		s.note("rpg: "+format+"\n", a...)
 	}
+}
+
+// note writes to stderr, in place of the bar if there is one: the bar draws
+// itself again below.
+func (s *session) note(format string, a ...any) {
+	if s.bar != nil {
+		_ = s.bar.Clear()
+	}
+	fmt.Fprintf(s.stderr, format, a...)
 }
 
 // detail narrates with -v only.
@@ -171,11 +183,8 @@ func (s *session) detail(format string, a ...any) {
 
 // warn is never silenced.
 func (s *session) warn(format string, a ...any) {
-	fmt.Fprintf(s.stderr, "rpg: %s "+format+"\n", append([]any{s.paint("33", "warning:")}, a...)...)
+	s.note("rpg: %s "+format+"\n", append([]any{s.paint("33", "warning:")}, a...)...)
 }
-
-// log is narration for packages that want a func(string).
-func (s *session) log(format string, a ...any) { s.say(format, a...) }
 
 // paint colours a word that says by itself what the colour says.
 func (s *session) paint(code, word string) string {
