@@ -12,7 +12,7 @@ const errFewValues = "compute: batch statistics need two values a channel"
 // BatchNormELU takes the statistics in two passes, mean and then variance, in
 // float64, channel by channel.
 func (d *device) BatchNormELU(a compute.BatchNormELU) {
-	n := newBatchNorm(a)
+	n := d.newBatchNorm(a)
 	y := sized(a.Y, len(n.x))
 	runningMean, runningVar := sized(a.RunningMean, a.C), sized(a.RunningVar, a.C)
 	affines := d.common(3 * a.C)
@@ -39,31 +39,25 @@ func (d *device) BatchNormELU(a compute.BatchNormELU) {
 	d.rows(a.Tokens*a.C, a.D, func(lo, hi int) {
 		for row := lo; row < hi; row++ {
 			affine := affines[row%a.C*3:]
-			center, factor, summand := affine[0], affine[1], affine[2]
-			out := y[row*a.D : (row+1)*a.D]
-			for i, v := range n.x[row*a.D : (row+1)*a.D] {
-				u := (v-center)*factor + summand
-				if u < 0 {
-					u = expm1(u)
-				}
-				out[i] = u
-			}
+			at := row * a.D
+			n.elu(y[at:at+a.D], n.x[at:], affine[0], affine[1], affine[2])
 		}
 	})
 }
 
 // batchNorm holds the checked arguments that both directions share.
 type batchNorm struct {
+	loops
 	tokens, channels, d int
 	x, scale, bias      []float32
 }
 
-func newBatchNorm(a compute.BatchNormELU) batchNorm {
+func (d *device) newBatchNorm(a compute.BatchNormELU) batchNorm {
 	if a.Tokens < 0 || a.C < 0 || a.D < 0 {
 		panic(errShape)
 	}
 	return batchNorm{
-		tokens: a.Tokens, channels: a.C, d: a.D,
+		loops: d.loops(), tokens: a.Tokens, channels: a.C, d: a.D,
 		x: sized(a.X, a.Tokens*a.C*a.D), scale: sized(a.Scale, a.C), bias: sized(a.Bias, a.C),
 	}
 }
@@ -89,36 +83,23 @@ func (n *batchNorm) fold(dst []float32, c int, mean, inv float64) {
 func (n *batchNorm) statistics(c int) (mean, variance float64) {
 	count := float64(n.tokens * n.d)
 	for token := range n.tokens {
-		var sum float64
-		for _, v := range n.row(n.x, token, c) {
-			sum += float64(v)
-		}
-		mean += sum
+		mean += n.sum(n.row(n.x, token, c))
 	}
 	mean /= count
+	// The squares are of differences to a rounded mean; that is put right below.
+	center := float32(mean)
 	for token := range n.tokens {
-		var sum float64
-		for _, v := range n.row(n.x, token, c) {
-			sum += (float64(v) - mean) * (float64(v) - mean)
-		}
-		variance += sum
+		variance += n.squares(n.row(n.x, token, c), center)
 	}
-	return mean, variance / count
-}
-
-// expm1 is e^x-1 for x <= 0 with an error below 2e-7 of the largest value.
-func expm1(x float32) float32 {
-	if x > -0.03125 { // where e^x-1 would lose digits: the series to x^4
-		return x * (1 + x*(0.5+x*(1.0/6+x*(1.0/24))))
-	}
-	return exp(x) - 1
+	off := mean - float64(center)
+	return mean, max(0, variance/count-off*off)
 }
 
 // BatchNormELUBackward works channel by channel: one pass leaves the gradient
 // before ELU in DX and sums it, the second one takes out its mean and its
 // component along X.
 func (d *device) BatchNormELUBackward(a compute.BatchNormELUBackward) {
-	n := newBatchNorm(a.BatchNormELU)
+	n := d.newBatchNorm(a.BatchNormELU)
 	mean, invStd := sized(a.Mean, a.C), sized(a.InvStd, a.C)
 	dy, dx := sized(a.DY, len(n.x)), sized(a.DX, len(n.x))
 	dscale, dbias := sized(a.DScale, a.C), sized(a.DBias, a.C)
@@ -127,18 +108,7 @@ func (d *device) BatchNormELUBackward(a compute.BatchNormELUBackward) {
 		scale, bias := n.scale[c], n.bias[c]
 		var total, along float64 // Σ du and Σ du·unit
 		for token := range a.Tokens {
-			down, up := n.row(dx, token, c), n.row(dy, token, c)
-			var sum, dot float64
-			for i, v := range n.row(n.x, token, c) {
-				unit := (v - m) * inv
-				du := up[i]
-				if u := unit*scale + bias; u < 0 {
-					du *= exp(u)
-				}
-				down[i] = du
-				sum += float64(du)
-				dot += float64(du * unit)
-			}
+			sum, dot := n.eluBack(n.row(dx, token, c), n.row(dy, token, c), n.row(n.x, token, c), m, inv, scale, bias)
 			total, along = total+sum, along+dot
 		}
 		dbias[c] += float32(total)
@@ -147,11 +117,7 @@ func (d *device) BatchNormELUBackward(a compute.BatchNormELUBackward) {
 		center, slope := float32(total/count), float32(along/count)
 		factor := scale * inv
 		for token := range a.Tokens {
-			down := n.row(dx, token, c)
-			for i, v := range n.row(n.x, token, c) {
-				unit := (v - m) * inv
-				down[i] = factor * (down[i] - center - unit*slope)
-			}
+			n.normBack(n.row(dx, token, c), n.row(n.x, token, c), m, inv, center, slope, factor)
 		}
 	})
 }

@@ -25,6 +25,8 @@ func (d *device) ConvLayer(a compute.ConvLayer) {
 
 // convLayer holds the checked arguments that both directions share.
 type convLayer struct {
+	loops
+	kernel         *kernel
 	in, out, k, d  int
 	padded         int // values of a row with its zeros
 	tile           tileFunc
@@ -38,7 +40,7 @@ func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
 	if a.Tokens < 0 || a.In < 1 || a.Out < 1 || a.D < 1 || a.K < 1 || a.K%2 == 0 {
 		panic(errShape)
 	}
-	l := convLayer{in: a.In, out: a.Out, k: a.K, d: a.D, tile: chooseTile(d.kernel.name)}
+	l := convLayer{loops: d.loops(), kernel: d.kernel, in: a.In, out: a.Out, k: a.K, d: a.D, tile: chooseTile(d.kernel.name)}
 	// The last tile reads tileCols values from the last tap on.
 	l.padded = roundUp(roundUp(a.D, tileCols)+a.K-1, 16)
 	l.x = sized(a.X, a.Tokens*a.In*a.D)
@@ -77,16 +79,10 @@ func (l *convLayer) pad(g []float32, token int) {
 		clear(row[half+l.d:])
 		row = row[half:][:l.d]
 		at := (token*l.in + c) * l.d
-		x := l.x[at : at+l.d]
 		if l.skip == nil {
-			for i, v := range x {
-				row[i] = (v + cond[i]) * time[i]
-			}
-			continue
-		}
-		skip := l.skip[at : at+l.d]
-		for i, v := range x {
-			row[i] = (v + skip[i] + cond[i]) * time[i]
+			l.modulate(row, l.x[at:], cond, time)
+		} else {
+			l.modulateSkip(row, l.x[at:], cond, time, l.skip[at:])
 		}
 	}
 }

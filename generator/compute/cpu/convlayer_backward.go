@@ -85,11 +85,12 @@ type convMemory struct {
 	dy   []float32 // [outUp, padded], with zeros at both ends
 	dg   []float32 // [in, d]
 	g    []float32 // [panels, d+k-1, tileCols]: channels side by side, zeros around; for one channel [padded+tileCols]
+	rows []float32 // [tileCols, d]: channels of one panel of g
 	tile []float32 // one tile
 }
 
 func (b *convLayerBackward) memorySize() int {
-	return b.outUp*b.padded + b.in*b.d + b.sizeG() + tileRows*tileCols
+	return b.outUp*b.padded + (b.in+tileCols)*b.d + b.sizeG() + tileRows*tileCols
 }
 
 func (b *convLayerBackward) sizeG() int {
@@ -106,7 +107,7 @@ func (b *convLayerBackward) memory(scratch []float32) (m convMemory) {
 		return piece
 	}
 	m.dy, m.dg = cut(b.outUp*b.padded), cut(b.in*b.d)
-	m.g, m.tile = cut(b.sizeG()), cut(tileRows*tileCols)
+	m.g, m.tile, m.rows = cut(b.sizeG()), cut(tileRows*tileCols), cut(tileCols*b.d)
 	clear(m.dy)
 	clear(m.g)
 	return m
@@ -120,13 +121,11 @@ func (b *convLayerBackward) token(m convMemory, sums []float32, token int) {
 		at := (token*b.out + o) * b.d
 		row := b.dy[at : at+b.d]
 		copy(m.dy[o*b.padded+half:], row)
-		dbias[o] += sum(row)
+		dbias[o] += float32(b.sum(row))
 	}
 	b.convolve(m.dg, m.dy, b.turned, b.zeros, b.out, b.in, m.tile)
-	for c := range b.in {
-		b.channel(m, token, c)
-	}
 	if b.tapColumns {
+		b.channel(m.g[half:], m, token, 0)
 		for o := 0; o < b.out; o += tileRows {
 			b.tile(1, b.d, &m.dy[o*b.padded+half], b.padded, 1, &m.g[0], 0, 1, &sums[o*tileCols], tileCols, nil)
 		}
@@ -134,7 +133,12 @@ func (b *convLayerBackward) token(m convMemory, sums []float32, token int) {
 	}
 	ld := b.panels * tileCols
 	for p := range b.panels {
+		channels := min(tileCols, b.in-p*tileCols)
+		for c := range channels {
+			b.channel(m.rows[c*b.d:], m, token, p*tileCols+c)
+		}
 		g := m.g[p*(b.d+b.k-1)*tileCols:]
+		b.kernel.pack(g[half*tileCols:], tileCols, operand{m.rows, b.d, true}, 0, channels, 0, b.d)
 		for o := 0; o < b.out; o += tileRows {
 			for t := range b.k {
 				b.tile(1, b.d, &m.dy[o*b.padded+half], b.padded, 1, &g[t*tileCols], 0, tileCols,
@@ -144,30 +148,20 @@ func (b *convLayerBackward) token(m convMemory, sums []float32, token int) {
 	}
 }
 
-// channel takes the gradient of g of one channel further and writes g itself
-// into m.g.
-func (b *convLayerBackward) channel(m convMemory, token, c int) {
-	half, n := b.k/2, b.d
-	cond, time := b.cond[token*b.ldcond:][:n], b.time[token*b.ldtime:][:n]
-	dcond, dtime := b.dcond[token*b.lddcond:][:n], b.dtime[token*b.lddtime:][:n]
-	at := (token*b.in + c) * n
-	x, dg := b.x[at:at+n], m.dg[c*n:][:n]
-	g, step := m.g[half:], 1
-	if !b.tapColumns {
-		g, step = m.g[(c/tileCols*(n+b.k-1)+half)*tileCols+c%tileCols:], tileCols
-	}
-	for i, v := range x {
-		s := v + cond[i]
-		if b.skip != nil {
-			s = v + b.skip[at+i] + cond[i]
-		}
-		g[i*step] = s * time[i]
-		dtime[i] += dg[i] * s
-		dg[i] *= time[i]
-		dcond[i] += dg[i]
-	}
+// channel takes the gradient of g of one channel further and writes g itself.
+func (b *convLayerBackward) channel(g []float32, m convMemory, token, c int) {
+	cond, time := b.cond[token*b.ldcond:], b.time[token*b.ldtime:]
+	dcond, dtime := b.dcond[token*b.lddcond:], b.dtime[token*b.lddtime:]
+	dg := m.dg[c*b.d:]
+	at := (token*b.in + c) * b.d
+	dx := dg // if nobody asks for it
 	if b.dx != nil {
-		copy(b.dx[at:at+n], dg)
+		dx = b.dx[at:]
+	}
+	if g = g[:b.d]; b.skip == nil {
+		b.modulateBack(g, dx, dcond, dtime, dg, b.x[at:], cond, time)
+	} else {
+		b.modulateSkipBack(g, dx, dcond, dtime, dg, b.x[at:], cond, time, b.skip[at:])
 	}
 }
 
@@ -186,17 +180,4 @@ func (b *convLayerBackward) addSums(dw []float32, dbias *float32, sums []float32
 			dw[c*b.k+t] += v
 		}
 	}
-}
-
-// sum is Σ x, taken in four interleaved parts.
-func sum(x []float32) float32 {
-	var s0, s1, s2, s3 float32
-	for len(x) >= 4 {
-		s0, s1, s2, s3 = s0+x[0], s1+x[1], s2+x[2], s3+x[3]
-		x = x[4:]
-	}
-	for _, v := range x {
-		s0 += v
-	}
-	return (s0 + s1) + (s2 + s3)
 }

@@ -13,32 +13,24 @@ func (d *device) GatedRMSNorm(y, x, z compute.Matrix, w compute.Buffer, eps floa
 	gate, ldz := inputOf(z, x.Rows, cols)
 	out, ldy := matOf(y, x.Rows, cols)
 	weight := sized(w, cols)
+	loops := d.loops()
 	d.rows(x.Rows, cols, func(lo, hi int) {
 		for row := lo; row < hi; row++ {
 			g := out[row*ldy : row*ldy+cols]
-			inv := gated(g, in[row*ldx:], gate[row*ldz:], eps)
-			for j, v := range g {
-				g[j] = v * inv * weight[j]
-			}
+			inv := inverseRoot(loops.gate(g, in[row*ldx:], gate[row*ldz:]), cols, eps)
+			loops.weigh(g, g, weight, inv)
 		}
 	})
 }
 
-// gated computes g = x·SiLU(z) and returns 1/sqrt(mean(g²)+eps).
-func gated(g, x, z []float32, eps float32) float32 {
-	x, z = x[:len(g)], z[:len(g)]
-	var sum float64
-	for j, v := range z {
-		u := x[j] * v / (1 + exp(-v))
-		g[j] = u
-		sum += float64(u) * float64(u)
-	}
-	return float32(1 / math.Sqrt(sum/float64(len(g))+float64(eps)))
+// inverseRoot is 1/sqrt(squares/n + eps).
+func inverseRoot(squares float64, n int, eps float32) float32 {
+	return float32(1 / math.Sqrt(squares/float64(n)+float64(eps)))
 }
 
 func (d *device) GatedRMSNormBackward(dx, dz compute.Matrix, dw compute.Buffer, dy, x, z compute.Matrix, w compute.Buffer, eps float32) {
 	rows, cols := x.Rows, x.Cols
-	a := gatedBackward{weight: sized(w, cols), eps: eps}
+	a := gatedBackward{loops: d.loops(), weight: sized(w, cols), eps: eps}
 	a.x, a.ldx = inputOf(x, rows, cols)
 	a.z, a.ldz = inputOf(z, rows, cols)
 	a.dy, a.lddy = inputOf(dy, rows, cols)
@@ -65,6 +57,7 @@ func (d *device) GatedRMSNormBackward(dx, dz compute.Matrix, dw compute.Buffer, 
 }
 
 type gatedBackward struct {
+	loops
 	x, z, dy, dx, dz           []float32
 	ldx, ldz, lddy, lddx, lddz int
 	weight                     []float32
@@ -78,18 +71,8 @@ func (a *gatedBackward) row(dw, g []float32, row int) {
 	n := len(g)
 	x, z, dy := a.x[row*a.ldx:][:n], a.z[row*a.ldz:][:n], a.dy[row*a.lddy:][:n]
 	dx, dz, w := a.dx[row*a.lddx:][:n], a.dz[row*a.lddz:][:n], a.weight[:n]
-	dw = dw[:n]
-	inv := gated(g, x, z, a.eps)
-	var dot float64
-	for j, v := range g {
-		dw[j] += dy[j] * v * inv
-		dot += float64(dy[j] * w[j] * v)
-	}
+	inv := inverseRoot(a.gate(g, x, z), n, a.eps)
+	dot := a.weighBack(dw[:n], dy, w, g, inv)
 	mean := float32(dot / float64(n) * float64(inv) * float64(inv) * float64(inv))
-	for j, v := range g {
-		dg := inv*dy[j]*w[j] - v*mean
-		s := 1 / (1 + exp(-z[j]))
-		dx[j] = dg * z[j] * s
-		dz[j] = dg * x[j] * s * (1 + z[j]*(1-s))
-	}
+	a.gateBack(dx, dz, dy, w, g, x, z, inv, mean)
 }

@@ -37,6 +37,7 @@ const negligible = 1e-20
 
 // ssd holds the checked arguments that both directions share.
 type ssd struct {
+	loops
 	n, l, h, p, s, chunk, chunks int
 	x, b, c, dt                  []float32
 	ldx, ldb, ldc, lddt          int
@@ -48,7 +49,7 @@ func (d *device) newSSD(a compute.SSD) ssd {
 	if a.N < 0 || a.L < 0 || a.H < 1 || a.P < 1 || a.S < 1 || a.Chunk < 1 {
 		panic(errShape)
 	}
-	t := ssd{n: a.N, l: a.L, h: a.H, p: a.P, s: a.S, chunk: a.Chunk, chunks: a.Chunks()}
+	t := ssd{loops: d.loops(), n: a.N, l: a.L, h: a.H, p: a.P, s: a.S, chunk: a.Chunk, chunks: a.Chunks()}
 	t.x, t.ldx = inputOf(a.X, a.N*a.L, a.H*a.P)
 	t.b, t.ldb = inputOf(a.B, a.N*a.L, a.S)
 	t.c, t.ldc = inputOf(a.C, a.N*a.L, a.S)
@@ -115,23 +116,15 @@ func (t *ssd) passStates(d *device, scratch []float32, seq, head int) {
 		steps, decays := t.rates(row, q, head)
 		total := productsAfter(after, decays)
 		for j, v := range steps {
-			scaleTo(x[j*t.p:(j+1)*t.p], t.x[(row+j)*t.ldx+head*t.p:], v*after[j])
+			t.scale(x[j*t.p:(j+1)*t.p], t.x[(row+j)*t.ldx+head*t.p:], v*after[j])
 		}
 		next := t.state(t.states, seq, k+1, head)
-		scaleTo(next, t.state(t.states, seq, k, head), total)
+		t.scale(next, t.state(t.states, seq, k, head), total)
 		d.sgemm(scratch, true, false, t.p, t.s, q, x, t.p, t.b[row*t.ldb:], t.ldb, 1, next, t.s)
 	}
 }
 
 func cut(memory []float32, n int) (piece, rest []float32) { return memory[:n:n], memory[n:] }
-
-// scaleTo: dst = factor·src, over the length of dst.
-func scaleTo(dst, src []float32, factor float32) {
-	src = src[:len(dst)]
-	for i, v := range src {
-		dst[i] = factor * v
-	}
-}
 
 // productsAfter: dst[j] = the product of decays after j. It returns that of all.
 func productsAfter(dst, decays []float32) float32 {
@@ -160,56 +153,81 @@ func notNegligible(v float32) float32 {
 }
 
 func (t *ssd) forwardMemory(d *device) int {
-	return t.chunk*(2*t.chunk+t.s+2) + d.sgemmScratch(t.chunk, max(t.chunk, t.p), max(t.chunk, t.s))
+	wide := roundUp(t.chunk, 8)
+	return 2*t.chunk*wide + 2*wide + t.chunk*t.s + d.sgemmScratch(t.chunk, max(t.chunk, t.p), max(t.chunk, t.s))
 }
 
-// chunkForward computes Y of all heads in one chunk.
+// chunkForward computes Y of all heads in one chunk. Its square matrices have
+// rows of a multiple of 8 values, so that rows may be handled in groups of 8.
 func (t *ssd) chunkForward(d *device, scratch, y []float32, ldy, seq, k int) {
 	row, q := t.rowsOf(seq, k)
-	cb, scratch := cut(scratch, t.chunk*t.chunk)
-	mixed, scratch := cut(scratch, t.chunk*t.chunk) // C·Bᵀ ∘ E, times dt
-	weights, scratch := cut(scratch, t.chunk)
-	upTo, scratch := cut(scratch, t.chunk)
-	decayed, scratch := cut(scratch, t.chunk*t.s)
+	wide := roundUp(q, 8)
+	cb, scratch := cut(scratch, q*wide)
+	mixed, scratch := cut(scratch, q*wide) // C·Bᵀ ∘ E, times dt
+	weights, scratch := cut(scratch, wide)
+	upTo, scratch := cut(scratch, wide)
+	decayed, scratch := cut(scratch, q*t.s)
 	b, c := t.b[row*t.ldb:], t.c[row*t.ldc:]
-	d.sgemm(scratch, false, true, q, q, t.s, c, t.ldc, b, t.ldb, 0, cb, q)
-	clear(mixed) // above the diagonal it stays 0
+	clear(cb)
+	clear(mixed)
+	d.sgemm(scratch, false, true, q, q, t.s, c, t.ldc, b, t.ldb, 0, cb, wide)
 	for head := range t.h {
 		steps, decays := t.rates(row, q, head)
+		clear(weights)
 		first := 0 // tokens before this one are forgotten
-		for i, decay := range decays {
-			w := weights[:i+1]
-			first = forget(w[:i], first, decay)
-			w[i] = steps[i]
-			from, to := cb[i*q:i*q+i+1], mixed[i*q:i*q+i+1]
-			clear(to[:first])
-			for j := first; j <= i; j++ {
-				to[j] = from[j] * w[j]
-			}
+		for i, step := range steps {
+			weights[i] = step
+			lo, hi := i*wide+first&^7, i*wide+roundUp(i+1, 8)
+			clear(mixed[i*wide : lo])
+			t.decay(mixed[lo:hi], weights[first&^7:], cb[lo:], nextDecay(decays, i))
+			first = forget(weights[:i], first)
 		}
 		x, out := t.x[row*t.ldx+head*t.p:], y[row*ldy+head*t.p:]
 		for i := range q {
-			scaleTo(out[i*ldy:i*ldy+t.p], x[i*t.ldx:], t.d[head])
+			t.scale(out[i*ldy:i*ldy+t.p], x[i*t.ldx:], t.d[head])
 		}
-		d.sgemm(scratch, false, false, q, t.p, q, mixed, q, x, t.ldx, 1, out, ldy)
+		d.triangle(scratch, false, q, t.p, mixed, wide, x, t.ldx, 1, out, ldy)
 		if k > 0 {
 			productsUpTo(upTo, decays)
 			for i := range q {
-				scaleTo(decayed[i*t.s:(i+1)*t.s], c[i*t.ldc:], upTo[i])
+				t.scale(decayed[i*t.s:(i+1)*t.s], c[i*t.ldc:], upTo[i])
 			}
 			d.sgemm(scratch, false, true, q, t.p, t.s, decayed, t.s, t.state(t.states, seq, k, head), t.s, 1, out, ldy)
 		}
 	}
 }
 
-// forget multiplies the weights from first on by decay and returns the first one
-// that still counts; those before it are not looked at again.
-func forget(w []float32, first int, decay float32) int {
-	for j := first; j < len(w); j++ {
-		w[j] *= decay
+// nextDecay is by how much weights fade from token i to the next one.
+func nextDecay(decays []float32, i int) float32 {
+	if i+1 < len(decays) {
+		return decays[i+1]
 	}
-	for first < len(w) && w[first] < negligible {
+	return 0
+}
+
+// forget returns the first token, from first on, whose weight still counts. The
+// weights before it become 0.
+func forget(weights []float32, first int) int {
+	for first < len(weights) && weights[first] < negligible {
+		weights[first] = 0
 		first++
 	}
 	return first
+}
+
+// triangleRows is the number of rows that triangle handles at a time.
+const triangleRows = 64
+
+// triangle computes C = beta·C + A·B, or Aᵀ·B with trans, for a square A, q×q,
+// that is 0 above its diagonal, and B and C of n columns, without most of the
+// products with 0.
+func (d *device) triangle(scratch []float32, trans bool, q, n int, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
+	for i := 0; i < q; i += triangleRows {
+		end := min(q, i+triangleRows)
+		if trans { // row j of the result takes rows j.. of A
+			d.sgemm(scratch, true, false, end-i, n, q-i, a[i*lda+i:], lda, b[i*ldb:], ldb, beta, c[i*ldc:], ldc)
+		} else {
+			d.sgemm(scratch, false, false, end-i, n, end, a[i*lda:], lda, b, ldb, beta, c[i*ldc:], ldc)
+		}
+	}
 }

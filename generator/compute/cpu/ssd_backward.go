@@ -64,11 +64,11 @@ func (b *ssdBackward) passStates(d *device, scratch []float32, seq, head int) {
 		_, decays := b.rates(row, q, head)
 		productsUpTo(upTo, decays)
 		for i, v := range upTo[:q] {
-			scaleTo(c[i*b.s:(i+1)*b.s], b.c[(row+i)*b.ldc:], v)
+			b.scale(c[i*b.s:(i+1)*b.s], b.c[(row+i)*b.ldc:], v)
 		}
 		before, beta := b.state(b.dstates, seq, k-1, head), float32(0)
 		if k < b.chunks-1 {
-			scaleTo(before, b.state(b.dstates, seq, k, head), upTo[q-1])
+			b.scale(before, b.state(b.dstates, seq, k, head), upTo[q-1])
 			beta = 1
 		}
 		d.sgemm(scratch, true, false, b.p, b.s, q, b.dy[row*b.lddy+head*b.p:], b.lddy, c, b.s, beta, before, b.s)
@@ -78,8 +78,10 @@ func (b *ssdBackward) passStates(d *device, scratch []float32, seq, head int) {
 // ssdChunk is the working memory of one chunk and what is known of it.
 type ssdChunk struct {
 	seq, k, row, q int
-	cb, dcb        []float32 // C·Bᵀ and its gradient, [q, q], on and below the diagonal
+	wide           int       // q, up to a multiple of 8: the stride of square matrices
+	cb, dcb        []float32 // C·Bᵀ and its gradient, [q, q]; the latter is 0 above the diagonal
 	mixed, dmixed  []float32 // C·Bᵀ ∘ E and dY·Xᵀ, [q, q]
+	steps          []float32
 	weights        []float32 // E of the current row
 	upTo, after    []float32 // decays from the start and to the end of the chunk
 	du             []float32 // [q, p]: the gradient of dt·X
@@ -91,38 +93,43 @@ type ssdChunk struct {
 }
 
 func (b *ssdBackward) memory(d *device) int {
-	q := b.chunk
-	return q*(4*q+5+b.p+b.s) + d.sgemmScratch(max(q, b.p), max(q, b.s, b.p), max(q, b.s, b.p))
+	q, wide := b.chunk, roundUp(b.chunk, 8)
+	return 4*q*wide + 6*wide + q*(b.p+b.s) + d.sgemmScratch(max(q, b.p), max(q, b.s, b.p), max(q, b.s, b.p))
 }
 
 // chunkBackward handles all heads of one chunk.
 func (b *ssdBackward) chunkBackward(d *device, scratch []float32, item int) {
 	m := ssdChunk{seq: item / b.chunks, k: item % b.chunks}
 	m.row, m.q = b.rowsOf(m.seq, m.k)
-	q := m.q
-	m.cb, scratch = cut(scratch, q*q)
-	m.dcb, scratch = cut(scratch, q*q)
-	m.mixed, scratch = cut(scratch, q*q)
-	m.dmixed, scratch = cut(scratch, q*q)
-	m.weights, scratch = cut(scratch, q)
-	m.upTo, scratch = cut(scratch, q)
-	m.after, scratch = cut(scratch, q)
-	m.early, scratch = cut(scratch, q)
-	m.late, scratch = cut(scratch, q)
+	q, wide := m.q, roundUp(m.q, 8)
+	m.wide = wide
+	m.cb, scratch = cut(scratch, q*wide)
+	m.dcb, scratch = cut(scratch, q*wide)
+	m.mixed, scratch = cut(scratch, q*wide)
+	m.dmixed, scratch = cut(scratch, q*wide)
+	clear(m.cb)
+	clear(m.dcb)
+	clear(m.mixed)
+	clear(m.dmixed)
+	m.weights, scratch = cut(scratch, wide)
+	m.steps, scratch = cut(scratch, wide)
+	clear(m.steps)
+	m.early, scratch = cut(scratch, wide)
+	m.late, scratch = cut(scratch, wide)
+	m.upTo, scratch = cut(scratch, wide)
+	m.after, scratch = cut(scratch, wide)
 	m.du, scratch = cut(scratch, q*b.p)
 	m.side, m.rest = cut(scratch, q*b.s)
 	in, out := b.b[m.row*b.ldb:], b.c[m.row*b.ldc:]
 	db, dc := b.db[m.row*b.lddb:], b.dc[m.row*b.lddc:]
-	d.sgemm(m.rest, false, true, q, q, b.s, out, b.ldc, in, b.ldb, 0, m.cb, q)
-	clear(m.dcb)
-	clear(m.mixed)
+	d.sgemm(m.rest, false, true, q, q, b.s, out, b.ldc, in, b.ldb, 0, m.cb, wide)
 	clearRows(db, b.lddb, q, b.s)
 	clearRows(dc, b.lddc, q, b.s)
 	for head := range b.h {
 		b.headBackward(d, &m, b.sums[(item*b.h+head)*3:][:3], head)
 	}
-	d.sgemm(m.rest, false, false, q, b.s, q, m.dcb, q, in, b.ldb, 1, dc, b.lddc)
-	d.sgemm(m.rest, true, false, q, b.s, q, m.dcb, q, out, b.ldc, 1, db, b.lddb)
+	d.triangle(m.rest, false, q, b.s, m.dcb, wide, in, b.ldb, 1, dc, b.lddc)
+	d.triangle(m.rest, true, q, b.s, m.dcb, wide, out, b.ldc, 1, db, b.lddb)
 }
 
 // headBackward handles one head of a chunk. With U = dt·X, and dH0 and dH the
@@ -144,9 +151,9 @@ func (b *ssdBackward) headBackward(d *device, m *ssdChunk, sums []float32, head 
 	clear(m.early)
 	clear(m.late)
 
-	d.sgemm(m.rest, false, true, q, q, b.p, dy, b.lddy, x, b.ldx, 0, m.dmixed, q)
-	m.inside(steps, decays)
-	d.sgemm(m.rest, true, false, q, b.p, q, m.mixed, q, dy, b.lddy, 0, m.du, b.p)
+	d.sgemm(m.rest, false, true, q, q, b.p, dy, b.lddy, x, b.ldx, 0, m.dmixed, m.wide)
+	b.inside(m, steps, decays)
+	d.triangle(m.rest, true, q, b.p, m.mixed, m.wide, dy, b.lddy, 0, m.du, b.p)
 	var whole float64 // gradient of the logarithm of the decay over the whole chunk
 	if m.k < b.chunks-1 {
 		whole = float64(total) * b.fromEnd(d, m, x, steps, head)
@@ -159,26 +166,18 @@ func (b *ssdBackward) headBackward(d *device, m *ssdChunk, sums []float32, head 
 
 // inside goes through the decays within the chunk, given dY·Xᵀ in dmixed: it
 // fills mixed, and adds to dcb and early.
-func (m *ssdChunk) inside(steps, decays []float32) {
-	q := m.q
+func (b *ssdBackward) inside(m *ssdChunk, steps, decays []float32) {
+	copy(m.steps, steps)
+	clear(m.weights)
 	first := 0
-	for i, decay := range decays {
-		w := m.weights[:i+1]
-		first = forget(w[:i], first, decay)
-		w[i] = 1
-		cb, mixed, dmixed, dcb := m.cb[i*q:][:i+1], m.mixed[i*q:][:i+1], m.dmixed[i*q:][:i+1], m.dcb[i*q:][:i+1]
-		steps, early := steps[:i+1], m.early[:i+1]
-		clear(mixed[:first])
-		for j := first; j < i; j++ {
-			mixed[j] = cb[j] * w[j]
-			g := dmixed[j] * steps[j] * w[j]
-			dcb[j] += g
-			g *= cb[j]
-			early[j] -= g
-			early[i] += g
-		}
-		mixed[i] = cb[i]
-		dcb[i] += dmixed[i] * steps[i]
+	for i := range m.q {
+		m.weights[i] = 1
+		from := first &^ 7
+		lo, hi := i*m.wide+from, i*m.wide+roundUp(i+1, 8)
+		clear(m.mixed[i*m.wide : lo])
+		sum := b.decayBack(m.mixed[lo:hi], m.dcb[lo:], m.early[from:], m.weights[from:], m.cb[lo:], m.dmixed[lo:], m.steps[from:], nextDecay(decays, i))
+		m.early[i] += float32(sum)
+		first = forget(m.weights[:i], first)
 	}
 }
 
@@ -188,14 +187,14 @@ func (b *ssdBackward) fromEnd(d *device, m *ssdChunk, x, steps []float32, head i
 	q := m.q
 	dstate := b.state(b.dstates, m.seq, m.k, head)
 	for j, v := range m.after[:q] {
-		scaleTo(m.side[j*b.s:(j+1)*b.s], b.b[(m.row+j)*b.ldb:], v)
+		b.scale(m.side[j*b.s:(j+1)*b.s], b.b[(m.row+j)*b.ldb:], v)
 	}
 	d.sgemm(m.rest, false, true, q, b.p, b.s, m.side, b.s, dstate, b.s, 1, m.du, b.p)
 	d.sgemm(m.rest, false, false, q, b.s, b.p, x, b.ldx, dstate, b.s, 0, m.side, b.s)
 	for j, v := range m.after[:q] {
-		m.late[j] = addScaled(b.db[(m.row+j)*b.lddb:][:b.s], m.side[j*b.s:], steps[j]*v, b.b[(m.row+j)*b.ldb:])
+		m.late[j] = float32(b.addScaled(b.db[(m.row+j)*b.lddb:][:b.s], m.side[j*b.s:], b.b[(m.row+j)*b.ldb:], steps[j]*v))
 	}
-	return dot(dstate, b.state(b.states, m.seq, m.k, head))
+	return b.dot(dstate, b.state(b.states, m.seq, m.k, head))
 }
 
 // fromStart takes in the state at the start of the chunk.
@@ -203,7 +202,7 @@ func (b *ssdBackward) fromStart(d *device, m *ssdChunk, dy []float32, head int) 
 	q := m.q
 	d.sgemm(m.rest, false, false, q, b.s, b.p, dy, b.lddy, b.state(b.states, m.seq, m.k, head), b.s, 0, m.side, b.s)
 	for i, v := range m.upTo[:q] {
-		m.early[i] += addScaled(b.dc[(m.row+i)*b.lddc:][:b.s], m.side[i*b.s:], v, b.c[(m.row+i)*b.ldc:])
+		m.early[i] += float32(b.addScaled(b.dc[(m.row+i)*b.lddc:][:b.s], m.side[i*b.s:], b.c[(m.row+i)*b.ldc:], v))
 	}
 }
 
@@ -220,48 +219,15 @@ func (b *ssdBackward) finish(m *ssdChunk, sums, x, dy []float32, head int, whole
 	for l, step := range steps {
 		u, v := x[l*b.ldx:][:b.p], dy[l*b.lddy:][:b.p]
 		dx, du := b.dx[(m.row+l)*b.lddx+head*b.p:][:b.p], m.du[l*b.p:(l+1)*b.p]
-		along, skipped := mix(dx, du, v, u, step, b.d[head])
-		dd += float64(skipped)
+		along, skipped := b.mix(dx, du, v, u, step, b.d[head])
+		dd += skipped
 		dlog := float64(m.early[l]) + late + whole // gradient of step·rate
 		late += float64(m.late[l])
 		daLog += dlog * float64(step) * rate
 		slope := 1 / (1 + exp(-b.dt[(m.row+l)*b.lddt+head]-b.dtBias[head]))
-		g := float32(float64(along)+dlog*rate) * slope
+		g := float32(along+dlog*rate) * slope
 		b.ddt[(m.row+l)*b.ldddt+head] = g
 		ddtBias += float64(g)
 	}
 	sums[0], sums[1], sums[2] = float32(ddtBias), float32(daLog), float32(dd)
-}
-
-// mix: dx = step·du + skip·dy. It returns Σ du·x and Σ dy·x.
-func mix(dx, du, dy, x []float32, step, skip float32) (along, skipped float32) {
-	du, dy, x = du[:len(dx)], dy[:len(dx)], x[:len(dx)]
-	for i, v := range du {
-		dx[i] = step*v + skip*dy[i]
-		along += v * x[i]
-		skipped += dy[i] * x[i]
-	}
-	return along, skipped
-}
-
-// addScaled: dst += factor·src. It returns Σ factor·src·with.
-func addScaled(dst, src []float32, factor float32, with []float32) float32 {
-	src, with = src[:len(dst)], with[:len(dst)]
-	var sum float32
-	for i, v := range src {
-		v *= factor
-		dst[i] += v
-		sum += v * with[i]
-	}
-	return sum
-}
-
-// dot is Σ a·b in float64.
-func dot(a, b []float32) float64 {
-	b = b[:len(a)]
-	var sum float64
-	for i, v := range a {
-		sum += float64(v) * float64(b[i])
-	}
-	return sum
 }

@@ -1,7 +1,7 @@
 // Gen writes the assembly of package cpu: kernel_amd64.s, the micro kernels of
-// the matrix product and the transposes used in packing, and tile_amd64.s, the
-// tiles of convolutions. Run it with "go generate" in
-// package cpu.
+// the matrix product and the transposes used in packing; tile_amd64.s, the tiles
+// of convolutions; loops_amd64.s, loops over arrays. Run it with "go generate"
+// in package cpu.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	for name, text := range map[string][]byte{"kernel_amd64.s": assembly(), "tile_amd64.s": tiles()} {
+	for name, text := range map[string][]byte{"kernel_amd64.s": assembly(), "tile_amd64.s": tiles(), "loops_amd64.s": vectors()} {
 		if err := os.WriteFile(name, text, 0o644); err != nil {
 			log.Fatal(err)
 		}

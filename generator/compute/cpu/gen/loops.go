@@ -1,0 +1,140 @@
+package main
+
+// loops writes all loops.
+func (f *vectorFile) loops() {
+	f.arithmetic()
+	f.gates()
+	f.denoiser()
+	f.scan()
+}
+
+func (f *vectorFile) arithmetic() {
+	f.loop("scaleAVX2", "dst x", "factor", func(l *loop) {
+		l.store("dst", l.mul(l.load("x"), l.arg("factor")))
+	})
+	f.loop("mulAddAVX2", "dst x y", "", func(l *loop) {
+		l.store("dst", l.fma(l.load("x"), l.load("y"), l.load("dst")))
+	})
+	f.loop("sumAVX2", "x", "", func(l *loop) {
+		l.sum(l.load("x"))
+	})
+	f.loop("squaresAVX2", "x", "center", func(l *loop) {
+		d := l.sub(l.load("x"), l.arg("center"))
+		l.sum(l.mul(d, d))
+	})
+	f.loop("dotAVX2", "x y", "", func(l *loop) {
+		l.sum(l.mul(l.load("x"), l.load("y")))
+	})
+}
+
+// siluSlope is the derivative of x·s with s = sigmoid(x): s·(1 + x·(1-s)).
+func (l *loop) siluSlope(x, s value) value {
+	return l.mul(s, l.fma(x, l.sub(l.constant(1), s), l.constant(1)))
+}
+
+func (f *vectorFile) gates() {
+	f.loop("siluAVX2", "dst x", "", func(l *loop) {
+		x := l.load("x")
+		l.store("dst", l.mul(x, l.sigmoid(x)))
+	})
+	f.loop("siluBackAVX2", "dst dy x", "", func(l *loop) {
+		x := l.load("x")
+		l.store("dst", l.mul(l.load("dy"), l.siluSlope(x, l.sigmoid(x))))
+	})
+	f.loop("gateAVX2", "dst x z", "", func(l *loop) {
+		z := l.load("z")
+		g := l.mul(l.load("x"), l.mul(z, l.sigmoid(z)))
+		l.store("dst", g)
+		l.sum(l.mul(g, g))
+	})
+	f.loop("weighAVX2", "dst x w", "factor", func(l *loop) {
+		l.store("dst", l.mul(l.mul(l.load("x"), l.arg("factor")), l.load("w")))
+	})
+	f.loop("weighBackAVX2", "dw dy w u", "factor", func(l *loop) {
+		u := l.mul(l.load("dy"), l.load("u"))
+		l.store("dw", l.fma(u, l.arg("factor"), l.load("dw")))
+		l.sum(l.mul(u, l.load("w")))
+	})
+	f.loop("gateBackAVX2", "dx dz dy w u x z", "factor mean", func(l *loop) {
+		dg := l.mul(l.mul(l.load("dy"), l.arg("factor")), l.load("w"))
+		dg = l.fnma(l.load("u"), l.arg("mean"), dg)
+		z := l.load("z")
+		s := l.sigmoid(z)
+		l.store("dx", l.mul(dg, l.mul(z, s)))
+		l.store("dz", l.mul(l.mul(dg, l.load("x")), l.siluSlope(z, s)))
+	})
+}
+
+func (f *vectorFile) denoiser() {
+	f.loop("eluAVX2", "dst x", "center factor summand", func(l *loop) {
+		u := l.fma(l.sub(l.load("x"), l.arg("center")), l.arg("factor"), l.arg("summand"))
+		e := l.sub(l.exp(l.min(l.constant(0), u)), l.constant(1))
+		l.store("dst", l.add(l.max(l.constant(0), u), e))
+	})
+	f.loop("eluBackAVX2", "dst dy x", "center factor scale bias", func(l *loop) {
+		unit := l.mul(l.sub(l.load("x"), l.arg("center")), l.arg("factor"))
+		u := l.fma(unit, l.arg("scale"), l.arg("bias"))
+		du := l.mul(l.load("dy"), l.exp(l.min(l.constant(0), u)))
+		l.store("dst", du)
+		l.sum(du)
+		l.sum(l.mul(du, unit))
+	})
+	f.loop("normBackAVX2", "dst x", "center factor mean slope scale", func(l *loop) {
+		unit := l.mul(l.sub(l.load("x"), l.arg("center")), l.arg("factor"))
+		d := l.fnma(unit, l.arg("slope"), l.sub(l.load("dst"), l.arg("mean")))
+		l.store("dst", l.mul(d, l.arg("scale")))
+	})
+	for _, skip := range []bool{false, true} {
+		name, more := "", ""
+		if skip {
+			name, more = "Skip", " skip"
+		}
+		sum := func(l *loop) value {
+			s := l.load("x")
+			if skip {
+				s = l.add(s, l.load("skip"))
+			}
+			return l.add(s, l.load("cond"))
+		}
+		f.loop("modulate"+name+"AVX2", "dst x cond time"+more, "", func(l *loop) {
+			l.store("dst", l.mul(sum(l), l.load("time")))
+		})
+		f.loop("modulate"+name+"BackAVX2", "dst dx dcond dtime dg x cond time"+more, "", func(l *loop) {
+			s, time, dg := sum(l), l.load("time"), l.load("dg")
+			l.store("dst", l.mul(s, time))
+			l.store("dtime", l.fma(dg, s, l.load("dtime")))
+			dx := l.mul(dg, time)
+			l.store("dx", dx)
+			l.store("dcond", l.add(l.load("dcond"), dx))
+		})
+	}
+}
+
+func (f *vectorFile) scan() {
+	f.loop("decayAVX2", "dst weights x", "decay", func(l *loop) {
+		w := l.load("weights")
+		l.store("dst", l.mul(l.load("x"), w))
+		l.store("weights", l.mul(w, l.arg("decay")))
+	})
+	f.loop("decayBackAVX2", "mixed dcb early weights cb dmixed steps", "decay", func(l *loop) {
+		w, cb := l.load("weights"), l.load("cb")
+		l.store("mixed", l.mul(cb, w))
+		g := l.mul(l.mul(l.load("dmixed"), l.load("steps")), w)
+		l.store("weights", l.mul(w, l.arg("decay")))
+		l.store("dcb", l.add(l.load("dcb"), g))
+		g = l.mul(g, cb)
+		l.store("early", l.sub(l.load("early"), g))
+		l.sum(g)
+	})
+	f.loop("mixAVX2", "dx du dy x", "step skip", func(l *loop) {
+		du, dy, x := l.load("du"), l.load("dy"), l.load("x")
+		l.store("dx", l.fma(du, l.arg("step"), l.mul(dy, l.arg("skip"))))
+		l.sum(l.mul(du, x))
+		l.sum(l.mul(dy, x))
+	})
+	f.loop("addScaledAVX2", "dst x with", "factor", func(l *loop) {
+		v := l.mul(l.load("x"), l.arg("factor"))
+		l.store("dst", l.add(l.load("dst"), v))
+		l.sum(l.mul(v, l.load("with")))
+	})
+}

@@ -1,0 +1,104 @@
+package cpu
+
+// avx2Loops are the loops for processors with AVX2 and FMA.
+var avx2Loops = fastLoops{
+	scale:            scaleAVX2,
+	mulAdd:           mulAddAVX2,
+	sum:              sumAVX2,
+	squares:          squaresAVX2,
+	dot:              dotAVX2,
+	silu:             siluAVX2,
+	siluBack:         siluBackAVX2,
+	gate:             gateAVX2,
+	weigh:            weighAVX2,
+	weighBack:        weighBackAVX2,
+	gateBack:         gateBackAVX2,
+	elu:              eluAVX2,
+	eluBack:          eluBackAVX2,
+	normBack:         normBackAVX2,
+	modulate:         modulateAVX2,
+	modulateSkip:     modulateSkipAVX2,
+	modulateBack:     modulateBackAVX2,
+	modulateSkipBack: modulateSkipBackAVX2,
+	decay:            decayAVX2,
+	decayBack:        decayBackAVX2,
+	mix:              mixAVX2,
+	addScaled:        addScaledAVX2,
+}
+
+// chooseLoops returns the loops that go with the kernel of the given name, nil
+// for none.
+func chooseLoops(name string) *fastLoops {
+	if name == "go" {
+		return nil
+	}
+	return &avx2Loops
+}
+
+// The functions of vector_amd64.s: see the methods of loops.
+
+//go:noescape
+func scaleAVX2(n int, dst, x *float32, factor float32)
+
+//go:noescape
+func mulAddAVX2(n int, dst, x, y *float32)
+
+//go:noescape
+func sumAVX2(n int, x *float32) (sum0 float64)
+
+//go:noescape
+func squaresAVX2(n int, x *float32, center float32) (sum0 float64)
+
+//go:noescape
+func dotAVX2(n int, x, y *float32) (sum0 float64)
+
+//go:noescape
+func siluAVX2(n int, dst, x *float32)
+
+//go:noescape
+func siluBackAVX2(n int, dst, dy, x *float32)
+
+//go:noescape
+func gateAVX2(n int, dst, x, z *float32) (sum0 float64)
+
+//go:noescape
+func weighAVX2(n int, dst, x, w *float32, factor float32)
+
+//go:noescape
+func weighBackAVX2(n int, dw, dy, w, u *float32, factor float32) (sum0 float64)
+
+//go:noescape
+func gateBackAVX2(n int, dx, dz, dy, w, u, x, z *float32, factor, mean float32)
+
+//go:noescape
+func eluAVX2(n int, dst, x *float32, center, factor, summand float32)
+
+//go:noescape
+func eluBackAVX2(n int, dst, dy, x *float32, center, factor, scale, bias float32) (sum0, sum1 float64)
+
+//go:noescape
+func normBackAVX2(n int, dst, x *float32, center, factor, mean, slope, scale float32)
+
+//go:noescape
+func modulateAVX2(n int, dst, x, cond, time *float32)
+
+//go:noescape
+func modulateSkipAVX2(n int, dst, x, cond, time, skip *float32)
+
+//go:noescape
+func modulateBackAVX2(n int, dst, dx, dcond, dtime, dg, x, cond, time *float32)
+
+//go:noescape
+func modulateSkipBackAVX2(n int, dst, dx, dcond, dtime, dg, x, cond, time, skip *float32)
+
+//go:noescape
+func decayAVX2(n int, dst, weights, x *float32, decay float32)
+
+//go:noescape
+func decayBackAVX2(n int, mixed, dcb, early, weights, cb, dmixed, steps *float32, decay float32) (sum0 float64)
+
+//go:noescape
+func mixAVX2(n int, dx, du, dy, x *float32, step, skip float32) (sum0, sum1 float64)
+
+//go:noescape
+func addScaledAVX2(n int, dst, x, with *float32, factor float32) (sum0 float64)
