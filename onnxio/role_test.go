@@ -1,0 +1,189 @@
+package onnxio
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestRoles has the role of a stored float32 tensor for every slot that is
+// told apart, and what happens to it.
+func TestRoles(t *testing.T) {
+	for _, c := range []struct {
+		op, inputs string // "w" is the tensor
+		slot       int
+		role       Role // "" when it is copied
+	}{
+		{"Conv", "x w", 1, RoleWeight},
+		{"Conv", "x v w", 2, RoleBias},
+		{"Conv", "w v", 0, ""},
+		{"ConvTranspose", "x w", 1, RoleWeight},
+		{"ConvTranspose", "x v w", 2, RoleBias},
+		{"DeformConv", "x w v v v", 1, RoleWeight},
+		{"DeformConv", "x v w v v", 2, ""},
+		{"DeformConv", "x v v w v", 3, RoleBias},
+		{"Gemm", "w x", 0, RoleWeight},
+		{"Gemm", "x w", 1, RoleWeight},
+		{"Gemm", "x v w", 2, RoleBias},
+		{"MatMul", "w x", 0, RoleWeight},
+		{"MatMul", "x w", 1, RoleWeight},
+		{"BatchNormalization", "x w v v v", 1, RoleScale},
+		{"BatchNormalization", "x v w v v", 2, RoleBias},
+		{"BatchNormalization", "x v v w v", 3, RoleMean},
+		{"BatchNormalization", "x v v v w", 4, RoleVariance},
+		{"InstanceNormalization", "x w v", 1, RoleScale},
+		{"InstanceNormalization", "x v w", 2, RoleBias},
+		{"LayerNormalization", "x w", 1, RoleScale},
+		{"LayerNormalization", "x v w", 2, RoleBias},
+		{"GroupNormalization", "x w v", 1, RoleScale},
+		{"GroupNormalization", "x v w", 2, RoleBias},
+		{"RMSNormalization", "x w", 1, RoleScale},
+		{"PRelu", "x w", 1, RoleSlope},
+		{"Gather", "w i", 0, RoleEmbedding},
+		{"Gather", "x w", 1, ""},
+		{"LSTM", "x w v", 1, RoleWeight},
+		{"LSTM", "x v w", 2, RoleRecurrent},
+		{"LSTM", "x v v w", 3, RoleBias},
+		{"LSTM", "x v v v - w", 5, ""},
+		{"LSTM", "x v v v - - - w", 7, RoleRecurrent},
+		{"GRU", "x w v", 1, RoleWeight},
+		{"GRU", "x v w", 2, RoleRecurrent},
+		{"GRU", "x v v w", 3, RoleBias},
+		{"RNN", "x w v", 1, RoleWeight},
+		{"RNN", "x v w", 2, RoleRecurrent},
+		{"RNN", "x v v w", 3, RoleBias},
+		{"Add", "x w", 1, RoleBias},
+		{"Add", "w x", 0, RoleBias},
+		{"Sub", "x w", 1, RoleBias},
+		{"Mul", "x w", 1, RoleScale},
+		{"Div", "w x", 0, RoleScale},
+		{"Concat", "x w", 1, RoleTable},
+		{"Einsum", "x w", 1, RoleWeight},
+		{"Resize", "x - w", 2, ""},
+		{"Clip", "x w", 1, ""},
+		{"Pow", "x w", 1, ""},
+		{"Where", "x w x", 1, ""},
+		{"QuantizeLinear", "w v", 0, ""},
+		{"QuantizeLinear", "x w", 1, ""},
+		{"DequantizeLinear", "x w", 1, ""},
+		{"QLinearConv", "x w v v v v v v", 1, ""},
+		{"Shape", "w", 0, ""},
+	} {
+		t.Run(fmt.Sprintf("%s slot %d", c.op, c.slot), func(t *testing.T) {
+			m := open(t, modelBytes(in("x"), in("v"), in("i"), call(c.op, c.inputs, "y"), weight("w", 0, 4, 3), out("y")))
+			w := find(t, m, "w")
+			if w.Op != c.op || w.Slot != c.slot {
+				t.Errorf("used by input %d of %s", w.Slot, w.Op)
+			}
+			if c.role != "" {
+				if w.Role != c.role || w.Action != ActionGenerate || w.Reason != "" || weightNames(m) != "w" {
+					t.Errorf("role %q, %s because %q, weights %q", w.Role, w.Action, w.Reason, weightNames(m))
+				}
+			} else if w.Role != RoleConstant || w.Action != ActionCopy || w.Reason == "" || weightNames(m) != "" {
+				t.Errorf("role %q, %s because %q, weights %q", w.Role, w.Action, w.Reason, weightNames(m))
+			}
+		})
+	}
+}
+
+// branch is an attribute of If with a graph.
+func branch(name string, parts ...[]byte) []byte {
+	return attr(name, kindGraph, sub(attrGraph, parts...))
+}
+
+// TestDecisions has the graphs in which more than one slot counts.
+func TestDecisions(t *testing.T) {
+	float16s := sub(graphInitializer, tensorOf("w", Float16, []int64{2, 2}, appendBytes(nil, tensorRawData, make([]byte, 8))))
+	sparse := sub(graphSparse, sub(sparseValues, tensorOf("w", Float32, []int64{1}, packed(1))),
+		sub(sparseIndices, tensorOf("", Int64, []int64{1}, num(tensorInt64Data, 3))), num(sparseDims, 2), num(sparseDims, 2))
+	for _, c := range []struct {
+		name   string
+		graph  [][]byte
+		role   Role // what is expected of tensor "w"
+		action string
+		reason string // a part of it
+		op     string
+		slot   int
+	}{
+		{"through Transpose", [][]byte{weight("w", 0, 2, 3), call("Transpose", "w", "t"), call("MatMul", "x t", "y")}, RoleWeight, ActionGenerate, "", "MatMul", 1},
+		{"through four operators", [][]byte{weight("w", 0, 2, 3), ints("s", 3, 2), call("Identity", "w", "a"), call("Cast", "a", "b"), call("Reshape", "b s", "c"), call("Unsqueeze", "c", "d"), call("Conv", "x v d", "y")}, RoleBias, ActionGenerate, "", "Conv", 2},
+		{"through Reshape to nothing", [][]byte{weight("w", 0, 2, 3), ints("s", 3, 2), call("Reshape", "w s", "y")}, RoleConstant, ActionCopy, "nothing in the graph uses it", "", -1},
+		{"as the shape of Reshape", [][]byte{weight("w", 0, 2), call("Cast", "w", "s"), call("Reshape", "x s", "y")}, RoleConstant, ActionCopy, "input 1 of Reshape is not a weight", "Reshape", 1},
+		{"two weight slots, the first wins", [][]byte{weight("w", 0, 2, 2), call("Mul", "x w", "a"), call("MatMul", "a w", "y")}, RoleScale, ActionGenerate, "", "Mul", 1},
+		{"two weight slots, first in the graph and not in the file", [][]byte{weight("w", 0, 2, 2), call("MatMul", "a w", "y"), call("Mul", "x w", "a")}, RoleScale, ActionGenerate, "", "Mul", 1},
+		{"Shape beside a weight slot", [][]byte{weight("w", 0, 2, 2), call("Shape", "w", "s"), call("MatMul", "x w", "a"), call("Reshape", "a s", "y")}, RoleWeight, ActionGenerate, "", "MatMul", 1},
+		{"a norm beside a weight slot", [][]byte{weight("w", 0, 2, 2), call("ReduceL2", "w", "n"), call("MatMul", "x w", "a"), call("Div", "a n", "y")}, RoleWeight, ActionGenerate, "", "MatMul", 1},
+		{"quantized beside a weight slot", [][]byte{weight("w", 0, 2, 2), call("MatMul", "x w", "a"), call("QuantizeLinear", "a w", "y")}, RoleConstant, ActionCopy, "input 1 of QuantizeLinear is part of an encoding", "MatMul", 1},
+		{"scale factors of a Resize", [][]byte{weight("w", 0, 2), call("Concat", "w v", "s"), call("Resize", "x - s", "y")}, RoleConstant, ActionCopy, "part of an encoding or a resizing", "Concat", 0},
+		{"one element", [][]byte{weight("w", 0, 1), call("Conv", "x v w", "y")}, RoleBias, ActionCopy, "one element", "Conv", 2},
+		{"no elements", [][]byte{weight("w", 0, 0), call("Add", "x w", "y")}, RoleBias, ActionCopy, "0 elements", "Add", 1},
+		{"two elements", [][]byte{weight("w", 0, 2), call("Conv", "x v w", "y")}, RoleBias, ActionGenerate, "", "Conv", 2},
+		{"integers", [][]byte{ints("w", 1, 2, 3), call("Add", "x w", "y")}, RoleConstant, ActionCopy, "int64 is not a type that weights have", "Add", 1},
+		{"half precision", [][]byte{float16s, call("MatMul", "x w", "y")}, RoleWeight, ActionCopy, "float16 weights are not generated yet", "MatMul", 1},
+		{"sparse", [][]byte{sparse, call("MatMul", "x w", "y")}, RoleWeight, ActionCopy, "sparse tensors are not generated yet", "MatMul", 1},
+		{"unused", [][]byte{weight("w", 0, 2), call("Relu", "x", "y")}, RoleConstant, ActionCopy, "nothing in the graph uses it", "", -1},
+		{"only an output", [][]byte{weight("w", 0, 2), out("w"), call("Relu", "x", "y")}, RoleConstant, ActionCopy, "only an output", "", -1},
+		{"an output and a weight", [][]byte{weight("w", 0, 2), out("w"), call("Add", "x w", "y")}, RoleBias, ActionGenerate, "", "Add", 1},
+		{"Constant node", [][]byte{constant("w", 0, 2), call("Add", "x w", "y")}, RoleBias, ActionGenerate, "", "Add", 1},
+		{"an operator of another domain", [][]byte{weight("w", 0, 2, 2), call("MatMul", "x w", "y", str(nodeDomain, "com.example"))}, RoleConstant, ActionCopy, "input 1 of com.example.MatMul is not a weight", "MatMul", 1},
+		{"the long name of the standard domain", [][]byte{weight("w", 0, 2, 2), call("MatMul", "x w", "y", str(nodeDomain, "ai.onnx"))}, RoleWeight, ActionGenerate, "", "MatMul", 1},
+		{"stored in a branch", [][]byte{call("If", "v", "y", branch("then_branch", weight("w", 0, 2, 2), call("MatMul", "x w", "r"), out("r")))}, RoleWeight, ActionCopy, "weights in subgraphs are not generated yet", "MatMul", 1},
+		{"used in a branch", [][]byte{weight("w", 0, 2, 2), call("If", "v", "y", branch("then_branch", call("MatMul", "x w", "r"), out("r")))}, RoleWeight, ActionGenerate, "", "MatMul", 1},
+		{"hidden by a branch's own value", [][]byte{weight("w", 0, 2, 2), call("If", "v", "y", branch("then_branch", call("Relu", "x", "w"), call("MatMul", "x w", "r"), out("r")))}, RoleConstant, ActionCopy, "nothing in the graph uses it", "", -1},
+		{"attribute of an operator", [][]byte{call("Custom", "x", "y", attr("value", kindTensor, sub(attrTensor, tensorOf("w", Float32, []int64{2}, packed(1, 2)))))}, RoleConstant, ActionCopy, `attribute "value" of node 0 (Custom)`, "", -1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := open(t, modelBytes(append([][]byte{in("x"), in("v"), out("y")}, c.graph...)...))
+			w := find(t, m, "w")
+			if w.Role != c.role || w.Action != c.action || !strings.Contains(w.Reason, c.reason) || w.Op != c.op || w.Slot != c.slot {
+				t.Errorf("role %q, %s because %q, input %d of %q", w.Role, w.Action, w.Reason, w.Slot, w.Op)
+			}
+			if (c.action == ActionGenerate) != (w.Reason == "") || (c.action == ActionGenerate) != (len(m.Weights()) == 1) {
+				t.Errorf("%s, reason %q, %d weights", w.Action, w.Reason, len(m.Weights()))
+			}
+		})
+	}
+}
+
+func TestFunctionWeights(t *testing.T) {
+	fn := sub(modelFunctions, str(functionName, "Block"), str(functionDomain, "d"), str(functionInput, "a"), str(functionOutput, "b"),
+		sub(functionNode, str(nodeOutput, "w"), str(nodeOpType, "Constant"), attr("value", kindTensor, sub(attrTensor, tensorOf("", Float32, []int64{2}, packed(1, 2))))),
+		sub(functionNode, str(nodeInput, "a"), str(nodeInput, "w"), str(nodeOutput, "b"), str(nodeOpType, "Add")))
+	m := open(t, join(modelBytes(in("x"), call("Block", "x v", "y", str(nodeDomain, "d")), weight("v", 0, 2), out("y")), fn))
+	if w := find(t, m, "w"); w.Stored != StoredFunction || w.Action != ActionCopy || w.Reason != "weights in local functions are not generated yet" {
+		t.Errorf("in the function: %s, %s because %q", w.Stored, w.Action, w.Reason)
+	}
+	if v := find(t, m, "v"); v.Action != ActionCopy || v.Reason != "input 1 of d.Block is not a weight" {
+		t.Errorf("given to the function: %s because %q", v.Action, v.Reason)
+	}
+}
+
+// TestOrder checks that weights come in the order of first use, by node and
+// then by slot, whatever the order in the file.
+func TestOrder(t *testing.T) {
+	parts := [][]byte{
+		weight("b2", 0, 2), weight("w2", 0, 2, 2), weight("w1", 0, 2, 2),
+		call("Gemm", "h w2 b2", "y"), call("Relu", "g", "h"), call("Gemm", "x w1 b1", "g"), constant("b1", 0, 2),
+		call("Add", "x dead", "unused"), weight("dead", 0, 2),
+	}
+	for i := range parts {
+		turned := append(append([][]byte{in("x"), out("y")}, parts[i:]...), parts[:i]...)
+		if got := weightNames(open(t, modelBytes(turned...))); got != "w1 b1 w2 b2 dead" {
+			t.Errorf("turned by %d: %s", i, got)
+		}
+	}
+}
+
+// TestLongChain follows a weight through so many operators that recursion
+// would be felt.
+func TestLongChain(t *testing.T) {
+	parts := [][]byte{in("x"), weight("w", 0, 2), call("Identity", "w", "v0")}
+	const n = 50000
+	for i := range n {
+		parts = append(parts, call("Identity", fmt.Sprintf("v%d", i), fmt.Sprintf("v%d", i+1)))
+	}
+	m := open(t, modelBytes(append(parts, call("Add", fmt.Sprintf("x v%d", n), "y"), out("y"))...))
+	if weightNames(m) != "w" || m.Weights()[0].Op != "Add" {
+		t.Errorf("weights %q", weightNames(m))
+	}
+}
