@@ -30,9 +30,8 @@ type gemmJob struct {
 
 	// The chunk: rows i0..i0+m-1 and columns j0..j0+n-1 of C, k from p0 on.
 	i0, j0, p0, m, n, k int
-	// A panel group, the unit of packing, is so many panels of A or B.
-	groupA, groupB, groupsA int
-	tm, tn, tileRows        int // a tile's size; how many there are in a column
+	packItemsA          int // how many of the items of packing are for A
+	tm, tn, tileRows    int // a tile's size; how many there are in a column
 }
 
 func (d *device) initGemm() {
@@ -85,19 +84,15 @@ func (d *device) chunks(m, n, k int) {
 	g.packB = grow(g.packB, deepest*roundUp(min(n, chunkColumns), kn.nr))
 	for j0 := 0; j0 < n; j0 += chunkColumns {
 		for p0 := 0; p0 < k; p0 += chunkDepth {
-			groupsB := 0
 			for i0 := 0; i0 < m; i0 += chunkRows {
 				g.i0, g.j0, g.p0 = i0, j0, p0
 				g.m, g.n, g.k = min(chunkRows, m-i0), min(chunkColumns, n-j0), min(chunkDepth, k-p0)
-				panelsA, panelsB := (g.m+kn.mr-1)/kn.mr, (g.n+kn.nr-1)/kn.nr
-				g.groupA, g.groupB = max(1, span/(kn.mr*g.k)), max(1, span/(kn.nr*g.k))
-				g.groupsA = (panelsA + g.groupA - 1) / g.groupA
-				if i0 == 0 {
-					groupsB = (panelsB + g.groupB - 1) / g.groupB
-				} else {
-					groupsB = 0 // packed already
+				g.packItemsA = packItems(g.m, g.k)
+				items := g.packItemsA
+				if i0 == 0 { // later chunks find B packed
+					items += packItems(g.n, g.k)
 				}
-				d.parallel(g.groupsA+groupsB, g.pack)
+				d.parallel(items, g.pack)
 
 				g.tm, g.tn = tileSize(g.m, g.n, kn)
 				g.tileRows = (g.m + g.tm - 1) / g.tm
@@ -107,18 +102,43 @@ func (d *device) chunks(m, n, k int) {
 	}
 }
 
-// gemmPack packs panel group i of the chunk: those of A come first.
+// packRows is about how many rows of an operand are packed as one item, of which
+// the other extent is depth.
+const packRows = 128
+
+func packItems(rows, k int) int {
+	return (rows + packRows - 1) / packRows * ((k + depth - 1) / depth)
+}
+
+// gemmPack packs part i of the chunk: those of A come first.
 func (d *device) gemmPack(_, i int) {
 	g, kn := &d.gemm, d.kernel
-	if i < g.groupsA {
-		for r := i * g.groupA * kn.mr; r < min(g.m, (i+1)*g.groupA*kn.mr); r += kn.mr {
-			kn.pack(g.packA[r*g.k:], kn.mr, g.a, g.i0+r, min(kn.mr, g.m-r), g.p0, g.k)
-		}
-		return
+	if i < g.packItemsA {
+		g.packPart(kn, i, g.packA, kn.mr, g.a, g.i0, g.m)
+	} else {
+		g.packPart(kn, i-g.packItemsA, g.packB, kn.nr, g.b, g.j0, g.n)
 	}
-	i -= g.groupsA
-	for r := i * g.groupB * kn.nr; r < min(g.n, (i+1)*g.groupB*kn.nr); r += kn.nr {
-		kn.pack(g.packB[r*g.k:], kn.nr, g.b, g.j0+r, min(kn.nr, g.n-r), g.p0, g.k)
+}
+
+// packPart packs part i of an operand of which the chunk has the given rows,
+// from first on, into panels of width w.
+func (g *gemmJob) packPart(kn *kernel, i int, dst []float32, w int, o operand, first, rows int) {
+	// Groups of whole panels: their number is that of packItems.
+	groups := (rows + packRows - 1) / packRows
+	panels := (rows + w - 1) / w
+	lo, hi := i%groups*panels/groups, (i%groups+1)*panels/groups
+	p, end := i/groups*depth, min(g.k, (i/groups+1)*depth)
+	step := depth
+	if !o.along {
+		// Rows of data cross all panels: take a few at a time, so that what one
+		// panel leaves of a cache line is still there for the next panel.
+		step = 16
+	}
+	for ; p < end; p += step {
+		ks := min(step, end-p)
+		for r := lo * w; r < min(rows, hi*w); r += w {
+			kn.pack(dst[r*g.k+p*w:], w, o, first+r, min(w, rows-r), g.p0+p, ks)
+		}
 	}
 }
 

@@ -21,6 +21,9 @@ type kernel struct {
 	// dst[p·w+r] = src[r·stride+p] for r < done rows, p < done ks, of the given
 	// rows and k. What it leaves is for transposeGo.
 	transpose func(dst []float32, w int, src []float32, stride, rows, k int) (doneRows, doneK int)
+	// copyRows copies n rows of a panel of width w, mr or nr, that lie across
+	// src: dst[p·w+r] = src[p·stride+r].
+	copyRows func(dst []float32, w int, src []float32, stride, n int)
 }
 
 // maxTile is the size of the largest tile of all kernels.
@@ -29,6 +32,7 @@ const maxTile = 12 * 32
 var portable = kernel{
 	name: "go", title: "no SIMD", mr: 4, nr: 4, micro: microGo,
 	transpose: func([]float32, int, []float32, int, int, int) (int, int) { return 0, 0 },
+	copyRows:  copyRowsGo,
 }
 
 // chooseKernel returns the kernel of the given name, the best one for "".

@@ -7,10 +7,10 @@ func kernels() []*kernel {
 	var all []*kernel
 	avx2 := cpu.X86.HasAVX2 && cpu.X86.HasFMA
 	if avx2 && cpu.X86.HasAVX512F {
-		all = append(all, &kernel{name: "avx512", title: "AVX-512", mr: 12, nr: 32, micro: microAVX512, transpose: transposeAVX2})
+		all = append(all, &kernel{name: "avx512", title: "AVX-512", mr: 12, nr: 32, micro: microAVX512, transpose: transposeAVX2, copyRows: copyRowsAVX2})
 	}
 	if avx2 {
-		all = append(all, &kernel{name: "avx2", title: "AVX2", mr: 6, nr: 16, micro: microAVX2, transpose: transposeAVX2})
+		all = append(all, &kernel{name: "avx2", title: "AVX2", mr: 6, nr: 16, micro: microAVX2, transpose: transposeAVX2, copyRows: copyRowsAVX2})
 	}
 	return append(all, &portable)
 }
@@ -49,4 +49,38 @@ func transposeAVX2(dst []float32, w int, src []float32, stride, rows, k int) (do
 		transpose4(&dst[r], w, &src[r*stride], stride, 2*blocks)
 	}
 	return r, 8 * blocks
+}
+
+// copyRowsW: dst[p·W+r] = src[p·stride+r] for r < W and p < n, n ≥ 1.
+//
+//go:noescape
+func copyRows6(dst, src *float32, stride, n int)
+
+//go:noescape
+func copyRows12(dst, src *float32, stride, n int)
+
+//go:noescape
+func copyRows16(dst, src *float32, stride, n int)
+
+//go:noescape
+func copyRows32(dst, src *float32, stride, n int)
+
+func copyRowsAVX2(dst []float32, w int, src []float32, stride, n int) {
+	if n == 0 {
+		return
+	}
+	// The assembly checks nothing.
+	_, _ = dst[n*w-1], src[(n-1)*stride+w-1]
+	switch w {
+	case 6:
+		copyRows6(&dst[0], &src[0], stride, n)
+	case 12:
+		copyRows12(&dst[0], &src[0], stride, n)
+	case 16:
+		copyRows16(&dst[0], &src[0], stride, n)
+	case 32:
+		copyRows32(&dst[0], &src[0], stride, n)
+	default:
+		panic("cpu: no such panel width")
+	}
 }

@@ -1,7 +1,5 @@
 package cpu
 
-import "unsafe"
-
 // operand is op(A) or op(B) of a matrix product. Its panels are groups of rows
 // of op(A), or of columns of op(B); "row" below means either.
 type operand struct {
@@ -23,7 +21,7 @@ func (k *kernel) pack(dst []float32, w int, o operand, first, valid, p0, ks int)
 	if !o.along {
 		src := o.data[p0*o.stride+first : (p0+ks-1)*o.stride+first+valid]
 		if valid == w {
-			copyRows(dst, w, src, o.stride, ks)
+			k.copyRows(dst, w, src, o.stride, ks)
 			return
 		}
 		for p := range ks {
@@ -56,34 +54,10 @@ func transposeGo(dst []float32, w int, src []float32, stride, rows, ks int) {
 	}
 }
 
-// copyRows copies n rows of w values: dst[p·w+r] = src[p·stride+r].
-func copyRows(dst []float32, w int, src []float32, stride, n int) {
-	switch w {
-	case 4:
-		copyArrays[[4]float32](dst, src, stride, n)
-	case 6:
-		copyArrays[[6]float32](dst, src, stride, n)
-	case 12:
-		copyArrays[[12]float32](dst, src, stride, n)
-	case 16:
-		copyArrays[[16]float32](dst, src, stride, n)
-	case 32:
-		copyArrays[[32]float32](dst, src, stride, n)
-	default:
-		panic("cpu: no such panel width")
-	}
-}
-
-// copyArrays is copyRows for a width known to the compiler, which then needs no
-// call for each row.
-func copyArrays[T [4]float32 | [6]float32 | [12]float32 | [16]float32 | [32]float32](dst, src []float32, stride, n int) {
-	var row T
-	w := len(row)
-	if n > 0 {
-		_, _ = dst[n*w-1], src[(n-1)*stride+w-1]
-	}
+// copyRowsGo is kernel.copyRows.
+func copyRowsGo(dst []float32, w int, src []float32, stride, n int) {
 	for p := range n {
-		*(*T)(unsafe.Pointer(&dst[p*w])) = *(*T)(unsafe.Pointer(&src[p*stride]))
+		copy(dst[p*w:p*w+w], src[p*stride:])
 	}
 }
 

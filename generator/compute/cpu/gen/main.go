@@ -29,6 +29,9 @@ func assembly() []byte {
 	g.micro("microAVX2", "Y", 32, 6, 2, 2)
 	g.transpose8()
 	g.transpose4()
+	for _, w := range []int{6, 12, 16, 32} {
+		g.copyRows(w)
+	}
 	return g.Bytes()
 }
 
@@ -61,16 +64,9 @@ func (g *source) micro(name, reg string, bytes, rows, columns, broadcasts int) {
 	g.op("MOVQ ldc+32(FP), R8")
 	g.op("MOVBLZX add+40(FP), AX")
 	g.op("SHLQ $2, R8")
-	g.op("MOVQ DX, R9")
 	for i := range rows {
 		for j := range columns {
 			g.op("%[2]s %[1]s, %[1]s, %[1]s", acc(i, j), clear)
-		}
-		// The tile of C is on its way while the sums are taken.
-		g.op("PREFETCHT0 (R9)")
-		g.op("PREFETCHT0 %d(R9)", columns*bytes-1)
-		if i < rows-1 {
-			g.op("ADDQ R8, R9")
 		}
 	}
 	g.line("loop:")
@@ -193,6 +189,38 @@ func (g *source) transposeHead(n int) {
 
 func (g *source) transposeTail(n int) {
 	g.op("ADDQ $%d, SI", 4*n)
+	g.op("DECQ CX")
+	g.op("JNZ loop")
+	g.op("VZEROUPPER")
+	g.op("RET")
+}
+
+// copyRows writes func copyRowsW(dst, src *float32, stride, n int), w being W:
+// dst[p·w+r] = src[p·stride+r] for r < w and p < n.
+func (g *source) copyRows(w int) {
+	g.line("")
+	g.line("// func copyRows%d(dst, src *float32, stride, n int)", w)
+	g.line("TEXT ·copyRows%d(SB), NOSPLIT, $0-32", w)
+	g.op("MOVQ dst+0(FP), DI")
+	g.op("MOVQ src+8(FP), SI")
+	g.op("MOVQ stride+16(FP), R8")
+	g.op("MOVQ n+24(FP), CX")
+	g.op("SHLQ $2, R8")
+	g.line("loop:")
+	for r, i := 0, 0; r < w; i++ {
+		values, move, reg := 8, "VMOVUPS", "Y"
+		switch {
+		case w-r < 4:
+			values, move, reg = 2, "VMOVSD", "X"
+		case w-r < 8:
+			values, reg = 4, "X"
+		}
+		g.op("%s %d(SI), %s%d", move, 4*r, reg, i)
+		g.op("%s %s%d, %d(DI)", move, reg, i, 4*r)
+		r += values
+	}
+	g.op("ADDQ R8, SI")
+	g.op("ADDQ $%d, DI", 4*w)
 	g.op("DECQ CX")
 	g.op("JNZ loop")
 	g.op("VZEROUPPER")
