@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -179,7 +180,8 @@ const lineWidth = 100
 
 // printModel writes a head of a few lines and a table of the tensors.
 func (s *session) printModel(v inspectedModel) {
-	s.printf("%s: %s, IR %d, opset %d, producer %s\n", v.Path, size(v.Bytes), v.IRVersion, v.Opset, orDash(v.Producer))
+	s.printf("%s:\n", v.Path)
+	s.printf("file        %s, IR %d, opset %d, producer %s\n", size(v.Bytes), v.IRVersion, v.Opset, orDash(v.Producer))
 	s.printf("signature   %s\n", v.Signature)
 	for _, p := range v.Inputs {
 		s.printf("input       %s %s %s\n", p.Name, p.DType, shapeOf(p.Shape))
@@ -188,21 +190,38 @@ func (s *session) printModel(v inspectedModel) {
 		s.printf("output      %s %s %s\n", p.Name, p.DType, shapeOf(p.Shape))
 	}
 	s.printf("generated   %s values: %s tokens of %d, %.1f %% filled\n", count(v.Parameters), count(v.Tokens.Count), v.Tokens.Width, 100*v.Tokens.Fill)
-	t := table{{"TENSOR", "DTYPE", "SHAPE", "USE", "ROLE", "ACTION", "TOKENS", "PADDING", "WHY"}}
+	t := table{{"TENSOR", "DTYPE", "SHAPE", "USE", "ROLE", "ACTION", "TOKENS", "PAD", "WHY"}}
+	var reasons []string // numbered in the last column, written out below
 	for _, e := range v.Tensors {
-		use, tokens, padding := "", "", ""
+		use, tokens, padding, why := "", "", "", ""
 		if e.Op != "" {
-			use = fmt.Sprintf("%s:%d", e.Op, e.Slot)
+			use = fmt.Sprintf("%s:%d", shorten(e.Op, 12), e.Slot)
 		}
 		if e.Action == onnxio.ActionGenerate {
 			tokens, padding = fmt.Sprint(e.Tokens), fmt.Sprint(e.Padding)
 		}
-		t = append(t, []string{tail(e.Name, 26), e.DType, shorten(shapeOf(e.Shape), 14), shorten(use, 20), string(e.Role), e.Action, tokens, padding, e.Reason})
+		if e.Reason != "" {
+			if !slices.Contains(reasons, e.Reason) {
+				reasons = append(reasons, e.Reason)
+			}
+			why = fmt.Sprintf("[%d]", slices.Index(reasons, e.Reason)+1)
+		}
+		t = append(t, []string{e.Name, e.DType, shorten(shapeOf(e.Shape), 12), use, string(e.Role), e.Action, tokens, padding, why})
+	}
+	room := lineWidth
+	for _, w := range t.widths()[1:] {
+		room -= w + 2
+	}
+	for _, row := range t {
+		row[0] = tail(row[0], max(room, 16))
 	}
 	var text bytes.Buffer
 	t.write(&text)
 	for line := range strings.Lines(text.String()) {
 		s.printf("%s\n", shorten(strings.TrimRight(line, "\n"), lineWidth))
+	}
+	for i, reason := range reasons {
+		s.printf("[%d] copied: %s\n", i+1, reason)
 	}
 }
 

@@ -66,7 +66,7 @@ func explain(err error) error {
 	case errors.Is(err, onnxio.ErrTruncated):
 		return withHint(err, "copy or download the file again")
 	case errors.Is(err, onnxio.ErrUnsupported):
-		return withHint(err, "rpg inspect shows what is in the other files; export the model again without this")
+		return withHint(err, "save it as one self-contained float32 file, e.g. in Python: onnx.save_model(onnx.load(IN), OUT)")
 	case errors.Is(err, onnxio.ErrNotFinite):
 		return withHint(err, "leave this file out: a model with NaN or Inf is broken")
 	}

@@ -8,8 +8,12 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// lineEvery is the time between two lines of progress where no bar is drawn.
-const lineEvery = 10 * time.Second
+// lineEvery is the time between two lines of progress where no bar is drawn,
+// barEvery that between two drawings of the bar.
+const (
+	lineEvery = 10 * time.Second
+	barEvery  = 100 * time.Millisecond
+)
 
 // progress shows how far a long work is: a bar with rate and time left on a
 // terminal, a line every ten seconds elsewhere, nothing with -q.
@@ -36,13 +40,17 @@ func (p *progress) at(done, total int) {
 	switch {
 	case p.s.quiet:
 	case p.s.terminal:
+		if p.bar != nil && done < total && time.Now().Before(p.next) {
+			return
+		}
+		p.next = time.Now().Add(barEvery)
 		if p.bar == nil {
 			p.bar = progressbar.NewOptions(total,
 				progressbar.OptionSetWriter(p.s.stderr),
 				progressbar.OptionSetDescription("rpg: "+p.what),
 				progressbar.OptionSetItsString(p.unit),
 				progressbar.OptionShowIts(), progressbar.OptionShowCount(),
-				progressbar.OptionSetWidth(24), progressbar.OptionThrottle(100*time.Millisecond),
+				progressbar.OptionSetWidth(24),
 				progressbar.OptionClearOnFinish())
 			p.s.bar = p.bar
 		}

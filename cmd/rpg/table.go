@@ -17,7 +17,7 @@ func (t table) write(w io.Writer) {
 	if len(t) == 0 {
 		return
 	}
-	width := make([]int, len(t[0]))
+	width := t.widths()
 	number := make([]bool, len(t[0]))
 	for j := range width {
 		number[j] = len(t) > 1
@@ -25,7 +25,6 @@ func (t table) write(w io.Writer) {
 			if row[j] == "" {
 				row[j] = "-"
 			}
-			width[j] = max(width[j], utf8.RuneCountInString(row[j]))
 			if i > 0 && !strings.ContainsAny(row[j][:1], "+-0123456789") {
 				number[j] = false
 			}
@@ -44,6 +43,17 @@ func (t table) write(w io.Writer) {
 		}
 		fmt.Fprintln(w, strings.TrimRight(b.String(), " "))
 	}
+}
+
+// widths are the widths of the columns, at least 1.
+func (t table) widths() []int {
+	width := make([]int, len(t[0]))
+	for _, row := range t {
+		for j, cell := range row {
+			width[j] = max(1, width[j], utf8.RuneCountInString(cell))
+		}
+	}
+	return width
 }
 
 // shorten cuts text to n letters, the cut marked.
