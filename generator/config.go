@@ -24,12 +24,13 @@ type Config struct {
 	Granularity string `json:"granularity"` // how weights are cut: tensor
 	Stats       string `json:"stats"`       // pooled or paper
 
-	Recurrent string `json:"recurrent"` // mamba2
-	Layers    int    `json:"layers"`    // recurrent layers
-	Width     int    `json:"width"`     // M
-	State     int    `json:"state"`     // S
-	HeadDim   int    `json:"head-dim"`  // P
-	Residual  bool   `json:"residual"`  // around each recurrent layer
+	Recurrent string `json:"recurrent"`  // mamba2
+	Layers    int    `json:"layers"`     // recurrent layers
+	Width     int    `json:"width"`      // M
+	State     int    `json:"state"`      // S
+	HeadDim   int    `json:"head-dim"`   // P
+	Residual  bool   `json:"residual"`   // around each recurrent layer
+	StateInit string `json:"state-init"` // spread or constant
 
 	Denoiser      string `json:"denoiser"`       // mlp or conv
 	DenoiserWidth int    `json:"denoiser-width"` // W, mlp only
@@ -80,7 +81,7 @@ func preset(name string, parameters int) (Config, error) {
 // width is at least the number of tokens a model of this size comes to, so that
 // the prototypes of all tokens can be told apart by one linear layer.
 func fast(c *Config, parameters int) {
-	c.Stats, c.Residual = "pooled", true
+	c.Stats, c.Residual, c.StateInit = "pooled", true, "spread"
 	c.Denoiser, c.Prediction = "mlp", "x0"
 	c.State, c.DenoiserWidth, c.Blocks = 32, 256, 2
 	c.LR, c.Warmup, c.Clip, c.EMA = 2e-3, 50, 1, 0.99
@@ -104,7 +105,7 @@ func fast(c *Config, parameters int) {
 // scripts: compare/ours_cnnmedium.py, main/vitsmall_8192.py; between them, and
 // for nothing published, the sizes of the comparison in this project).
 func paper(c *Config, parameters int) {
-	c.Stats, c.Residual = "paper", false
+	c.Stats, c.Residual, c.StateInit = "paper", false, "constant"
 	c.Denoiser, c.Prediction = "conv", "eps"
 	c.DenoiserWidth, c.Blocks = 512, 3
 	switch {
@@ -251,6 +252,7 @@ func (c Config) Validate() error {
 		oneOf("granularity", c.Granularity, "tensor"),
 		oneOf("stats", c.Stats, "pooled", "paper"),
 		oneOf("recurrent", c.Recurrent, "mamba2"),
+		oneOf("state-init", c.StateInit, "spread", "constant"),
 		oneOf("denoiser", c.Denoiser, "mlp", "conv"),
 		oneOf("prediction", c.Prediction, "eps", "v", "x0"),
 	} {

@@ -18,6 +18,27 @@ type Zoo struct {
 	Sources   []string  // where each checkpoint came from
 }
 
+// spread is the root mean square, over all values of all checkpoints, of the
+// distance to the zoo's mean, in token space (1 is a tensor's own deviation).
+func (z *Zoo) spread() float64 {
+	size, D, valid := len(z.Tokens)/z.Count, z.Tokenizer.Layout.TokenDim, z.Tokenizer.Layout.Valid()
+	sum, n := 0.0, 0
+	for i := range size {
+		if i%D >= int(valid[i/D]) {
+			continue
+		}
+		mean := 0.0
+		for k := range z.Count {
+			mean += float64(z.Tokens[k*size+i]) / float64(z.Count)
+		}
+		for k := range z.Count {
+			sum += math.Pow(float64(z.Tokens[k*size+i])-mean, 2)
+		}
+		n += z.Count
+	}
+	return math.Sqrt(sum / float64(n))
+}
+
 // network is the recurrent model and the denoiser with one set of parameters.
 type network struct {
 	ps  params
@@ -99,9 +120,20 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	return tr
 }
 
-// start gives the parameters their first values.
+// start gives the parameters their first values. States start at 1/M, as
+// published, and with state-init spread at normal numbers around it, as wide as
+// half the checkpoints' own distance from their mean: checkpoints that are
+// alike share one state at first, independent ones begin apart, without which
+// they never part.
 func (tr *trainer) start() {
 	values := tr.net.ps.initial(tr.cfg.Seed)
+	if tr.cfg.StateInit == "spread" {
+		width := float32(0.5 * tr.zoo.spread())
+		states := tr.net.ps.find("state.weight", values)
+		for i := range states {
+			states[i] += width * compute.Normals(tr.cfg.Seed, stream(purposeState, 1), uint64(i/4))[i%4]
+		}
+	}
 	tr.dev.Upload(tr.net.ps.value, values)
 	tr.dev.Upload(tr.ema, values)
 }

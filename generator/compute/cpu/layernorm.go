@@ -20,10 +20,11 @@ func (d *device) LayerNorm(y, x, shift, scale compute.Matrix, eps float32) {
 		shifts, shiftStride = inputOf(shift, n, cols)
 		scales, scaleStride = inputOf(scale, n, cols)
 	}
+	l := d.loops()
 	d.rows(n, cols, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			in, o := xs[i*xStride:][:cols], out[i*outStride:][:cols]
-			mean, inverse := moments(in, eps)
+			mean, inverse := l.moments(in, eps)
 			if !modulated {
 				for j, v := range in {
 					o[j] = (v - mean) * inverse
@@ -56,10 +57,11 @@ func (d *device) LayerNormBackward(dx, dshift, dscale, dy, x, scale compute.Matr
 		dshifts, dshiftStride = matOf(dshift, n, cols)
 		dscales, dscaleStride = matOf(dscale, n, cols)
 	}
+	l := d.loops()
 	d.rows(n, cols, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			in, up, down := xs[i*xStride:][:cols], dys[i*dyStride:][:cols], dxs[i*dxStride:][:cols]
-			mean, inverse := moments(in, eps)
+			mean, inverse := l.moments(in, eps)
 			var sum, product float64 // of g and g·n
 			if !modulated {
 				for j, v := range in {
@@ -92,31 +94,8 @@ func (d *device) LayerNormBackward(dx, dshift, dscale, dy, x, scale compute.Matr
 }
 
 // moments returns the mean of x and 1/sqrt(var+eps), summed in float64.
-func moments(x []float32, eps float32) (mean, inverse float32) {
-	var s0, s1, s2, s3 float64 // four, so that additions need not wait for each other
-	i := 0
-	for ; i+4 <= len(x); i += 4 {
-		s0 += float64(x[i])
-		s1 += float64(x[i+1])
-		s2 += float64(x[i+2])
-		s3 += float64(x[i+3])
-	}
-	for ; i < len(x); i++ {
-		s0 += float64(x[i])
-	}
-	m := (s0 + s1 + s2 + s3) / float64(len(x))
-	s0, s1, s2, s3 = 0, 0, 0, 0
-	for i = 0; i+4 <= len(x); i += 4 {
-		d0, d1, d2, d3 := float64(x[i])-m, float64(x[i+1])-m, float64(x[i+2])-m, float64(x[i+3])-m
-		s0 += d0 * d0
-		s1 += d1 * d1
-		s2 += d2 * d2
-		s3 += d3 * d3
-	}
-	for ; i < len(x); i++ {
-		d := float64(x[i]) - m
-		s0 += d * d
-	}
-	variance := (s0 + s1 + s2 + s3) / float64(len(x))
-	return float32(m), float32(1 / math.Sqrt(variance+float64(eps)))
+func (l loops) moments(x []float32, eps float32) (mean, inverse float32) {
+	mean = float32(l.sum(x) / float64(len(x)))
+	variance := l.squares(x, mean) / float64(len(x))
+	return mean, float32(1 / math.Sqrt(variance+float64(eps)))
 }

@@ -120,7 +120,7 @@ func (t *ssd) passStates(d *device, scratch []float32, seq, head int) {
 		}
 		next := t.state(t.states, seq, k+1, head)
 		t.scale(next, t.state(t.states, seq, k, head), total)
-		d.sgemm(scratch, true, false, t.p, t.s, q, x, t.p, t.b[row*t.ldb:], t.ldb, 1, next, t.s)
+		d.product(scratch, true, t.p, t.s, q, x, t.p, t.b[row*t.ldb:], t.ldb, 1, next, t.s, full)
 	}
 }
 
@@ -153,24 +153,26 @@ func notNegligible(v float32) float32 {
 }
 
 func (t *ssd) forwardMemory(d *device) int {
-	wide := roundUp(t.chunk, 8)
-	return 2*t.chunk*wide + 2*wide + t.chunk*t.s + d.sgemmScratch(t.chunk, max(t.chunk, t.p), max(t.chunk, t.s))
+	wide := roundUp(t.chunk, tileCols)
+	return 2*t.chunk*wide + 2*wide + t.chunk*t.s + t.s*max(wide, t.p) + d.sgemmScratch(t.chunk, max(wide, t.p), max(t.chunk, t.s))
 }
 
 // chunkForward computes Y of all heads in one chunk. Its square matrices have
-// rows of a multiple of 8 values, so that rows may be handled in groups of 8.
+// rows of a multiple of tileCols values, which the loops over a row may use up
+// to the next multiple of 8 behind the diagonal.
 func (t *ssd) chunkForward(d *device, scratch, y []float32, ldy, seq, k int) {
 	row, q := t.rowsOf(seq, k)
-	wide := roundUp(q, 8)
+	wide := roundUp(q, tileCols)
 	cb, scratch := cut(scratch, q*wide)
-	mixed, scratch := cut(scratch, q*wide) // C·Bᵀ ∘ E, times dt
+	mixed, scratch := cut(scratch, q*wide) // C·Bᵀ ∘ E, times dt, plus D
 	weights, scratch := cut(scratch, wide)
 	upTo, scratch := cut(scratch, wide)
 	decayed, scratch := cut(scratch, q*t.s)
-	b, c := t.b[row*t.ldb:], t.c[row*t.ldc:]
-	clear(cb)
+	turned, scratch := cut(scratch, t.s*max(wide, t.p))
+	c := t.c[row*t.ldc:]
+	d.turn(turned, wide, t.b[row*t.ldb:], t.ldb, q, t.s)
+	d.product(scratch, false, q, wide, t.s, c, t.ldc, turned, wide, 0, cb, wide, lowerC)
 	clear(mixed)
-	d.sgemm(scratch, false, true, q, q, t.s, c, t.ldc, b, t.ldb, 0, cb, wide)
 	for head := range t.h {
 		steps, decays := t.rates(row, q, head)
 		clear(weights)
@@ -180,19 +182,18 @@ func (t *ssd) chunkForward(d *device, scratch, y []float32, ldy, seq, k int) {
 			lo, hi := i*wide+first&^7, i*wide+roundUp(i+1, 8)
 			clear(mixed[i*wide : lo])
 			t.decay(mixed[lo:hi], weights[first&^7:], cb[lo:], nextDecay(decays, i))
+			mixed[i*wide+i] += t.d[head]
 			first = forget(weights[:i], first)
 		}
 		x, out := t.x[row*t.ldx+head*t.p:], y[row*ldy+head*t.p:]
-		for i := range q {
-			t.scale(out[i*ldy:i*ldy+t.p], x[i*t.ldx:], t.d[head])
-		}
-		d.triangle(scratch, false, q, t.p, mixed, wide, x, t.ldx, 1, out, ldy)
+		d.product(scratch, false, q, t.p, q, mixed, wide, x, t.ldx, 0, out, ldy, lowerA)
 		if k > 0 {
 			productsUpTo(upTo, decays)
 			for i := range q {
 				t.scale(decayed[i*t.s:(i+1)*t.s], c[i*t.ldc:], upTo[i])
 			}
-			d.sgemm(scratch, false, true, q, t.p, t.s, decayed, t.s, t.state(t.states, seq, k, head), t.s, 1, out, ldy)
+			d.turn(turned, t.p, t.state(t.states, seq, k, head), t.s, t.p, t.s)
+			d.product(scratch, false, q, t.p, t.s, decayed, t.s, turned, t.p, 1, out, ldy, full)
 		}
 	}
 }
@@ -213,21 +214,4 @@ func forget(weights []float32, first int) int {
 		first++
 	}
 	return first
-}
-
-// triangleRows is the number of rows that triangle handles at a time.
-const triangleRows = 64
-
-// triangle computes C = beta·C + A·B, or Aᵀ·B with trans, for a square A, q×q,
-// that is 0 above its diagonal, and B and C of n columns, without most of the
-// products with 0.
-func (d *device) triangle(scratch []float32, trans bool, q, n int, a []float32, lda int, b []float32, ldb int, beta float32, c []float32, ldc int) {
-	for i := 0; i < q; i += triangleRows {
-		end := min(q, i+triangleRows)
-		if trans { // row j of the result takes rows j.. of A
-			d.sgemm(scratch, true, false, end-i, n, q-i, a[i*lda+i:], lda, b[i*ldb:], ldb, beta, c[i*ldc:], ldc)
-		} else {
-			d.sgemm(scratch, false, false, end-i, n, end, a[i*lda:], lda, b, ldb, beta, c[i*ldc:], ldc)
-		}
-	}
 }

@@ -71,14 +71,14 @@ func (b *ssdBackward) passStates(d *device, scratch []float32, seq, head int) {
 			b.scale(before, b.state(b.dstates, seq, k, head), upTo[q-1])
 			beta = 1
 		}
-		d.sgemm(scratch, true, false, b.p, b.s, q, b.dy[row*b.lddy+head*b.p:], b.lddy, c, b.s, beta, before, b.s)
+		d.product(scratch, true, b.p, b.s, q, b.dy[row*b.lddy+head*b.p:], b.lddy, c, b.s, beta, before, b.s, full)
 	}
 }
 
 // ssdChunk is the working memory of one chunk and what is known of it.
 type ssdChunk struct {
 	seq, k, row, q int
-	wide           int       // q, up to a multiple of 8: the stride of square matrices
+	wide           int       // q, up to a multiple of tileCols: the stride of square matrices
 	cb, dcb        []float32 // C·Bᵀ and its gradient, [q, q]; the latter is 0 above the diagonal
 	mixed, dmixed  []float32 // C·Bᵀ ∘ E and dY·Xᵀ, [q, q]
 	steps          []float32
@@ -86,6 +86,7 @@ type ssdChunk struct {
 	upTo, after    []float32 // decays from the start and to the end of the chunk
 	du             []float32 // [q, p]: the gradient of dt·X
 	side           []float32 // [q, s]
+	turned         []float32 // a transposed matrix
 	// Gradients of dt·A: that of token l is the sum of early over l and all tokens
 	// after it and of late over all tokens before it.
 	early, late []float32
@@ -93,24 +94,22 @@ type ssdChunk struct {
 }
 
 func (b *ssdBackward) memory(d *device) int {
-	q, wide := b.chunk, roundUp(b.chunk, 8)
-	return 4*q*wide + 6*wide + q*(b.p+b.s) + d.sgemmScratch(max(q, b.p), max(q, b.s, b.p), max(q, b.s, b.p))
+	q, wide := b.chunk, roundUp(b.chunk, tileCols)
+	return 4*q*wide + 6*wide + q*(b.p+b.s) + max(b.p, b.s)*max(wide, b.p) + d.sgemmScratch(q, max(wide, b.s, b.p), max(q, b.s, b.p))
 }
 
 // chunkBackward handles all heads of one chunk.
 func (b *ssdBackward) chunkBackward(d *device, scratch []float32, item int) {
 	m := ssdChunk{seq: item / b.chunks, k: item % b.chunks}
 	m.row, m.q = b.rowsOf(m.seq, m.k)
-	q, wide := m.q, roundUp(m.q, 8)
+	q, wide := m.q, roundUp(m.q, tileCols)
 	m.wide = wide
 	m.cb, scratch = cut(scratch, q*wide)
 	m.dcb, scratch = cut(scratch, q*wide)
 	m.mixed, scratch = cut(scratch, q*wide)
 	m.dmixed, scratch = cut(scratch, q*wide)
-	clear(m.cb)
 	clear(m.dcb)
 	clear(m.mixed)
-	clear(m.dmixed)
 	m.weights, scratch = cut(scratch, wide)
 	m.steps, scratch = cut(scratch, wide)
 	clear(m.steps)
@@ -119,17 +118,19 @@ func (b *ssdBackward) chunkBackward(d *device, scratch []float32, item int) {
 	m.upTo, scratch = cut(scratch, wide)
 	m.after, scratch = cut(scratch, wide)
 	m.du, scratch = cut(scratch, q*b.p)
-	m.side, m.rest = cut(scratch, q*b.s)
+	m.side, scratch = cut(scratch, q*b.s)
+	m.turned, m.rest = cut(scratch, max(b.p, b.s)*max(wide, b.p))
 	in, out := b.b[m.row*b.ldb:], b.c[m.row*b.ldc:]
 	db, dc := b.db[m.row*b.lddb:], b.dc[m.row*b.lddc:]
-	d.sgemm(m.rest, false, true, q, q, b.s, out, b.ldc, in, b.ldb, 0, m.cb, wide)
+	d.turn(m.turned, wide, in, b.ldb, q, b.s)
+	d.product(m.rest, false, q, wide, b.s, out, b.ldc, m.turned, wide, 0, m.cb, wide, lowerC)
 	clearRows(db, b.lddb, q, b.s)
 	clearRows(dc, b.lddc, q, b.s)
 	for head := range b.h {
 		b.headBackward(d, &m, b.sums[(item*b.h+head)*3:][:3], head)
 	}
-	d.triangle(m.rest, false, q, b.s, m.dcb, wide, in, b.ldb, 1, dc, b.lddc)
-	d.triangle(m.rest, true, q, b.s, m.dcb, wide, out, b.ldc, 1, db, b.lddb)
+	d.product(m.rest, false, q, b.s, q, m.dcb, wide, in, b.ldb, 1, dc, b.lddc, lowerA)
+	d.product(m.rest, true, q, b.s, q, m.dcb, wide, out, b.ldc, 1, db, b.lddb, upperA)
 }
 
 // headBackward handles one head of a chunk. With U = dt·X, and dH0 and dH the
@@ -151,9 +152,10 @@ func (b *ssdBackward) headBackward(d *device, m *ssdChunk, sums []float32, head 
 	clear(m.early)
 	clear(m.late)
 
-	d.sgemm(m.rest, false, true, q, q, b.p, dy, b.lddy, x, b.ldx, 0, m.dmixed, m.wide)
+	d.turn(m.turned, m.wide, x, b.ldx, q, b.p)
+	d.product(m.rest, false, q, m.wide, b.p, dy, b.lddy, m.turned, m.wide, 0, m.dmixed, m.wide, lowerC)
 	b.inside(m, steps, decays)
-	d.triangle(m.rest, true, q, b.p, m.mixed, m.wide, dy, b.lddy, 0, m.du, b.p)
+	d.product(m.rest, true, q, b.p, q, m.mixed, m.wide, dy, b.lddy, 0, m.du, b.p, upperA)
 	var whole float64 // gradient of the logarithm of the decay over the whole chunk
 	if m.k < b.chunks-1 {
 		whole = float64(total) * b.fromEnd(d, m, x, steps, head)
@@ -189,8 +191,9 @@ func (b *ssdBackward) fromEnd(d *device, m *ssdChunk, x, steps []float32, head i
 	for j, v := range m.after[:q] {
 		b.scale(m.side[j*b.s:(j+1)*b.s], b.b[(m.row+j)*b.ldb:], v)
 	}
-	d.sgemm(m.rest, false, true, q, b.p, b.s, m.side, b.s, dstate, b.s, 1, m.du, b.p)
-	d.sgemm(m.rest, false, false, q, b.s, b.p, x, b.ldx, dstate, b.s, 0, m.side, b.s)
+	d.turn(m.turned, b.p, dstate, b.s, b.p, b.s)
+	d.product(m.rest, false, q, b.p, b.s, m.side, b.s, m.turned, b.p, 1, m.du, b.p, full)
+	d.product(m.rest, false, q, b.s, b.p, x, b.ldx, dstate, b.s, 0, m.side, b.s, full)
 	for j, v := range m.after[:q] {
 		m.late[j] = float32(b.addScaled(b.db[(m.row+j)*b.lddb:][:b.s], m.side[j*b.s:], b.b[(m.row+j)*b.ldb:], steps[j]*v))
 	}
@@ -200,7 +203,7 @@ func (b *ssdBackward) fromEnd(d *device, m *ssdChunk, x, steps []float32, head i
 // fromStart takes in the state at the start of the chunk.
 func (b *ssdBackward) fromStart(d *device, m *ssdChunk, dy []float32, head int) {
 	q := m.q
-	d.sgemm(m.rest, false, false, q, b.s, b.p, dy, b.lddy, b.state(b.states, m.seq, m.k, head), b.s, 0, m.side, b.s)
+	d.product(m.rest, false, q, b.s, b.p, dy, b.lddy, b.state(b.states, m.seq, m.k, head), b.s, 0, m.side, b.s, full)
 	for i, v := range m.upTo[:q] {
 		m.early[i] += float32(b.addScaled(b.dc[(m.row+i)*b.lddc:][:b.s], m.side[i*b.s:], b.c[(m.row+i)*b.ldc:], v))
 	}
