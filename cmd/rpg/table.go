@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -25,7 +26,8 @@ func (t table) write(w io.Writer) {
 			if row[j] == "" {
 				row[j] = "-"
 			}
-			if i > 0 && !strings.ContainsAny(row[j][:1], "+-0123456789") {
+			_, err := strconv.ParseFloat(strings.ReplaceAll(row[j], ",", ""), 64)
+			if i > 0 && err != nil && row[j] != "-" {
 				number[j] = false
 			}
 		}
