@@ -135,40 +135,54 @@ func (p *parser) readAttribute(c cursor, where, stored string, depth int) (*attr
 			return nil, err
 		}
 	}
+	a.value = attributeText(kind, single, &items)
 	// The name may follow the value in the file, so what needs it comes now.
 	title := fmt.Sprintf("attribute %q of %s", a.name, where)
-	for _, body := range append(tensors, sparse...) {
-		read := p.readTensor
-		if len(a.tensors) >= len(tensors) {
-			read = p.readSparse
-		}
-		t, err := read(body, title)
-		if err != nil {
+	for _, body := range tensors {
+		if err := p.attributeTensor(a, body, title, stored, false); err != nil {
 			return nil, err
 		}
-		t.Stored = StoredAttribute
-		if stored != StoredInitializer {
-			t.Stored = stored
+	}
+	for _, body := range sparse {
+		if err := p.attributeTensor(a, body, title, stored, true); err != nil {
+			return nil, err
 		}
-		if len(a.tensors) >= len(tensors) && stored == StoredInitializer {
-			t.Stored = StoredSparse
-		}
-		a.tensors = append(a.tensors, t)
-		p.tensors = append(p.tensors, t)
+	}
+	inside := StoredSubgraph
+	if stored == StoredFunction {
+		inside = StoredFunction
 	}
 	for _, body := range graphs {
-		inside := StoredSubgraph
-		if stored == StoredFunction {
-			inside = StoredFunction
-		}
 		g, err := p.readGraph(body, title, inside, depth+1)
 		if err != nil {
 			return nil, err
 		}
 		a.graphs = append(a.graphs, g)
 	}
-	a.value = attributeText(kind, single, &items)
 	return a, nil
+}
+
+// attributeTensor reads a tensor that an attribute of a node holds.
+func (p *parser) attributeTensor(a *attribute, body cursor, title, stored string, sparse bool) error {
+	read := p.readTensor
+	if sparse {
+		read = p.readSparse
+	}
+	t, err := read(body, title)
+	if err != nil {
+		return err
+	}
+	switch {
+	case stored != StoredInitializer:
+		t.Stored = stored
+	case sparse:
+		t.Stored = StoredSparse
+	default:
+		t.Stored = StoredAttribute
+	}
+	a.tensors = append(a.tensors, t)
+	p.tensors = append(p.tensors, t)
+	return nil
 }
 
 // attributeText is the canonical text of a value that is not a tensor or a
