@@ -43,8 +43,14 @@ func zooVerdict(r *Result) string {
 	return "The originals are independent networks: " + facts + "."
 }
 
-// percent writes a fraction with two significant digits.
-func percent(f float64) string { return fmt.Sprintf("%.2g %%", 100*f) }
+// percent writes a fraction with two significant digits and no exponent.
+func percent(f float64) string {
+	digits := 0
+	if f > 0 && f < 0.1 {
+		digits = int(math.Ceil(-math.Log10(100*f))) + 1
+	}
+	return fmt.Sprintf("%.*f %%", max(digits, 0), 100*f)
+}
 
 // difference estimates mean accuracy of group a minus that of group b with its
 // 95 % interval, as fractions. Both groups saw the same images, so the images
@@ -176,7 +182,7 @@ func baselineVerdict(r *Result, base GroupResult, groups map[string][]*candidate
 	text := fmt.Sprintf("The generated models are %s %s (%+.2f points, %+.2f to %+.2f) and %s (median %.4g against %.4g)",
 		accuracy, name, 100*d, 100*low, 100*high, distance, mine, theirs)
 	if low <= 0 && mine <= theirs {
-		return text + ": this baseline does as well or better."
+		return text + ": nothing here shows them to be better than this baseline."
 	}
 	return text + "."
 }

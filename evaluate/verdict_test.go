@@ -22,7 +22,7 @@ func resnetZoo(t *testing.T, n int) []*onnxio.Model {
 	return zoo
 }
 
-// generated makes candidates at distances l2, and the Result that sums them up.
+// generatedAt makes candidates at distances l2, and the Result that sums them up.
 func generatedAt(z *ZooResult, l2 ...float64) (*Result, []*candidate) {
 	r := &Result{Zoo: z}
 	var list []*candidate
@@ -61,7 +61,15 @@ func TestDistanceVerdict(t *testing.T) {
 	}
 }
 
-// right makes a group of models that are wrong on the given images of n.
+func TestPercent(t *testing.T) {
+	for f, want := range map[float64]string{0: "0 %", 1: "100 %", 0.5: "50 %", 0.123: "12 %", 0.0123: "1.2 %", 0.00123: "0.12 %", 3.2e-5: "0.0032 %", 5.9e-7: "0.000059 %"} {
+		if got := percent(f); got != want {
+			t.Errorf("percent(%g) = %q, expected %q", f, got, want)
+		}
+	}
+}
+
+// wrongOn makes a group of models that are wrong on the given images of n.
 func wrongOn(n int, sets ...[]int) []*candidate {
 	var list []*candidate
 	for _, set := range sets {

@@ -126,6 +126,9 @@ func (f *Fetcher) CIFAR10(ctx context.Context) (folder string, err error) {
 		if ctx.Err() != nil {
 			return "", &Error{What: "CIFAR-10: interrupted; nothing is left behind", Cause: ctx.Err(), Remedy: "run `rpg fetch cifar10` again"}
 		}
+		if cache := (*Error)(nil); errors.As(err, &cache) {
+			return "", cache // no other source helps when the cache cannot be written
+		}
 		f.logf("CIFAR-10: that did not work: %v", err)
 		tried = append(tried, fmt.Sprintf("%s: %s", s.name, strings.TrimPrefix(err.Error(), "fetch: ")))
 	}

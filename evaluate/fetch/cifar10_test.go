@@ -276,4 +276,7 @@ func TestUnwritableCache(t *testing.T) {
 	}
 	_, err := f.CIFAR10(t.Context())
 	wantError(t, err, "the cache cannot be written")
+	if hint := err.(*Error).Hint(); !strings.Contains(hint, "XDG_CACHE_HOME") {
+		t.Errorf("hint %q", hint)
+	}
 }

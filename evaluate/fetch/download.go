@@ -50,7 +50,15 @@ func (f *Fetcher) download(ctx context.Context, url, dst, want string) (sum stri
 		return "", fmt.Errorf("%s: expected 200 OK, found %s", url, resp.Status)
 	}
 	hash := sha256.New()
-	body := &noticed{resp.Body, func() { watchdog.Reset(f.stall) }}
+	const mb = 1 << 20
+	seen, told := 0, 0
+	body := &noticed{resp.Body, func(k int) {
+		watchdog.Reset(f.stall)
+		if seen += k; seen-told >= 20*mb {
+			told = seen
+			f.logf("%s: %d of %d MB", url, seen/mb, resp.ContentLength/mb)
+		}
+	}}
 	n, err := io.Copy(io.MultiWriter(file, hash), body)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
@@ -74,16 +82,16 @@ func (f *Fetcher) download(ctx context.Context, url, dst, want string) (sum stri
 	return sum, nil
 }
 
-// noticed calls after each read that brought something.
+// noticed calls after with the number of bytes of each read that brought some.
 type noticed struct {
 	r     io.Reader
-	after func()
+	after func(k int)
 }
 
 func (n *noticed) Read(p []byte) (int, error) {
 	k, err := n.r.Read(p)
 	if k > 0 {
-		n.after()
+		n.after(k)
 	}
 	return k, err
 }

@@ -100,6 +100,9 @@ func (f *Fetcher) GetRuntime(ctx context.Context) (lib, version, how string, err
 		if ctx.Err() != nil {
 			return "", "", "", &Error{What: "onnxruntime: interrupted; nothing is left behind", Cause: ctx.Err(), Remedy: "run `rpg fetch onnxruntime` again"}
 		}
+		if cache := (*Error)(nil); errors.As(err, &cache) {
+			return "", "", "", cache // no other source helps when the cache cannot be written
+		}
 		f.logf("onnxruntime: that did not work: %v", err)
 		tried = append(tried, fmt.Sprintf("%s: %s", s.name, strings.TrimPrefix(err.Error(), "fetch: ")))
 	}
