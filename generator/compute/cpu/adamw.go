@@ -22,16 +22,9 @@ func (d *device) AdamW(a compute.AdamW) {
 	rate := float32(float64(a.LR) / (1 - math.Pow(float64(a.Beta1), step)))
 	root := float32(1 / math.Sqrt(1-math.Pow(float64(a.Beta2), step)))
 	keep := float32(1 - float64(a.LR)*float64(a.Decay))
-	beta1, beta2 := a.Beta1, a.Beta2
-	new1, new2 := float32(1-float64(beta1)), float32(1-float64(beta2))
+	new1, new2 := float32(1-float64(a.Beta1)), float32(1-float64(a.Beta2))
+	l := d.loops()
 	d.spans(len(p), func(lo, hi int) {
-		p, m, v := p[lo:hi], m[lo:hi], v[lo:hi]
-		for i, g := range g[lo:hi] {
-			g *= clip
-			mi := beta1*m[i] + new1*g
-			vi := beta2*v[i] + new2*g*g
-			m[i], v[i] = mi, vi
-			p[i] = keep*p[i] - rate*mi/(float32(math.Sqrt(float64(vi)))*root+a.Eps)
-		}
+		l.adamW(p[lo:hi], g[lo:hi], m[lo:hi], v[lo:hi], clip, a.Beta1, new1, a.Beta2, new2, keep, rate, root, a.Eps)
 	})
 }

@@ -5,10 +5,6 @@ import "rpg/generator/compute"
 func (d *device) Add(y, x compute.Buffer) {
 	from := vals(x)
 	to := sized(y, len(from))
-	d.spans(len(from), func(lo, hi int) {
-		out := to[lo:hi]
-		for i, v := range from[lo:hi] {
-			out[i] += v
-		}
-	})
+	l := d.loops()
+	d.spans(len(from), func(lo, hi int) { l.add(to[lo:hi], from[lo:hi]) })
 }

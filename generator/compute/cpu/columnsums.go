@@ -11,6 +11,7 @@ const shortSum = 32
 func (d *device) ColumnSums(dst compute.Buffer, x compute.Matrix) {
 	data, stride := mat(x)
 	sums := sized(dst, x.Cols)
+	l := d.loops()
 	d.parallel((x.Cols+columnGroup-1)/columnGroup, func(_, g int) {
 		lo := g * columnGroup
 		hi := min(x.Cols, lo+columnGroup)
@@ -18,9 +19,7 @@ func (d *device) ColumnSums(dst compute.Buffer, x compute.Matrix) {
 		for first := 0; first < x.Rows; first += shortSum {
 			var part [columnGroup]float32
 			for i := first; i < min(x.Rows, first+shortSum); i++ {
-				for j, v := range data[i*stride+lo : i*stride+hi] {
-					part[j] += v
-				}
+				l.add(part[:hi-lo], data[i*stride+lo:i*stride+hi])
 			}
 			for j, v := range part {
 				total[j] += float64(v)

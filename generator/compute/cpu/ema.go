@@ -6,10 +6,6 @@ func (d *device) EMA(ema, p compute.Buffer, decay float32) {
 	from := vals(p)
 	to := sized(ema, len(from))
 	rest := float32(1 - float64(decay))
-	d.spans(len(from), func(lo, hi int) {
-		out := to[lo:hi]
-		for i, v := range from[lo:hi] {
-			out[i] = decay*out[i] + rest*v
-		}
-	})
+	l := d.loops()
+	d.spans(len(from), func(lo, hi int) { l.blend(to[lo:hi], from[lo:hi], decay, rest) })
 }

@@ -8,13 +8,10 @@ func (d *device) GateAdd(y, h, u, r compute.Matrix) {
 	hs, hStride := inputOf(h, n, cols)
 	us, uStride := inputOf(u, n, cols)
 	rs, rStride := inputOf(r, n, cols)
+	l := d.loops()
 	d.rows(n, cols, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			o, hr := out[i*outStride:][:cols], hs[i*hStride:][:cols]
-			ur, rr := us[i*uStride:][:cols], rs[i*rStride:][:cols]
-			for j, v := range hr {
-				o[j] = v + rr[j]*ur[j]
-			}
+			l.mulAddTo(out[i*outStride:][:cols], hs[i*hStride:], us[i*uStride:], rs[i*rStride:])
 		}
 	})
 }
@@ -26,13 +23,10 @@ func (d *device) GateAddBackward(du, dr, dy, u, r compute.Matrix) {
 	dys, dyStride := inputOf(dy, n, cols)
 	us, uStride := inputOf(u, n, cols)
 	rs, rStride := inputOf(r, n, cols)
+	l := d.loops()
 	d.rows(n, cols, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
-			dur, drr := dus[i*duStride:][:cols], drs[i*drStride:][:cols]
-			ur, rr := us[i*uStride:][:cols], rs[i*rStride:][:cols]
-			for j, v := range dys[i*dyStride:][:cols] {
-				dur[j], drr[j] = rr[j]*v, ur[j]*v
-			}
+			l.mulBoth(dus[i*duStride:][:cols], drs[i*drStride:], dys[i*dyStride:], rs[i*rStride:], us[i*uStride:])
 		}
 	})
 }

@@ -9,16 +9,15 @@ func (d *device) Gather(dst, src compute.Matrix, rows compute.Ints, beta float32
 	if beta != 0 && beta != 1 {
 		panic(errBeta)
 	}
+	l := d.loops()
 	d.rows(dst.Rows, dst.Cols, func(lo, hi int) {
 		for i := lo; i < hi; i++ {
 			in := from[int(at[i])*fromStride:][:src.Cols]
 			out := to[i*toStride:][:src.Cols]
 			if beta == 0 {
 				copy(out, in)
-				continue
-			}
-			for j, v := range in {
-				out[j] += v
+			} else {
+				l.add(out, in)
 			}
 		}
 	})

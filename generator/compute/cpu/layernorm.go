@@ -25,15 +25,10 @@ func (d *device) LayerNorm(y, x, shift, scale compute.Matrix, eps float32) {
 		for i := lo; i < hi; i++ {
 			in, o := xs[i*xStride:][:cols], out[i*outStride:][:cols]
 			mean, inverse := l.moments(in, eps)
-			if !modulated {
-				for j, v := range in {
-					o[j] = (v - mean) * inverse
-				}
-				continue
-			}
-			s, g := shifts[i*shiftStride:][:cols], scales[i*scaleStride:][:cols]
-			for j, v := range in {
-				o[j] = (v-mean)*inverse*(1+g[j]) + s[j]
+			if modulated {
+				l.normShift(o, in, shifts[i*shiftStride:], scales[i*scaleStride:], mean, inverse)
+			} else {
+				l.norm(o, in, mean, inverse)
 			}
 		}
 	})
@@ -62,33 +57,14 @@ func (d *device) LayerNormBackward(dx, dshift, dscale, dy, x, scale compute.Matr
 		for i := lo; i < hi; i++ {
 			in, up, down := xs[i*xStride:][:cols], dys[i*dyStride:][:cols], dxs[i*dxStride:][:cols]
 			mean, inverse := l.moments(in, eps)
-			var sum, product float64 // of g and g·n
 			if !modulated {
-				for j, v := range in {
-					g := float64(up[j])
-					sum += g
-					product += g * float64((v-mean)*inverse)
-				}
-				meanG, meanGN := float32(sum/float64(cols)), float32(product/float64(cols))
-				for j, v := range in {
-					down[j] += inverse * (up[j] - meanG - (v-mean)*inverse*meanGN)
-				}
+				sum, product := l.normSums(up, in, mean, inverse)
+				l.normAdd(down, up, in, mean, inverse, float32(sum/float64(cols)), float32(product/float64(cols)))
 				continue
 			}
-			scale := scales[i*scaleStride:][:cols]
-			ds, dg := dshifts[i*dshiftStride:][:cols], dscales[i*dscaleStride:][:cols]
-			for j, v := range in {
-				normal := (v - mean) * inverse
-				ds[j] = up[j]
-				dg[j] = up[j] * normal
-				g := float64(up[j] * (1 + scale[j]))
-				sum += g
-				product += g * float64(normal)
-			}
-			meanG, meanGN := float32(sum/float64(cols)), float32(product/float64(cols))
-			for j, v := range in {
-				down[j] += inverse * (up[j]*(1+scale[j]) - meanG - (v-mean)*inverse*meanGN)
-			}
+			scale := scales[i*scaleStride:]
+			sum, product := l.normShiftSums(dshifts[i*dshiftStride:], dscales[i*dscaleStride:], up, in, scale, mean, inverse)
+			l.normShiftAdd(down, up, in, scale, mean, inverse, float32(sum/float64(cols)), float32(product/float64(cols)))
 		}
 	})
 }

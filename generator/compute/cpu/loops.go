@@ -30,6 +30,17 @@ type fastLoops struct {
 	decayBack        func(n int, mixed, dcb, early, weights, cb, dmixed, steps *float32, decay float32) float64
 	mix              func(n int, dx, du, dy, x *float32, step, skip float32) (float64, float64)
 	addScaled        func(n int, dst, x, with *float32, factor float32) float64
+	add              func(n int, dst, x *float32)
+	blend            func(n int, dst, x *float32, keep, factor float32)
+	mulAddTo         func(n int, dst, x, y, z *float32)
+	mulBoth          func(n int, dst1, dst2, x, y, z *float32)
+	norm             func(n int, dst, x *float32, center, factor float32)
+	normShift        func(n int, dst, x, shift, scale *float32, center, factor float32)
+	normSums         func(n int, dy, x *float32, center, factor float32) (float64, float64)
+	normShiftSums    func(n int, dshift, dscale, dy, x, scale *float32, center, factor float32) (float64, float64)
+	normAdd          func(n int, dx, dy, x *float32, center, factor, mean, slope float32)
+	normShiftAdd     func(n int, dx, dy, x, scale *float32, center, factor, mean, slope float32)
+	adamW            func(n int, p, grad, m, v *float32, clip, beta1, new1, beta2, new2, keep, rate, root, eps float32)
 }
 
 // loops returns the loops that go with the device's kernel.

@@ -24,6 +24,17 @@ var avx2Loops = fastLoops{
 	decayBack:        decayBackAVX2,
 	mix:              mixAVX2,
 	addScaled:        addScaledAVX2,
+	add:              addAVX2,
+	blend:            blendAVX2,
+	mulAddTo:         mulAddToAVX2,
+	mulBoth:          mulBothAVX2,
+	norm:             normAVX2,
+	normShift:        normShiftAVX2,
+	normSums:         normSumsAVX2,
+	normShiftSums:    normShiftSumsAVX2,
+	normAdd:          normAddAVX2,
+	normShiftAdd:     normShiftAddAVX2,
+	adamW:            adamWAVX2,
 }
 
 // chooseLoops returns the loops that go with the kernel of the given name, nil
@@ -35,7 +46,7 @@ func chooseLoops(name string) *fastLoops {
 	return &avx2Loops
 }
 
-// The functions of vector_amd64.s: see the methods of loops.
+// The functions of loops_amd64.s: see the methods of loops.
 
 //go:noescape
 func scaleAVX2(n int, dst, x *float32, factor float32)
@@ -102,3 +113,36 @@ func mixAVX2(n int, dx, du, dy, x *float32, step, skip float32) (sum0, sum1 floa
 
 //go:noescape
 func addScaledAVX2(n int, dst, x, with *float32, factor float32) (sum0 float64)
+
+//go:noescape
+func addAVX2(n int, dst, x *float32)
+
+//go:noescape
+func blendAVX2(n int, dst, x *float32, keep, factor float32)
+
+//go:noescape
+func mulAddToAVX2(n int, dst, x, y, z *float32)
+
+//go:noescape
+func mulBothAVX2(n int, dst1, dst2, x, y, z *float32)
+
+//go:noescape
+func normAVX2(n int, dst, x *float32, center, factor float32)
+
+//go:noescape
+func normShiftAVX2(n int, dst, x, shift, scale *float32, center, factor float32)
+
+//go:noescape
+func normSumsAVX2(n int, dy, x *float32, center, factor float32) (sum0, sum1 float64)
+
+//go:noescape
+func normShiftSumsAVX2(n int, dshift, dscale, dy, x, scale *float32, center, factor float32) (sum0, sum1 float64)
+
+//go:noescape
+func normAddAVX2(n int, dx, dy, x *float32, center, factor, mean, slope float32)
+
+//go:noescape
+func normShiftAddAVX2(n int, dx, dy, x, scale *float32, center, factor, mean, slope float32)
+
+//go:noescape
+func adamWAVX2(n int, p, grad, m, v *float32, clip, beta1, new1, beta2, new2, keep, rate, root, eps float32)

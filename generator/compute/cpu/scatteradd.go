@@ -7,14 +7,12 @@ func (d *device) ScatterAdd(dst, src compute.Matrix, rows compute.Ints) {
 	from, fromStride := mat(src)
 	to, toStride := matOf(dst, dst.Rows, src.Cols)
 	at := rowNumbers(rows, src.Rows, dst.Rows)
+	l := d.loops()
 	d.parallel((src.Cols+columnGroup-1)/columnGroup, func(_, g int) {
 		lo := g * columnGroup
 		hi := min(src.Cols, lo+columnGroup)
 		for i, r := range at {
-			out := to[int(r)*toStride+lo : int(r)*toStride+hi]
-			for j, v := range from[i*fromStride+lo : i*fromStride+hi] {
-				out[j] += v
-			}
+			l.add(to[int(r)*toStride+lo:int(r)*toStride+hi], from[i*fromStride+lo:i*fromStride+hi])
 		}
 	})
 }

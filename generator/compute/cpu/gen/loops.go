@@ -6,6 +6,7 @@ func (f *vectorFile) loops() {
 	f.gates()
 	f.denoiser()
 	f.scan()
+	f.training()
 }
 
 func (f *vectorFile) arithmetic() {

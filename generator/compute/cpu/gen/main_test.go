@@ -7,11 +7,13 @@ import (
 )
 
 func TestAssemblyIsCurrent(t *testing.T) {
-	have, err := os.ReadFile("../kernel_amd64.s")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(have, assembly()) {
-		t.Error("kernel_amd64.s is not what gen writes: run go generate in generator/compute/cpu")
+	for name, want := range files() {
+		have, err := os.ReadFile("../" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(have, want) {
+			t.Errorf("%s is not what gen writes: run go generate in generator/compute/cpu", name)
+		}
 	}
 }

@@ -101,6 +101,9 @@ func (l *loop) sub(a, b value) value { return l.emit("VSUBPS", "", a, b) }
 func (l *loop) mul(a, b value) value { return l.emit("VMULPS", "", a, b) }
 func (l *loop) div(a, b value) value { return l.emit("VDIVPS", "", a, b) }
 
+// sqrt is exact to the last bit, as math.Sqrt.
+func (l *loop) sqrt(a value) value { return l.emit("VSQRTPS", "", a) }
+
 // max and min give b if either is NaN.
 func (l *loop) max(a, b value) value { return l.emit("VMAXPS", "", a, b) }
 func (l *loop) min(a, b value) value { return l.emit("VMINPS", "", a, b) }
