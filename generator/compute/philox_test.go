@@ -58,16 +58,18 @@ func TestNormalsMoments(t *testing.T) {
 	}
 }
 
-// The formula of Normals, written out for one block, and its extreme inputs.
+// Normals against its formula in the functions of package math.
 func TestNormalsFormula(t *testing.T) {
-	r := compute.Philox(1, 2, 3)
-	got := compute.Normals(1, 2, 3)
-	for i := 0; i < 4; i += 2 {
-		radius := math.Sqrt(-2 * math.Log((float64(r[i])+1)/(1<<32)))
-		angle := 2 * math.Pi * float64(r[i+1]) / (1 << 32)
-		for k, want := range []float64{radius * math.Cos(angle), radius * math.Sin(angle)} {
-			if diff := math.Abs(float64(got[i+k]) - want); !(diff <= 1e-6*math.Abs(want)) {
-				t.Errorf("value %d: got %g, want %g", i+k, got[i+k], want)
+	for block := range uint64(20000) {
+		r := compute.Philox(1, 2, block)
+		got := compute.Normals(1, 2, block)
+		for i := 0; i < 4; i += 2 {
+			radius := math.Sqrt(-2 * math.Log((float64(r[i])+1)/(1<<32)))
+			angle := 2 * math.Pi * float64(r[i+1]) / (1 << 32)
+			for k, want := range []float64{radius * math.Cos(angle), radius * math.Sin(angle)} {
+				if diff := math.Abs(float64(got[i+k]) - want); !(diff <= 1e-7*math.Abs(want)+1e-15) {
+					t.Fatalf("block %d, value %d: got %g, want %g", block, i+k, got[i+k], want)
+				}
 			}
 		}
 	}
