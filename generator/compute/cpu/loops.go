@@ -26,6 +26,8 @@ type fastLoops struct {
 	modulateSkip     func(n int, dst, x, cond, time, skip *float32)
 	modulateBack     func(n int, dst, dx, dcond, dtime, dg, x, cond, time *float32)
 	modulateSkipBack func(n int, dst, dx, dcond, dtime, dg, x, cond, time, skip *float32)
+	taps4            func(n int, dst, start, w0, w1, w2, w3, x0, x1, x2, x3 *float32)
+	taps4Back        func(n int, dbias, dw0, dw1, dw2, dw3, dy, x0, x1, x2, x3 *float32)
 	decay            func(n int, dst, weights, x *float32, decay float32)
 	decayBack        func(n int, mixed, dcb, early, weights, cb, dmixed, steps *float32, decay float32) float64
 	mix              func(n int, dx, du, dy, x *float32, step, skip float32) (float64, float64)

@@ -20,6 +20,8 @@ var avx2Loops = fastLoops{
 	modulateSkip:     modulateSkipAVX2,
 	modulateBack:     modulateBackAVX2,
 	modulateSkipBack: modulateSkipBackAVX2,
+	taps4:            taps4AVX2,
+	taps4Back:        taps4BackAVX2,
 	decay:            decayAVX2,
 	decayBack:        decayBackAVX2,
 	mix:              mixAVX2,
@@ -101,6 +103,12 @@ func modulateBackAVX2(n int, dst, dx, dcond, dtime, dg, x, cond, time *float32)
 
 //go:noescape
 func modulateSkipBackAVX2(n int, dst, dx, dcond, dtime, dg, x, cond, time, skip *float32)
+
+//go:noescape
+func taps4AVX2(n int, dst, start, w0, w1, w2, w3, x0, x1, x2, x3 *float32)
+
+//go:noescape
+func taps4BackAVX2(n int, dbias, dw0, dw1, dw2, dw3, dy, x0, x1, x2, x3 *float32)
 
 //go:noescape
 func decayAVX2(n int, dst, weights, x *float32, decay float32)

@@ -129,3 +129,42 @@ func (l loops) addScaled(dst, x, with []float32, factor float32) (s0 float64) {
 	}
 	return s0
 }
+
+// taps4: dst = start + Σ_k w[k]·x[k].
+func (l loops) taps4(dst, start []float32, w, x [4][]float32) {
+	n := len(dst)
+	start = start[:n]
+	for k := range w {
+		w[k], x[k] = w[k][:n], x[k][:n]
+	}
+	whole := l.whole(n)
+	if whole > 0 {
+		l.fast.taps4(whole, &dst[0], &start[0], &w[0][0], &w[1][0], &w[2][0], &w[3][0], &x[0][0], &x[1][0], &x[2][0], &x[3][0])
+	}
+	for i := whole; i < n; i++ {
+		v := start[i]
+		for k := range w {
+			v += w[k][i] * x[k][i]
+		}
+		dst[i] = v
+	}
+}
+
+// taps4Back: dbias += dy, and for each k dw[k] += dy·x[k].
+func (l loops) taps4Back(dbias []float32, dw [4][]float32, dy []float32, x [4][]float32) {
+	n := len(dbias)
+	dy = dy[:n]
+	for k := range dw {
+		dw[k], x[k] = dw[k][:n], x[k][:n]
+	}
+	whole := l.whole(n)
+	if whole > 0 {
+		l.fast.taps4Back(whole, &dbias[0], &dw[0][0], &dw[1][0], &dw[2][0], &dw[3][0], &dy[0], &x[0][0], &x[1][0], &x[2][0], &x[3][0])
+	}
+	for i := whole; i < n; i++ {
+		dbias[i] += dy[i]
+		for k := range dw {
+			dw[k][i] += dy[i] * x[k][i]
+		}
+	}
+}

@@ -51,6 +51,14 @@ func TestLoops(t *testing.T) {
 			l.modulateSkipBack(a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8])
 			return nil
 		}},
+		{"taps4", func(l loops, a arrays) []float64 {
+			l.taps4(a[0], a[1], [4][]float32{a[2], a[3], a[4], a[5]}, [4][]float32{a[6], a[7], a[8], a[1]})
+			return nil
+		}},
+		{"taps4Back", func(l loops, a arrays) []float64 {
+			l.taps4Back(a[0], [4][]float32{a[1], a[2], a[3], a[4]}, a[5], [4][]float32{a[6], a[7], a[8], a[5]})
+			return nil
+		}},
 		{"decay", func(l loops, a arrays) []float64 { l.decay(a[0], a[1], a[2], 0.7); return nil }},
 		{"decayBack", func(l loops, a arrays) []float64 {
 			return []float64{l.decayBack(a[0], a[1], a[2], a[3], a[4], a[5], a[6], 0.7)}

@@ -5,6 +5,7 @@ func (f *vectorFile) loops() {
 	f.arithmetic()
 	f.gates()
 	f.denoiser()
+	f.taps()
 	f.scan()
 	f.training()
 }
@@ -109,6 +110,24 @@ func (f *vectorFile) denoiser() {
 			l.store("dcond", l.add(l.load("dcond"), dx))
 		})
 	}
+}
+
+// taps writes the loops of a causal convolution of four taps.
+func (f *vectorFile) taps() {
+	f.loop("taps4AVX2", "dst start w0 w1 w2 w3 x0 x1 x2 x3", "", func(l *loop) {
+		v := l.load("start")
+		for _, k := range []string{"0", "1", "2", "3"} {
+			v = l.fma(l.load("w"+k), l.load("x"+k), v)
+		}
+		l.store("dst", v)
+	})
+	f.loop("taps4BackAVX2", "dbias dw0 dw1 dw2 dw3 dy x0 x1 x2 x3", "", func(l *loop) {
+		dy := l.load("dy")
+		l.store("dbias", l.add(l.load("dbias"), dy))
+		for _, k := range []string{"0", "1", "2", "3"} {
+			l.store("dw"+k, l.fma(dy, l.load("x"+k), l.load("dw"+k)))
+		}
+	})
 }
 
 func (f *vectorFile) scan() {

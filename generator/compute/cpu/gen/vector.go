@@ -126,10 +126,11 @@ func (l *loop) exp(x value) value {
 	const high = 0.693145751953125
 	r := l.fnma(k, l.constant(high), x)
 	r = l.fnma(k, l.constant(math.Ln2-high), r)
-	p := l.fma(l.constant(1.0/720), r, l.constant(1.0/120))
-	for _, c := range []float64{1.0 / 24, 1.0 / 6, 0.5, 1, 1} {
+	p := l.fma(l.constant(1.9875691500e-4), r, l.constant(1.3981999507e-3))
+	for _, c := range []float64{8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1} {
 		p = l.fma(p, r, l.constant(c))
 	}
+	p = l.add(l.fma(p, l.mul(r, r), r), l.constant(1))
 	shift := l.emit("VPSLLD", "$23, ", l.emit("VCVTPS2DQ", "", k))
 	return l.emit("VPADDD", "", p, shift)
 }

@@ -1,0 +1,75 @@
+package cpu
+
+import "rpg/generator/compute"
+
+// channelBlock is the number of channels that one item of the backward pass
+// takes.
+const channelBlock = 256
+
+// CausalConvBackward runs in parallel over sequences and blocks of channels.
+// The gradients of W and Bias are summed over a sequence, from its last row to
+// its first, and then over the sequences in their order.
+func (d *device) CausalConvBackward(a compute.CausalConvBackward) {
+	rows, channels := a.N*a.L, a.X.Cols
+	memory, parts := cut(d.common((a.K+1)*channels*(a.N+1)), (a.K+1)*channels)
+	b := causalConvBackward{causalConv: d.newCausalConv(a.CausalConv, memory)}
+	b.dy, b.lddy = inputOf(a.DY, rows, channels)
+	b.dx, b.lddx = matOf(a.DX, rows, channels)
+	dw, dbias := sized(a.DW, channels*a.K), sized(a.DBias, channels)
+	blocks := (channels + channelBlock - 1) / channelBlock
+	d.parallel(a.N*blocks, func(worker, i int) {
+		seq, c0 := i/blocks, i%blocks*channelBlock
+		width := min(channelBlock, channels-c0)
+		b.sequence(d.scratch(worker, a.K*width), parts[seq*len(memory):(seq+1)*len(memory)], seq*a.L, c0, width)
+	})
+	for seq := range a.N {
+		part := parts[seq*len(memory):]
+		b.add(dbias, part[:channels])
+		for i, v := range part[channels:][:len(dw)] {
+			dw[i%channels*a.K+i/channels] += v
+		}
+	}
+}
+
+type causalConvBackward struct {
+	causalConv
+	dy, dx     []float32
+	lddy, lddx int
+}
+
+// sequence handles channels c0..c0+width-1 of the sequence that begins at row
+// first. part, [1+K, C], receives the gradients of bias and w, the latter
+// transposed. ring, [K, width], keeps the gradient before SiLU of the last K
+// rows: that of row r is at r%K.
+func (b *causalConvBackward) sequence(ring, part []float32, first, c0, width int) {
+	sums := func(i int) []float32 { return part[i*b.channels+c0:][:width] }
+	for i := range b.k + 1 {
+		clear(sums(i))
+	}
+	// after is the gradient before SiLU of row l+ahead.
+	after := func(l, ahead int) []float32 {
+		if l+ahead >= b.l {
+			return b.zeros[c0:]
+		}
+		return ring[(l+ahead)%b.k*width:][:width]
+	}
+	for l := b.l - 1; l >= 0; l-- {
+		row := first + l
+		dv := after(l, 0)
+		b.linear(dv, row, c0)
+		b.siluBack(dv, b.dy[row*b.lddy+c0:], dv)
+		dx := b.dx[row*b.lddx+c0:][:width]
+		if b.k == 4 {
+			b.taps4Back(sums(0), [4][]float32{sums(1), sums(2), sums(3), sums(4)}, dv, [4][]float32{
+				b.before(row, 3, c0), b.before(row, 2, c0), b.before(row, 1, c0), b.before(row, 0, c0)})
+			b.taps4(dx, b.zeros[c0:], b.taps(c0), [4][]float32{after(l, 3), after(l, 2), after(l, 1), dv})
+			continue
+		}
+		b.add(sums(0), dv)
+		clear(dx)
+		for k := range b.k { // row l+K-1-k reads this row with weight k
+			b.mulAdd(sums(1+k), dv, b.before(row, b.k-1-k, c0))
+			b.mulAdd(dx, after(l, b.k-1-k), b.w[k*b.channels+c0:])
+		}
+	}
+}
