@@ -56,7 +56,11 @@ func (f *Fetcher) download(ctx context.Context, url, dst, want string) (sum stri
 		watchdog.Reset(f.stall)
 		if seen += k; seen-told >= 20*mb {
 			told = seen
-			f.logf("%s: %d of %d MB", url, seen/mb, resp.ContentLength/mb)
+			of := ""
+			if resp.ContentLength > 0 {
+				of = fmt.Sprintf(" of %d", resp.ContentLength/mb)
+			}
+			f.logf("%s: %d%s MB", url, seen/mb, of)
 		}
 	}}
 	n, err := io.Copy(io.MultiWriter(file, hash), body)
