@@ -98,11 +98,13 @@ func Create(dir string, r Resolved, zoo *Zoo, template string, fresh bool) (*Run
 	if err := run.takeLock(); err != nil {
 		return nil, err
 	}
-	if fresh {
-		if err := run.clear(); err != nil {
-			run.Close()
-			return nil, err
-		}
+	err := run.removeLeftovers()
+	if err == nil && fresh {
+		err = run.clear()
+	}
+	if err != nil {
+		run.Close()
+		return nil, err
 	}
 	old, err := readConfig(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -158,7 +160,7 @@ func (r *Run) path(name string) string { return filepath.Join(r.Dir, name) }
 // isRunFile tells whether a run may have made a file of this name.
 func isRunFile(name string) bool {
 	known := []string{configFile, layoutFile, templateFile, modelFile, stateFile, metricsFile, lockFile}
-	return slices.Contains(known, name) || strings.HasPrefix(name, donePrefix) || strings.HasPrefix(name, ".") ||
+	return slices.Contains(known, name) || strings.HasPrefix(name, donePrefix) || strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp") ||
 		strings.HasPrefix(name, "model-") && strings.HasSuffix(name, ".safetensors")
 }
 
@@ -201,6 +203,20 @@ func (r *Run) takeLock() error {
 		return fmt.Errorf("generator: %s: cannot be locked: %w", r.path(lockFile), err)
 	}
 	r.lock = f
+	return nil
+}
+
+// removeLeftovers removes the temporary files of a killed process.
+func (r *Run) removeLeftovers() error {
+	left, err := filepath.Glob(r.path(".*.tmp"))
+	if err != nil {
+		return fmt.Errorf("generator: %s: %w", r.Dir, err)
+	}
+	for _, path := range left {
+		if err := os.Remove(path); err != nil {
+			return fmt.Errorf("generator: %w", err)
+		}
+	}
 	return nil
 }
 

@@ -48,7 +48,13 @@ func Write(path string, force bool, fill func(w io.Writer) error) error {
 	}()
 	w := bufio.NewWriterSize(f, bufferSize)
 	if err := fill(w); err != nil {
-		return err // the caller's own error, in the caller's own words
+		// A failure of the temporary file is the target's; anything else is
+		// the caller's own error, in the caller's own words.
+		var failed *fs.PathError
+		if errors.As(err, &failed) && failed.Path == f.Name() {
+			return fmt.Errorf("atomicfile: %s: %w", path, failed.Err)
+		}
+		return err
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("atomicfile: %s: %w", path, err)
