@@ -10,12 +10,13 @@ import (
 const errFewValues = "compute: batch statistics need two values a channel"
 
 // BatchNormELU takes the statistics in two passes, mean and then variance, in
-// float64, channel by channel.
+// float64: over groups of tokens first, then over the groups in their order.
 func (d *device) BatchNormELU(a compute.BatchNormELU) {
 	n := d.newBatchNorm(a)
 	y := sized(a.Y, len(n.x))
 	runningMean, runningVar := sized(a.RunningMean, a.C), sized(a.RunningVar, a.C)
-	affines := d.common(3 * a.C)
+	affines, rest := cut(n.memory, 3*a.C)
+	n.memory = rest
 	if !a.Train {
 		for c := range a.C {
 			n.fold(affines[3*c:], c, float64(runningMean[c]), 1/math.Sqrt(float64(runningVar[c])+float64(a.Eps)))
@@ -25,22 +26,31 @@ func (d *device) BatchNormELU(a compute.BatchNormELU) {
 			panic(errFewValues)
 		}
 		mean, invStd := sized(a.Mean, a.C), sized(a.InvStd, a.C)
-		d.parallel(a.C, func(_, c int) {
-			m, v := n.statistics(c)
+		count := float64(a.Tokens * a.D)
+		n.sums(d, func(row, c int) (float64, float64) { return n.sum(n.row(n.x, row)), 0 })
+		for c := range a.C {
+			// Kept in two parts: squares are of differences to the first one.
+			m, _ := n.total(c)
+			hi, lo := split(m / count)
+			mean[c], affines[3*c] = hi, lo
+		}
+		n.sums(d, func(row, c int) (float64, float64) { return n.squares(n.row(n.x, row), mean[c]), 0 })
+		for c := range a.C {
+			squares, _ := n.total(c)
+			lo := float64(affines[3*c])
+			m, v := float64(mean[c])+lo, max(0, squares/count-lo*lo)
 			inv := 1 / math.Sqrt(v+float64(a.Eps))
-			mean[c], invStd[c] = float32(m), float32(inv)
-			count := float64(a.Tokens * a.D)
+			invStd[c] = float32(inv)
 			keep, move := 1-float64(a.Momentum), float64(a.Momentum)
 			runningMean[c] = float32(keep*float64(runningMean[c]) + move*m)
 			runningVar[c] = float32(keep*float64(runningVar[c]) + move*v*count/(count-1))
 			n.fold(affines[3*c:], c, m, inv)
-		})
+		}
 	}
 	d.rows(a.Tokens*a.C, a.D, func(lo, hi int) {
 		for row := lo; row < hi; row++ {
 			affine := affines[row%a.C*3:]
-			at := row * a.D
-			n.elu(y[at:at+a.D], n.x[at:], affine[0], affine[1], affine[2])
+			n.elu(n.row(y, row), n.row(n.x, row), affine[0], affine[1], affine[2])
 		}
 	})
 }
@@ -49,23 +59,61 @@ func (d *device) BatchNormELU(a compute.BatchNormELU) {
 type batchNorm struct {
 	loops
 	tokens, channels, d int
-	x, scale, bias      []float32
+	x, weight, bias     []float32
+	group, groups       int       // tokens in a group of sums, number of groups
+	memory              []float32 // for sums, [groups, C, 4], and 3·C values more
 }
 
 func (d *device) newBatchNorm(a compute.BatchNormELU) batchNorm {
 	if a.Tokens < 0 || a.C < 0 || a.D < 0 {
 		panic(errShape)
 	}
-	return batchNorm{
+	n := batchNorm{
 		loops: d.loops(), tokens: a.Tokens, channels: a.C, d: a.D,
-		x: sized(a.X, a.Tokens*a.C*a.D), scale: sized(a.Scale, a.C), bias: sized(a.Bias, a.C),
+		x: sized(a.X, a.Tokens*a.C*a.D), weight: sized(a.Scale, a.C), bias: sized(a.Bias, a.C),
 	}
+	const most = 64 // groups: more would be long to add up
+	n.group = max(1, span/max(1, a.C*a.D), (a.Tokens+most-1)/most)
+	n.groups = (a.Tokens + n.group - 1) / n.group
+	n.memory = d.common((4*n.groups + 3) * a.C)
+	return n
 }
 
-// row returns the values of one channel of one token.
-func (n *batchNorm) row(x []float32, token, c int) []float32 {
-	at := (token*n.channels + c) * n.d
-	return x[at : at+n.d : at+n.d]
+// row returns the values of one channel of one token; row is token·C + channel.
+func (n *batchNorm) row(x []float32, row int) []float32 { return x[row*n.d : (row+1)*n.d] }
+
+// sums adds up what f returns for the rows of each channel, group by group; see
+// total.
+func (n *batchNorm) sums(d *device, f func(row, c int) (float64, float64)) {
+	d.parallel(n.groups, func(_, i int) {
+		first, end := i*n.group, min(n.tokens, (i+1)*n.group)
+		for c := range n.channels {
+			var s0, s1 float64
+			for token := first; token < end; token++ {
+				v0, v1 := f(token*n.channels+c, c)
+				s0, s1 = s0+v0, s1+v1
+			}
+			parts := n.memory[(i*n.channels+c)*4:][:4]
+			parts[0], parts[1] = split(s0)
+			parts[2], parts[3] = split(s1)
+		}
+	})
+}
+
+// total returns the sums of channel c over all groups.
+func (n *batchNorm) total(c int) (s0, s1 float64) {
+	for i := range n.groups {
+		parts := n.memory[(i*n.channels+c)*4:][:4]
+		s0 += float64(parts[0]) + float64(parts[1])
+		s1 += float64(parts[2]) + float64(parts[3])
+	}
+	return s0, s1
+}
+
+// split returns v as a sum of two numbers.
+func split(v float64) (hi, lo float32) {
+	hi = float32(v)
+	return hi, float32(v - float64(hi))
 }
 
 // fold turns the normalization of channel c into dst, [3]:
@@ -74,50 +122,35 @@ func (n *batchNorm) row(x []float32, token, c int) []float32 {
 //
 // dst[0] is the mean in float32; what its rounding takes off is in dst[2].
 func (n *batchNorm) fold(dst []float32, c int, mean, inv float64) {
-	factor, center := float64(n.scale[c])*inv, float32(mean)
+	factor, center := float64(n.weight[c])*inv, float32(mean)
 	dst[0], dst[1] = center, float32(factor)
 	dst[2] = float32(float64(n.bias[c]) - (mean-float64(center))*factor)
 }
 
-// statistics returns the mean and the biased variance of channel c.
-func (n *batchNorm) statistics(c int) (mean, variance float64) {
-	count := float64(n.tokens * n.d)
-	for token := range n.tokens {
-		mean += n.sum(n.row(n.x, token, c))
-	}
-	mean /= count
-	// The squares are of differences to a rounded mean; that is put right below.
-	center := float32(mean)
-	for token := range n.tokens {
-		variance += n.squares(n.row(n.x, token, c), center)
-	}
-	off := mean - float64(center)
-	return mean, max(0, variance/count-off*off)
-}
-
-// BatchNormELUBackward works channel by channel: one pass leaves the gradient
-// before ELU in DX and sums it, the second one takes out its mean and its
-// component along X.
+// BatchNormELUBackward takes two passes: one leaves the gradient before ELU in
+// DX and sums it, the other one takes out its mean and its component along X.
 func (d *device) BatchNormELUBackward(a compute.BatchNormELUBackward) {
 	n := d.newBatchNorm(a.BatchNormELU)
 	mean, invStd := sized(a.Mean, a.C), sized(a.InvStd, a.C)
 	dy, dx := sized(a.DY, len(n.x)), sized(a.DX, len(n.x))
 	dscale, dbias := sized(a.DScale, a.C), sized(a.DBias, a.C)
-	d.parallel(a.C, func(_, c int) {
-		m, inv := mean[c], invStd[c]
-		scale, bias := n.scale[c], n.bias[c]
-		var total, along float64 // Σ du and Σ du·unit
-		for token := range a.Tokens {
-			sum, dot := n.eluBack(n.row(dx, token, c), n.row(dy, token, c), n.row(n.x, token, c), m, inv, scale, bias)
-			total, along = total+sum, along+dot
-		}
+	lines, rest := cut(n.memory, 3*a.C) // of each channel: the mean, the slope and the factor
+	n.memory = rest
+	n.sums(d, func(row, c int) (float64, float64) {
+		return n.eluBack(n.row(dx, row), n.row(dy, row), n.row(n.x, row), mean[c], invStd[c], n.weight[c], n.bias[c])
+	})
+	count := float64(a.Tokens * a.D)
+	for c := range a.C {
+		total, along := n.total(c) // Σ du and Σ du·unit
 		dbias[c] += float32(total)
 		dscale[c] += float32(along)
-		count := float64(a.Tokens * a.D)
-		center, slope := float32(total/count), float32(along/count)
-		factor := scale * inv
-		for token := range a.Tokens {
-			n.normBack(n.row(dx, token, c), n.row(n.x, token, c), m, inv, center, slope, factor)
+		lines[3*c], lines[3*c+1], lines[3*c+2] = float32(total/count), float32(along/count), n.weight[c]*invStd[c]
+	}
+	d.rows(a.Tokens*a.C, a.D, func(lo, hi int) {
+		for row := lo; row < hi; row++ {
+			c := row % a.C
+			line := lines[3*c:]
+			n.normBack(n.row(dx, row), n.row(n.x, row), mean[c], invStd[c], line[0], line[1], line[2])
 		}
 	})
 }
