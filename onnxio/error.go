@@ -19,6 +19,8 @@ var (
 	ErrUnsupported = errors.New("not supported yet")
 	// ErrNotFinite: a value is NaN or infinite.
 	ErrNotFinite = errors.New("not finite")
+	// ErrSelection: a pattern of Select is wrong for the model.
+	ErrSelection = errors.New("selection of weights")
 	// ErrSameFile: the output is the input.
 	ErrSameFile = errors.New("the output is the input")
 	// ErrChanged: the file was changed after it was opened.

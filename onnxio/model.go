@@ -26,6 +26,7 @@ type Model struct {
 	functions []*function
 	tensors   []*Tensor
 	weights   []*Tensor
+	selection Selection
 
 	buffers sync.Pool // of *[chunkBytes]byte, for reading values
 

@@ -81,7 +81,7 @@ func slotRole(n *node, slot int) Role {
 	return anySlot[n.op]
 }
 
-// assignRoles decides for every stored tensor whether it is a weight.
+// assignRoles finds the uses of every value and decides what is a weight.
 func (m *Model) assignRoles() {
 	seq := 0
 	roots := []*scope{{g: m.main}}
@@ -98,21 +98,7 @@ func (m *Model) assignRoles() {
 			}
 		})
 	}
-	first := map[*Tensor]int{}
-	for _, t := range m.tensors {
-		var uses []use
-		if t.def != nil {
-			uses = terminals(t.def)
-		}
-		first[t] = t.decide(uses)
-		if t.Action == ActionGenerate {
-			m.weights = append(m.weights, t)
-		}
-	}
-	slices.SortStableFunc(m.weights, func(a, b *Tensor) int { return cmp.Compare(first[a], first[b]) })
-	for i, t := range m.weights {
-		t.weight = i
-	}
+	m.decideAll()
 }
 
 // terminals lists the uses of a value, following operators that only hand it
@@ -196,15 +182,24 @@ func (t *Tensor) decide(uses []use) int {
 		if t.Elements == 1 {
 			t.Reason = "it has one element, a weight has more"
 		}
-	case t.Stored != StoredInitializer && t.Stored != StoredConstant:
-		t.Role, t.Reason = slotRole(weight.node, weight.slot), storedReason[t.Stored]
-	case t.DType != Float32:
-		t.Role, t.Reason = slotRole(weight.node, weight.slot), t.DType.String()+" weights are not generated yet, only float32"
+	case t.obstacle() != "":
+		t.Role, t.Reason = slotRole(weight.node, weight.slot), t.obstacle()
 	default:
 		t.Role, t.Action, t.Reason = slotRole(weight.node, weight.slot), ActionGenerate, ""
 		return weight.seq
 	}
 	return -1
+}
+
+// obstacle says why new values cannot be written to a weight, "" when they can.
+func (t *Tensor) obstacle() string {
+	switch {
+	case t.Stored != StoredInitializer && t.Stored != StoredConstant:
+		return storedReason[t.Stored]
+	case t.DType != Float32:
+		return t.DType.String() + " weights are not generated yet, only float32"
+	}
+	return ""
 }
 
 var storedReason = map[string]string{

@@ -190,6 +190,8 @@ func (s *signer) input(sc *scope, subject string, k int, name string) {
 		s.add(subject, has, "a weight")
 		s.add(subject, fmt.Sprintf("has %s shape", t.Role), shapeText(t.Shape))
 		s.add(subject, fmt.Sprintf("has at input %d", k), fmt.Sprintf("weight %d (%s %s)", t.weight, t.DType, t.Role))
+	case d.tensor != nil && d.tensor.kept:
+		s.left(subject, has, k, d.tensor)
 	case d.tensor != nil:
 		t := d.tensor
 		s.add(subject, has, "a constant "+t.DType.String())

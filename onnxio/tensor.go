@@ -32,13 +32,14 @@ type Tensor struct {
 	Slot     int    // the input of that operator, from 0; -1 when nothing uses it
 	Role     Role
 	Action   string
-	Reason   string // why it is copied; "" for a weight
+	Reason   string // why it is copied; "" for a weight that no selection named
 
 	body   extent // the bytes of the TensorProto
 	entry  extent // the field that holds it, key included: of the graph, or of the attribute
 	spans  []span // of a float32 tensor: where its values are
 	sparse bool   // it is a SparseTensorProto
 	weight int    // its index in Weights, -1 when it is copied
+	kept   bool   // a weight that the selection leaves out
 	home   string // where in words, for errors
 	def    *def   // the value of the graph that it is; nil for an attribute
 }
