@@ -17,8 +17,12 @@ var (
 	ErrInvalid = errors.New("invalid model")
 	// ErrUnsupported: the file is right and uses what this package cannot do yet.
 	ErrUnsupported = errors.New("not supported yet")
-	// ErrNotFinite: a value is NaN or infinite.
+	// ErrNotFinite: a value is NaN or infinite, or would be in its tensor's type.
 	ErrNotFinite = errors.New("not finite")
+	// ErrLimit: the file is larger or deeper in some way than Limits allow.
+	ErrLimit = errors.New("over a limit")
+	// ErrUnsafe: the model names a side file that it must not be given.
+	ErrUnsafe = errors.New("unsafe external data")
 	// ErrSelection: a pattern of Select is wrong for the model.
 	ErrSelection = errors.New("selection of weights")
 	// ErrSameFile: the output is the input.

@@ -84,10 +84,10 @@ func TestRefused(t *testing.T) {
 		{"float_data as a number", modelBytes(sub(graphInitializer, num(tensorFloatData, 1))), ErrInvalid, []string{"field float_data has the wrong"}},
 		{"name as a number", modelBytes(sub(graphInitializer, num(tensorName, 1))), ErrInvalid, []string{"field tensor name has the wrong"}},
 		{"attribute as a number", modelBytes(call("Relu", "", "y", num(nodeAttribute, 1))), ErrInvalid, []string{"field attribute has the wrong", "node 0 (Relu)"}},
-		{"huge name", modelBytes(sub(graphInitializer, str(tensorName, strings.Repeat("n", maxString+1)))), ErrInvalid, []string{"tensor name is too long"}},
+		{"huge name", modelBytes(sub(graphInitializer, str(tensorName, strings.Repeat("n", MaxNameBytes+1)))), ErrLimit, []string{"tensor name is too long"}},
 		{"two graphs", join(num(modelIRVersion, 8), sub(modelGraph), sub(modelGraph)), ErrInvalid, []string{"a second graph"}},
-		{"graphs too deep", nested(maxDepth + 2), ErrInvalid, []string{"nested too deep", "at most 32"}},
-		{"types too deep", nestedType(maxDepth + 2), ErrInvalid, []string{"types nested too deep"}},
+		{"graphs too deep", nested(MaxDepth + 2), ErrLimit, []string{"nested too deep", "at most 32"}},
+		{"types too deep", nestedType(MaxDepth + 2), ErrLimit, []string{"types nested too deep"}},
 
 		// Tensors whose parts contradict one another.
 		{"negative dimension", init32([]int64{2, -3}, raw(24)), ErrInvalid, []string{`initializer 0 "w"`, "dimension 1 is negative", "found -3"}},
@@ -106,8 +106,8 @@ func TestRefused(t *testing.T) {
 		{"unknown type", modelBytes(sub(graphInitializer, tensorOf("w", 99, []int64{1}, raw(4)))), ErrUnsupported, []string{"unknown data type", "found 99"}},
 		{"strings in raw_data", modelBytes(sub(graphInitializer, tensorOf("w", String, []int64{1}, raw(4)))), ErrInvalid, []string{"strings in raw_data"}},
 		{"half a 4-bit byte", modelBytes(sub(graphInitializer, tensorOf("w", 22, []int64{3}, raw(1)))), ErrInvalid, []string{"expected 2 bytes for int4 [3], found 1"}},
-		{"external data", init32([]int64{2}, num(tensorDataLocation, 1), sub(tensorExternalData, str(1, "location"), str(2, "w.bin"))), ErrUnsupported, []string{`"w"`, "external data is not supported yet"}},
-		{"external data without the flag", init32([]int64{2}, sub(tensorExternalData, str(1, "location"))), ErrUnsupported, []string{"external data is not supported yet"}},
+		{"external data", init32([]int64{2}, num(tensorDataLocation, 1), sub(tensorExternalData, str(1, "location"), str(2, "w.bin"))), ErrUnsupported, []string{`"w"`, `external data: a model that is not a file has no folder for "w.bin"`}},
+		{"external data without the flag", init32([]int64{2}, sub(tensorExternalData, str(1, "location"))), ErrInvalid, []string{"external_data that data_location does not announce"}},
 		{"segments", init32([]int64{2}, sub(tensorSegment)), ErrUnsupported, []string{"stored in segments"}},
 		{"sparse without indices", modelBytes(sub(graphSparse, sub(sparseValues, tensorOf("s", Float32, []int64{1}, raw(4))), num(sparseDims, 9))), ErrInvalid, []string{"sparse tensor without values or indices"}},
 
@@ -194,6 +194,13 @@ func checkRoundTrip(t testing.TB, data []byte) int {
 		}
 		return 0
 	}
+	checkModel(t, m, data)
+	return 1
+}
+
+// checkModel uses an accepted model in every way; data is its file.
+func checkModel(t testing.TB, m *Model, data []byte) {
+	t.Helper()
 	if m.Signature() == "" || m.Difference(m) != "" {
 		t.Fatalf("signature %q, difference from itself %q", m.Signature(), m.Difference(m))
 	}
@@ -202,23 +209,37 @@ func checkRoundTrip(t testing.TB, data []byte) int {
 			t.Fatalf("dense: %v", err)
 		}
 	}
-	var written bytes.Buffer
-	if err := WriteTo(&written, m, m, nil); err == nil {
-		if !bytes.Equal(written.Bytes(), data) {
-			t.Fatal("written back, the model has other bytes")
+	// The model itself is copied as it is, other values of the same bits are written anew.
+	for _, v := range []Values{m, same{m}} {
+		var written bytes.Buffer
+		err := WriteTo(&written, m, v, nil)
+		if err != nil {
+			if _, copied := v.(*Model); copied || !errors.Is(err, ErrNotFinite) {
+				t.Fatalf("cannot be written: %v", err)
+			}
+			continue
 		}
-	} else if !errors.Is(err, ErrNotFinite) {
-		t.Fatalf("cannot be written: %v", err)
+		if len(m.SideFiles()) == 0 && !bytes.Equal(written.Bytes(), data) {
+			t.Fatalf("written back, the model has other bytes (as it is: %v)", v == Values(m))
+		}
+		n, err := Parse("written.onnx", bytes.NewReader(written.Bytes()), int64(written.Len()))
+		if err != nil || n.Difference(m) != "" {
+			t.Fatalf("written back, the model is another: %v %s", err, n.Difference(m))
+		}
 	}
 	inputs, names, err := m.WithWeightsAsInputs()
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrUnsupported) {
 		t.Fatalf("weights as inputs: %v", err)
+	} else if err == nil {
+		n, err := Parse("inputs.onnx", bytes.NewReader(inputs), int64(len(inputs)))
+		if err != nil || len(names) != len(m.Weights()) || len(n.Weights()) != 0 {
+			t.Fatalf("weights as inputs: %d names for %d weights: %v", len(names), len(m.Weights()), err)
+		}
 	}
-	if n, err := Parse("inputs.onnx", bytes.NewReader(inputs), int64(len(inputs))); err != nil || len(names) != len(m.Weights()) || len(n.Weights()) != 0 {
-		t.Fatalf("weights as inputs: %d names for %d weights: %v", len(names), len(m.Weights()), err)
-	}
-	return 1
 }
+
+// same gives a model's own values and is not the model.
+type same struct{ *Model }
 
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()

@@ -11,6 +11,7 @@ type def struct {
 	slot    int     // which output of the node, or which input of the graph
 	uses    []use   // filled in by assignRoles
 	escapes bool    // it is an output of its graph
+	input   bool    // it is an input of its graph, perhaps with a stored default
 }
 
 // use is one input of one node. seq counts uses in the canonical order.
@@ -39,7 +40,7 @@ func (m *Model) link() error {
 			return err
 		}
 	}
-	return nil
+	return m.linkCalls()
 }
 
 type linker struct{ file string }
@@ -87,7 +88,7 @@ func (l *linker) define(g *graph) error {
 		if _, twice := g.defs[v.name]; twice || v.name == "" {
 			return l.fail(g, graphTitle(g.label), fmt.Sprintf("input %d has no name of its own: %q", k, v.name))
 		}
-		g.defs[v.name] = &def{slot: k}
+		g.defs[v.name] = &def{slot: k, input: true}
 	}
 	for _, t := range g.stored {
 		if t.Name == "" {

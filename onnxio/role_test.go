@@ -63,7 +63,6 @@ func TestRoles(t *testing.T) {
 		{"Clip", "x w", 1, ""},
 		{"Pow", "x w", 1, ""},
 		{"Where", "x w x", 1, ""},
-		{"QuantizeLinear", "w v", 0, ""},
 		{"QuantizeLinear", "x w", 1, ""},
 		{"DequantizeLinear", "x w", 1, ""},
 		{"QLinearConv", "x w v v v v v v", 1, ""},
@@ -94,8 +93,8 @@ func branch(name string, parts ...[]byte) []byte {
 // TestDecisions has the graphs in which more than one slot counts.
 func TestDecisions(t *testing.T) {
 	float16s := sub(graphInitializer, tensorOf("w", Float16, []int64{2, 2}, appendBytes(nil, tensorRawData, make([]byte, 8))))
-	sparse := sub(graphSparse, sub(sparseValues, tensorOf("w", Float32, []int64{1}, packed(1))),
-		sub(sparseIndices, tensorOf("", Int64, []int64{1}, num(tensorInt64Data, 3))), num(sparseDims, 2), num(sparseDims, 2))
+	sparse := sub(graphSparse, sub(sparseValues, tensorOf("w", Float32, []int64{2}, packed(1, 2))),
+		sub(sparseIndices, tensorOf("", Int64, []int64{2}, num(tensorInt64Data, 2), num(tensorInt64Data, 3))), num(sparseDims, 2), num(sparseDims, 2))
 	for _, c := range []struct {
 		name   string
 		graph  [][]byte
@@ -113,21 +112,21 @@ func TestDecisions(t *testing.T) {
 		{"two weight slots, first in the graph and not in the file", [][]byte{weight("w", 0, 2, 2), call("MatMul", "a w", "y"), call("Mul", "x w", "a")}, RoleScale, ActionGenerate, "", "Mul", 1},
 		{"Shape beside a weight slot", [][]byte{weight("w", 0, 2, 2), call("Shape", "w", "s"), call("MatMul", "x w", "a"), call("Reshape", "a s", "y")}, RoleWeight, ActionGenerate, "", "MatMul", 1},
 		{"a norm beside a weight slot", [][]byte{weight("w", 0, 2, 2), call("ReduceL2", "w", "n"), call("MatMul", "x w", "a"), call("Div", "a n", "y")}, RoleWeight, ActionGenerate, "", "MatMul", 1},
-		{"quantized beside a weight slot", [][]byte{weight("w", 0, 2, 2), call("MatMul", "x w", "a"), call("QuantizeLinear", "a w", "y")}, RoleConstant, ActionCopy, "input 1 of QuantizeLinear is part of an encoding", "MatMul", 1},
+		{"quantized beside a weight slot", [][]byte{weight("w", 0, 2, 2), call("MatMul", "x w", "a"), call("QuantizeLinear", "a w", "y")}, RoleConstant, ActionCopy, "input 1 of QuantizeLinear scales the integers of another tensor", "MatMul", 1},
 		{"scale factors of a Resize", [][]byte{weight("w", 0, 2), call("Concat", "w v", "s"), call("Resize", "x - s", "y")}, RoleConstant, ActionCopy, "part of an encoding or a resizing", "Concat", 0},
 		{"one element", [][]byte{weight("w", 0, 1), call("Conv", "x v w", "y")}, RoleBias, ActionCopy, "one element", "Conv", 2},
 		{"no elements", [][]byte{weight("w", 0, 0), call("Add", "x w", "y")}, RoleBias, ActionCopy, "0 elements", "Add", 1},
 		{"two elements", [][]byte{weight("w", 0, 2), call("Conv", "x v w", "y")}, RoleBias, ActionGenerate, "", "Conv", 2},
 		{"integers", [][]byte{ints("w", 1, 2, 3), call("Add", "x w", "y")}, RoleConstant, ActionCopy, "int64 is not a type that weights have", "Add", 1},
-		{"half precision", [][]byte{float16s, call("MatMul", "x w", "y")}, RoleWeight, ActionCopy, "float16 weights are not generated yet", "MatMul", 1},
-		{"sparse", [][]byte{sparse, call("MatMul", "x w", "y")}, RoleWeight, ActionCopy, "sparse tensors are not generated yet", "MatMul", 1},
+		{"half precision", [][]byte{float16s, call("MatMul", "x w", "y")}, RoleWeight, ActionGenerate, "", "MatMul", 1},
+		{"sparse", [][]byte{sparse, call("MatMul", "x w", "y")}, RoleWeight, ActionGenerate, "", "MatMul", 1},
 		{"unused", [][]byte{weight("w", 0, 2), call("Relu", "x", "y")}, RoleConstant, ActionCopy, "nothing in the graph uses it", "", -1},
 		{"only an output", [][]byte{weight("w", 0, 2), out("w"), call("Relu", "x", "y")}, RoleConstant, ActionCopy, "only an output", "", -1},
 		{"an output and a weight", [][]byte{weight("w", 0, 2), out("w"), call("Add", "x w", "y")}, RoleBias, ActionGenerate, "", "Add", 1},
 		{"Constant node", [][]byte{constant("w", 0, 2), call("Add", "x w", "y")}, RoleBias, ActionGenerate, "", "Add", 1},
 		{"an operator of another domain", [][]byte{weight("w", 0, 2, 2), call("MatMul", "x w", "y", str(nodeDomain, "com.example"))}, RoleConstant, ActionCopy, "input 1 of com.example.MatMul is not a weight", "MatMul", 1},
 		{"the long name of the standard domain", [][]byte{weight("w", 0, 2, 2), call("MatMul", "x w", "y", str(nodeDomain, "ai.onnx"))}, RoleWeight, ActionGenerate, "", "MatMul", 1},
-		{"stored in a branch", [][]byte{call("If", "v", "y", branch("then_branch", weight("w", 0, 2, 2), call("MatMul", "x w", "r"), out("r")))}, RoleWeight, ActionCopy, "weights in subgraphs are not generated yet", "MatMul", 1},
+		{"stored in a branch", [][]byte{call("If", "v", "y", branch("then_branch", weight("w", 0, 2, 2), call("MatMul", "x w", "r"), out("r")))}, RoleWeight, ActionGenerate, "", "MatMul", 1},
 		{"used in a branch", [][]byte{weight("w", 0, 2, 2), call("If", "v", "y", branch("then_branch", call("MatMul", "x w", "r"), out("r")))}, RoleWeight, ActionGenerate, "", "MatMul", 1},
 		{"hidden by a branch's own value", [][]byte{weight("w", 0, 2, 2), call("If", "v", "y", branch("then_branch", call("Relu", "x", "w"), call("MatMul", "x w", "r"), out("r")))}, RoleConstant, ActionCopy, "nothing in the graph uses it", "", -1},
 		{"attribute of an operator", [][]byte{call("Custom", "x", "y", attr("value", kindTensor, sub(attrTensor, tensorOf("w", Float32, []int64{2}, packed(1, 2)))))}, RoleConstant, ActionCopy, `attribute "value" of node 0 (Custom)`, "", -1},
@@ -150,11 +149,11 @@ func TestFunctionWeights(t *testing.T) {
 		sub(functionNode, str(nodeOutput, "w"), str(nodeOpType, "Constant"), attr("value", kindTensor, sub(attrTensor, tensorOf("", Float32, []int64{2}, packed(1, 2))))),
 		sub(functionNode, str(nodeInput, "a"), str(nodeInput, "w"), str(nodeOutput, "b"), str(nodeOpType, "Add")))
 	m := open(t, join(modelBytes(in("x"), call("Block", "x v", "y", str(nodeDomain, "d")), weight("v", 0, 2), out("y")), fn))
-	if w := find(t, m, "w"); w.Stored != StoredFunction || w.Action != ActionCopy || w.Reason != "weights in local functions are not generated yet" {
+	if w := find(t, m, "w"); w.Stored != StoredFunction || w.Action != ActionGenerate || w.Role != RoleBias {
 		t.Errorf("in the function: %s, %s because %q", w.Stored, w.Action, w.Reason)
 	}
 	if v := find(t, m, "v"); v.Action != ActionCopy || v.Reason != "input 1 of d.Block is not a weight" {
-		t.Errorf("given to the function: %s because %q", v.Action, v.Reason)
+		t.Errorf("given to the function, which has one input: %s because %q", v.Action, v.Reason)
 	}
 }
 

@@ -91,28 +91,27 @@ func firstMatch(patterns []string, name string) (string, bool) {
 // barred says why t cannot be generated even on demand, "" when it can.
 func (t *Tensor) barred() string {
 	switch {
-	case t.Stored == StoredAttribute:
-		return "it is an attribute of " + t.home
-	case t.def == nil || len(terminals(t.def)) == 0:
-		return "nothing in the graph uses it"
+	case t.unused(t.used) != "":
+		return t.unused(t.used)
 	case !t.DType.float():
 		return t.DType.String() + " is not a type that weights have"
 	case t.Elements == 0:
 		return "it has no elements"
 	}
-	return t.obstacle()
+	return ""
 }
 
 // decideAll decides for every tensor whether it is a weight, and puts the
 // weights into the order of their first use.
 func (m *Model) decideAll() {
-	m.weights = nil
+	m.weights, m.followed = nil, 0
 	first := map[*Tensor]int{}
 	for _, t := range m.tensors {
 		var uses []use
 		if t.def != nil {
-			uses = terminals(t.def)
+			uses = m.terminals(t.def)
 		}
+		t.used = len(uses) > 0
 		first[t] = t.decide(uses)
 		t.weight, t.kept = -1, false
 		if pattern, ok := firstMatch(m.selection.Exclude, t.Name); ok {
@@ -137,6 +136,7 @@ func (m *Model) decideAll() {
 // selection leaves out: like a constant, but its values do not count.
 func (s *signer) left(subject, has string, k int, t *Tensor) {
 	s.add(subject, has, "a weight left out")
+	s.sparse(subject, k, t)
 	s.add(subject, fmt.Sprintf("has %s shape", t.Role), shapeText(t.Shape))
 	s.add(subject, fmt.Sprintf("has at input %d", k), fmt.Sprintf("%s %s", t.DType, t.Role))
 }
