@@ -27,7 +27,7 @@ func rules() map[string]rule {
 	const tensor = "gorgonia.org/tensor"
 	const system = "golang.org/x/sys/"
 	return map[string]rule{
-		"onnxio": {others: []string{tensor, system}},
+		"onnxio":         {others: []string{tensor, system}},
 		"onnxio/compare": {own: []string{"onnxio"}},
 		"onnxio/secondreader": {own: []string{"onnxio"},
 			others: []string{tensor, "github.com/owulveryck/onnx-go", "gonum.org/v1/gonum/graph"}},
