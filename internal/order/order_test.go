@@ -32,6 +32,7 @@ func rules() map[string]rule {
 		"onnxio/secondreader": {own: []string{"onnxio"},
 			others: []string{tensor, "github.com/owulveryck/onnx-go", "gonum.org/v1/gonum/graph"}},
 		"tokenize":                      {own: []string{"onnxio"}, others: []string{tensor}},
+		"tokenize/tokenset":             {own: []string{"onnxio", "tokenize", "generator/safetensors"}},
 		"generator":                     {own: []string{"tokenize", "generator/safetensors", "generator/compute"}},
 		"generator/safetensors":         {},
 		"generator/compute":             {},
