@@ -134,7 +134,7 @@ func differingOperators(a, b []fact) []string {
 		}
 		return text
 	}
-	out := []string{fmt.Sprintf("between the %d nodes that both begin with and the %d that both end with stands %s, in the other %s",
+	out := []string{fmt.Sprintf("between the first %d and the last %d nodes, which are the same operators, it has %s, the other %s",
 		begin, end, stretch(a), stretch(b))}
 	uses := map[string][2]int{}
 	for i, list := range [][]fact{a, b} {
@@ -144,10 +144,14 @@ func differingOperators(a, b []fact) []string {
 			uses[f.value] = n
 		}
 	}
+	var counts []string
 	for _, op := range slices.Sorted(maps.Keys(uses)) {
 		if n := uses[op]; n[0] != n[1] {
-			out = append(out, fmt.Sprintf("operator %s is used %d times, in the other %d", op, n[0], n[1]))
+			counts = append(counts, fmt.Sprintf("%s %d and %d", op, n[0], n[1]))
 		}
+	}
+	if len(counts) > 0 {
+		out = append(out, "operators that it and the other use more or less often: "+strings.Join(counts, ", "))
 	}
 	return out
 }

@@ -48,6 +48,8 @@ func choices(name string) []string {
 		return generator.Presets
 	case "sampler":
 		return generator.Samplers
+	case "sort":
+		return diffOrders
 	case "state":
 		return []string{"random", "mean"}
 	case "completion":

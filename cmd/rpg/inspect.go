@@ -175,9 +175,6 @@ func inspectPorts(ports []onnxio.Port) []inspectedPort {
 	return out
 }
 
-// lineWidth is the widest line of a human answer.
-const lineWidth = 100
-
 // printModel writes a head of a few lines and a table of the tensors.
 func (s *session) printModel(v inspectedModel) {
 	s.printf("%s:\n", v.Path)

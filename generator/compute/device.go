@@ -132,15 +132,16 @@ type Device interface {
 	// [cos(t_i f_0) … cos(t_i f_{F-1}), sin(t_i f_0) … sin(t_i f_{F-1})].
 	TimeFeatures(y Matrix, t Buffer)
 	// Normal fills dst with standard normal numbers: value i depends on seed,
-	// stream and i only (Philox 4x32-10, see Philox), the same on every device
-	// within 1e-6 relative.
+	// stream and i only (see Normals), the same on every device within 1e-6
+	// relative.
 	Normal(dst Buffer, seed, stream uint64)
 	// Diffuse: xt[i] = a_i·x0[i] + b_i·eps[i], and the training target:
 	// eps, v = a·eps - b·x0, or x0.
 	Diffuse(xt, target, x0, eps Matrix, a, b Buffer, p Prediction)
 	// MaskedMSE: with V = Σ valid_i, loss[0] = Σ_{i, j<valid_i}
 	// (pred-target)²/V, dpred = 2(pred-target)/V there and 0 elsewhere.
-	// The sum is taken in float64.
+	// The sum is taken in float64. With V = 0 all of it is 0, and values that are
+	// not valid are not read.
 	MaskedMSE(loss Buffer, dpred, pred, target Matrix, valid Ints)
 
 	// SquaredSum: dst[0] = Σ x², summed in float64.

@@ -1,11 +1,12 @@
 // Package compute says what a device must offer to train and run the
 // generator: one interface, Device, with explicit buffers and about 25
-// operations. The only arithmetic here is philox.go: the random numbers that every
-// device makes alike.
+// operations. The only arithmetic here is that of the random numbers, which
+// every device makes alike.
 //
 // Read device.go first (buffers, matrices, the interface), then ops.go (the
-// arguments of the larger operations), then philox.go. An operation has one name in four
-// places: the method of Device, cpu/OP.go, cuda/OP.cu and computetest/OP.go.
+// arguments of the larger operations), then philox.go (random numbers). An
+// operation has one name in four places: the method of Device, cpu/OP.go,
+// cuda/OP.cu and computetest/OP.go.
 //
 // # Rules every operation keeps
 //

@@ -81,6 +81,7 @@ var convLayerCases = []convLayerCase{
 	{"one to one", 3, 1, 1, 7, 45, 2, false, false},
 	{"middle", 3, 33, 40, 7, 70, 7, false, false},
 	{"kernel of five", 2, 9, 31, 5, 33, 0, true, true},
+	{"kernel of 35", 2, 1, 3, 35, 20, 1, false, false},
 	{"many tokens", 70, 8, 9, 7, 31, 0, true, false},
 	{"long signal", 2, 17, 12, 7, 1027, 0, false, false},
 }

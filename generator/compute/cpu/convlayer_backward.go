@@ -139,10 +139,14 @@ func (b *convLayerBackward) token(m convMemory, sums []float32, token int) {
 		}
 		g := m.g[p*(b.d+b.k-1)*tileCols:]
 		b.kernel.pack(g[half*tileCols:], tileCols, operand{m.rows, b.d, true}, 0, channels, 0, b.d)
-		for o := 0; o < b.out; o += tileRows {
-			for t := range b.k {
-				b.tile(1, b.d, &m.dy[o*b.padded+half], b.padded, 1, &g[t*tileCols], 0, tileCols,
-					&sums[(t*b.outUp+o)*ld+p*tileCols], ld, nil)
+		// In pieces of the signal, so that a piece of g stays in the first cache.
+		for first := 0; first < b.d; first += depth {
+			n := min(depth, b.d-first)
+			for o := 0; o < b.out; o += tileRows {
+				dy := &m.dy[o*b.padded+half+first]
+				for t := range b.k {
+					b.tile(1, n, dy, b.padded, 1, &g[(first+t)*tileCols], 0, tileCols, &sums[(t*b.outUp+o)*ld+p*tileCols], ld, nil)
+				}
 			}
 		}
 	}

@@ -15,12 +15,12 @@ import (
 func benchDevice(b *testing.B, f func(b *testing.B, d *device)) {
 	for _, threads := range []int{1, 2} {
 		b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) {
-			d, err := Open(threads)
+			d, err := open(threads, kernels()[0])
 			if err != nil {
 				b.Fatal(err)
 			}
 			defer d.Close()
-			f(b, d.(*device))
+			f(b, d)
 		})
 	}
 }
