@@ -15,6 +15,11 @@ func (m *Model) canonical(t *Tensor, dst io.Writer) error {
 	return canonicalDense(newWindow(m.src, m.size, m.Path), t, dst)
 }
 
+// WriteTensor writes the stored values of t to w, whatever holds them in the
+// file: little-endian elements in row-major order, as raw_data has them, types of
+// less than a byte packed, strings each after its length in 8 bytes.
+func (m *Model) WriteTensor(w io.Writer, t *Tensor) error { return m.canonical(t, w) }
+
 // copyRaw writes the bytes of raw_data or of the side file.
 func (m *Model) copyRaw(t *Tensor, dst io.Writer) error {
 	buf := make([]byte, min(chunkBytes, t.raw.size()))

@@ -10,7 +10,8 @@ import (
 // weights are inputs instead of stored values, so that one runtime session
 // serves any number of variants: names[i] is the input for weight i of
 // Weights, a float32 tensor of its shape. A weight of another type is made from
-// its input by a Cast, one in a branch or loop body by a node there. A weight that
+// its input by a Cast; what uses one in a branch or loop body takes the input
+// instead. A weight that
 // is listed among the inputs already keeps its place there; the others follow
 // the model's own inputs in the order of Weights. Values in side files that are
 // not weights come into the model. Everything else is kept. The result is in
@@ -102,20 +103,65 @@ func (l *lifter) lift(t *Tensor) (string, error) {
 	}
 	name := fmt.Sprintf("%s%d", l.prefix, t.weight)
 	l.inputs = appendBytes(l.inputs, graphInput, valueInfo(name, Float32, t.Shape))
-	node := appendBytes(nil, nodeInput, name)
-	node = appendBytes(node, nodeOutput, t.Name)
-	if t.DType == Float32 {
-		node = appendBytes(node, nodeOpType, "Identity")
-	} else {
-		node = appendBytes(node, nodeOpType, "Cast")
-		to := appendBytes(nil, attrName, "to")
-		to = appendVarint(to, attrInt, uint64(t.DType))
-		node = appendBytes(node, nodeAttribute, appendVarint(to, attrKind, kindInt))
+	value := name
+	if t.DType != Float32 {
+		if value = t.Name; t.in != l.m.main {
+			value = name + ".cast"
+		}
+		l.node(t.in, "Cast", name, value, t.DType)
 	}
-	// Before all other nodes, because a node may use only what stands before it.
-	start := extent{t.in.body.at, t.in.body.at}
-	l.edits = append(l.edits, insert(start, t.in.body, appendBytes(nil, graphNode, node)))
+	if value == t.Name {
+		return name, nil
+	}
+	// In a branch or loop body the name may hide another one, which a stored value
+	// may and a node's output may not: so what uses it takes the new name.
+	for _, u := range t.def.uses {
+		if err := l.rename(u, value); err != nil {
+			return "", err
+		}
+	}
+	if t.def.escapes {
+		l.node(t.in, "Identity", value, t.Name, 0)
+	}
 	return name, nil
+}
+
+// node puts a node before all others of g, because a node may use only what
+// stands before it.
+func (l *lifter) node(g *graph, op, input, output string, to DType) {
+	n := appendBytes(nil, nodeInput, input)
+	n = appendBytes(n, nodeOutput, output)
+	n = appendBytes(n, nodeOpType, op)
+	if op == "Cast" {
+		a := appendBytes(nil, attrName, "to")
+		a = appendVarint(a, attrInt, uint64(to))
+		n = appendBytes(n, nodeAttribute, appendVarint(a, attrKind, kindInt))
+	}
+	l.edits = append(l.edits, insert(extent{g.body.at, g.body.at}, g.body, appendBytes(nil, graphNode, n)))
+}
+
+// rename makes a use take the value of another name.
+func (l *lifter) rename(u use, name string) error {
+	c := cursor{newWindow(l.m.src, l.m.size, l.m.Path), u.node.entry.at, u.node.entry.end}
+	var f field
+	if _, err := c.next(&f); err != nil {
+		return err
+	}
+	body := extent{f.body.pos, f.body.end}
+	for c, slot := f.body, 0; ; {
+		ok, err := c.next(&f)
+		if err != nil || !ok {
+			return err
+		}
+		if f.number != nodeInput {
+			continue
+		}
+		if slot == u.slot {
+			l.edits = append(l.edits, insert(extent{f.at, f.end}, body, appendBytes(nil, nodeInput, name)))
+			return nil
+		}
+		slot++
+	}
 }
 
 // anyName tells whether match is true of any value's name, in any graph.

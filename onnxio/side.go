@@ -73,10 +73,22 @@ func align(n, page int64) int64 { return (n + page - 1) / page * page }
 // size is the length of a dense tensor's values in raw_data.
 func (t *Tensor) size() int64 { return t.DType.bytes(t.Elements) }
 
-// movable tells whether a tensor's values can go into a side file: the values of
-// Constant nodes and of sparse tensors cannot, in most readers.
+// movable tells whether a tensor's values can go into a side file. The values of
+// Constant nodes and of sparse tensors cannot, in most readers; nor can what
+// the inference of shapes looks at, such as the shape for a Reshape or the factors
+// of a Resize: ONNX Runtime refuses a model that has them in another file.
 func (t *Tensor) movable() bool {
-	return t.external == nil && t.def != nil && t.def.node == nil && t.sparse == nil && t.DType != String && t.Stored != StoredFunction
+	if t.external != nil || t.def == nil || t.def.node != nil || t.sparse != nil || t.Stored == StoredFunction {
+		return false
+	}
+	switch size := t.size(); t.DType {
+	case String:
+		return false
+	case Int32, Int64, Uint32, Uint64, Bool:
+		return size >= largeTensor // no shape is that long
+	default:
+		return t.weight >= 0 || t.DType.quantized() && t.Elements > 1 || size >= externalFrom
+	}
 }
 
 // baseFile is m's side file when the new one can be a copy of it with new
