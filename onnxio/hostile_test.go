@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -227,6 +228,7 @@ func checkModel(t testing.TB, m *Model, data []byte) {
 			t.Fatalf("written back, the model is another: %v %s", err, n.Difference(m))
 		}
 	}
+	checkChanged(t, m)
 	inputs, names, err := m.WithWeightsAsInputs()
 	if err != nil && !errors.Is(err, ErrUnsupported) {
 		t.Fatalf("weights as inputs: %v", err)
@@ -236,6 +238,35 @@ func checkModel(t testing.TB, m *Model, data []byte) {
 			t.Fatalf("weights as inputs: %d names for %d weights: %v", len(names), len(m.Weights()), err)
 		}
 	}
+}
+
+// checkChanged writes values that every type can hold, and reads them again.
+func checkChanged(t testing.TB, m *Model) {
+	t.Helper()
+	var written bytes.Buffer
+	if err := WriteTo(&written, m, pattern{}, nil); err != nil {
+		t.Fatalf("other values cannot be written: %v", err)
+	}
+	n, err := Parse("changed.onnx", bytes.NewReader(written.Bytes()), int64(written.Len()))
+	if err != nil || n.Difference(m) != "" {
+		t.Fatalf("with other values, the model is another: %v %s", err, n.Difference(m))
+	}
+	for i, w := range n.Weights() {
+		got, want := make([]float32, w.Elements), make([]float32, w.Elements)
+		if err := errors.Join(n.ReadValues(i, got, 0), pattern{}.ReadValues(i, want, 0)); err != nil || !slices.Equal(got, want) {
+			t.Fatalf("weight %d is %v, want %v: %v", i, got, want, err)
+		}
+	}
+}
+
+// pattern gives values that all four types hold exactly.
+type pattern struct{}
+
+func (pattern) ReadValues(i int, dst []float32, off int) error {
+	for k := range dst {
+		dst[k] = float32((off+k)%13-6) * float32(i%3+1) / 4
+	}
+	return nil
 }
 
 // same gives a model's own values and is not the model.

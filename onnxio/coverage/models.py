@@ -98,7 +98,7 @@ inner_then = graph("it", [h.make_node("Mul", ["t1", "w"], ["it_out"])], [("it_ou
 inner_else = graph("ie", [h.make_node("Constant", [], ["k"], value=array("", values(4).astype(np.float64))), h.make_node("Cast", ["k"], ["kf"], to=T.FLOAT), h.make_node("Add", ["t1", "kf"], ["ie_out"])], [("ie_out", None, None)])
 then = graph("then", [h.make_node("MatMul", ["x", "w"], ["t0"]), h.make_node("Add", ["t0", "shared"], ["t1"]), h.make_node("If", ["c"], ["t2"], then_branch=inner_then, else_branch=inner_else)], [("t2", None, None)], [array("w", values(4, 4))])
 other = graph("else", [h.make_node("MatMul", ["x", "w"], ["e0"]), h.make_node("Mul", ["e0", "shared"], ["e1"])], [("e1", None, None)], [array("w", values(4, 4).astype(np.float32))])
-save("branches", [h.make_node("If", ["c"], ["y"], then_branch=then, else_branch=other)], [array("shared", values(4))], [io("x", 2, 4), io("c", kind=T.BOOL)])
+save("branches", [h.make_node("If", ["c"], ["y"], then_branch=then, else_branch=other)], [array("shared", values(4))], [io("x", 2, 4), io("c", 1, kind=T.BOOL)])
 
 body = graph("body", [h.make_node("Identity", ["cond"], ["cond_out"]), h.make_node("MatMul", ["s", "lw"], ["m"]), h.make_node("Tanh", ["m"], ["s_out"])],
              [("cond_out",), ("s_out", 2, 4)], [array("lw", values(4, 4))], [io("i", kind=T.INT64), io("cond", kind=T.BOOL), io("s", 2, 4)])
