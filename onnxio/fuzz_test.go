@@ -27,7 +27,7 @@ func seeds() map[string][]byte {
 		"float_data": modelBytes(in("x", 1, 2), call("MatMul", "x w", "h"), call("Add", "h b", "y"), sub(graphInitializer, tensorOf("w", Float32, []int64{2, 2}, unpacked(1, 2, 3, 4))),
 			sub(graphInitializer, tensorOf("b", Float32, []int64{2}, packed(1), packed(2))), out("y", 1, 2)),
 		"int32_data": modelBytes(in("x"), half("h", Float16), half("b", BFloat16), call("Add", "x h", "a"), call("Mul", "a b", "y"), out("y")),
-		"constants": modelBytes(in("x"), constant("w", 0, 2), ints("s", 1, -1), call("Add", "x w", "h"), call("Reshape", "h s", "y"), out("y")),
+		"constants":  modelBytes(in("x"), constant("w", 0, 2), ints("s", 1, -1), call("Add", "x w", "h"), call("Reshape", "h s", "y"), out("y")),
 		"lists": modelBytes(in("x"), call("Constant", "", "w", attr("value_floats", kindFloats, fix32(attrFloats, 1), appendBytes(nil, attrFloats, floatBytes(2, 3)))),
 			call("Constant", "", "i", attr("value_int", kindInt, num(attrInt, 7))), call("Constant", "", "t", attr("value_strings", kindStrings, str(attrStrings, "a"))),
 			call("Add", "x w", "h"), call("Gather", "h i", "y"), out("y"), out("t")),
