@@ -137,7 +137,10 @@ func (p *parser) readAttribute(c cursor, where, stored string, depth int) (*attr
 	}
 	a.value = attributeText(kind, single, &items)
 	// The name may follow the value in the file, so what needs it comes now.
-	title := fmt.Sprintf("attribute %q of %s", a.name, where)
+	if len(tensors)+len(graphs)+len(sparse) == 0 {
+		return a, nil
+	}
+	title := fmt.Sprintf("attribute %s of %s", short(a.name), where)
 	for _, body := range tensors {
 		if err := p.attributeTensor(a, body, title, stored, false); err != nil {
 			return nil, err

@@ -51,9 +51,9 @@ func (e *Error) Error() string {
 	fmt.Fprintf(&b, "onnxio: %s: ", e.File)
 	switch {
 	case e.Where != "" && e.Tensor != "":
-		fmt.Fprintf(&b, "%s %q: ", e.Where, e.Tensor)
+		fmt.Fprintf(&b, "%s %s: ", e.Where, short(e.Tensor))
 	case e.Tensor != "":
-		fmt.Fprintf(&b, "tensor %q: ", e.Tensor)
+		fmt.Fprintf(&b, "tensor %s: ", short(e.Tensor))
 	case e.Where != "":
 		fmt.Fprintf(&b, "%s: ", e.Where)
 	}

@@ -113,13 +113,23 @@ func entryNumber(values map[string]string, key string, def int64) (int64, error)
 	return int64(v), err
 }
 
+// shownText is how much of a text of the file goes into messages, which tensors
+// keep too: it must not be a way to fill the memory.
+const shownText = 80
+
 // short quotes a text of the file for people, cut when it is long.
 func short(s string) string {
-	const most = 80
-	if len(s) > most {
-		return strconv.Quote(s[:most]) + "..."
+	if len(s) > shownText {
+		return strconv.Quote(s[:shownText]) + "..."
 	}
 	return strconv.Quote(s)
+}
+
+func cut(s string) string {
+	if len(s) > shownText {
+		return s[:shownText] + "..."
+	}
+	return s
 }
 
 // unsafeLocation says why a location may not be opened, "" when nothing in its

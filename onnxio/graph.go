@@ -41,9 +41,9 @@ type node struct {
 // title names a node for people.
 func (n *node) title() string {
 	if n.name != "" {
-		return fmt.Sprintf("node %d (%s %q)", n.index, n.op, n.name)
+		return fmt.Sprintf("node %d (%s %s)", n.index, cut(n.op), short(n.name))
 	}
-	return fmt.Sprintf("node %d (%s)", n.index, n.op)
+	return fmt.Sprintf("node %d (%s)", n.index, cut(n.op))
 }
 
 // function is a local function: a graph with a name that nodes call.

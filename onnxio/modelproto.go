@@ -168,7 +168,7 @@ func (p *parser) readFunction(c cursor) (*function, error) {
 		}
 	}
 	fn.domain = plainDomain(fn.domain)
-	fn.graph.label = fmt.Sprintf("local function %q", fn.name)
+	fn.graph.label = "local function " + short(fn.name)
 	for _, body := range nodes {
 		n, err := p.readNode(body, fn.graph, StoredFunction, 1)
 		if err != nil {

@@ -316,3 +316,37 @@ func TestLongChain(t *testing.T) {
 		t.Errorf("weights %q", weightNames(m))
 	}
 }
+
+// TestQuantized explains tensors of quantized models.
+func TestQuantized(t *testing.T) {
+	ints8 := sub(graphInitializer, tensorOf("q", Int8, []int64{4}, appendBytes(nil, tensorRawData, []byte{1, 2, 3, 4})))
+	zero := sub(graphInitializer, tensorOf("z", Int8, []int64{4}, appendBytes(nil, tensorRawData, make([]byte, 4))))
+	small := sub(graphInitializer, tensorOf("q", 22, []int64{4}, appendBytes(nil, tensorRawData, []byte{1, 2})))
+	float8 := sub(graphInitializer, tensorOf("q", 17, []int64{4}, appendBytes(nil, tensorRawData, []byte{1, 2, 3, 4})))
+	scale := weight("s", 1, 4)
+	for _, c := range []struct {
+		name   string
+		graph  [][]byte
+		tensor string
+		role   Role
+		reason string
+	}{
+		{"integers", [][]byte{ints8, scale, zero, call("DequantizeLinear", "q s z", "w"), call("Conv", "x w", "y")}, "q", RoleWeight, "quantized to int8 for input 1 of Conv: its integers and their scale are copied together"},
+		{"integers through Transpose", [][]byte{ints8, scale, call("Transpose", "q", "t"), call("DequantizeLinear", "t s", "w"), call("MatMul", "x w", "y")}, "q", RoleWeight, "quantized to int8 for input 1 of MatMul: its integers and their scale are copied together"},
+		{"scale", [][]byte{ints8, scale, zero, call("DequantizeLinear", "q s z", "w"), call("Conv", "x w", "y")}, "s", RoleConstant, "input 1 of DequantizeLinear scales the integers of another tensor, which are copied"},
+		{"zero point", [][]byte{ints8, scale, zero, call("DequantizeLinear", "q s z", "w"), call("Conv", "x w", "y")}, "z", RoleConstant, "input 2 of DequantizeLinear is the zero point of another tensor's integers"},
+		{"int4", [][]byte{small, scale, call("DequantizeLinear", "q s", "w"), call("MatMul", "x w", "y")}, "q", RoleWeight, "quantized to int4 for input 1 of MatMul: its integers and their scale are copied together"},
+		{"float8", [][]byte{float8, scale, call("DequantizeLinear", "q s", "w"), call("MatMul", "x w", "y")}, "q", RoleWeight, "quantized to float8e4m3fn for input 1 of MatMul: its integers and their scale are copied together"},
+		{"QLinearConv", [][]byte{ints8, scale, call("QLinearConv", "x v v q s v v v", "y")}, "q", RoleConstant, "quantized to int8: input 3 of QLinearConv takes its integers, which are copied with their scale"},
+		{"scale of QLinearConv", [][]byte{ints8, scale, call("QLinearConv", "x v v q s v v v", "y")}, "s", RoleConstant, "input 4 of QLinearConv is part of an encoding or a resizing, not a weight"},
+		{"int8 of an operator", [][]byte{ints8, call("Add", "x q", "y")}, "q", RoleBias, "quantized to int8 for input 1 of Add: its integers and their scale are copied together"},
+		{"int8 of no weight slot", [][]byte{ints8, call("Pow", "x q", "y")}, "q", RoleConstant, "int8 is not a type that weights have"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			q := find(t, open(t, modelBytes(append([][]byte{in("x"), in("v"), out("y")}, c.graph...)...)), c.tensor)
+			if q.Role != c.role || q.Action != ActionCopy || q.Reason != c.reason {
+				t.Errorf("role %q, %s because %q", q.Role, q.Action, q.Reason)
+			}
+		})
+	}
+}

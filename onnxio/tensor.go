@@ -98,7 +98,7 @@ func (d *payload) count(field uint64, n int64) {
 // over; only their place and amount are checked against dtype and dims.
 func (p *parser) readTensor(c cursor, home string) (*Tensor, error) {
 	t := &Tensor{Slot: -1, weight: -1, body: extent{c.pos, c.end}, home: home}
-	if err := p.charge(c.pos, costTensor); err != nil {
+	if err := p.charge(c.pos, costTensor+int64(len(home))); err != nil {
 		return nil, err
 	}
 	var data payload
