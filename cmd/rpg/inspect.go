@@ -18,9 +18,9 @@ func (s *session) inspectVerb() verb {
 		description: "A folder stands for the .onnx files in it. Models of the graph of an earlier one\n" +
 			"get one line; -v lists their tensors too.",
 		examples: "rpg inspect model.onnx\nrpg inspect zoo/*.onnx --json\nrpg inspect model.onnx | grep copy",
-		flags: []cli.Flag{
+		flags: append([]cli.Flag{
 			&cli.IntFlag{Name: "token-dim", Value: 256, Usage: "width of a token, `D` values"},
-		},
+		}, selectionFlags()...),
 		run: func(c *cli.Context) error {
 			if err := someArguments(c, "at least one model"); err != nil {
 				return err
@@ -33,7 +33,7 @@ func (s *session) inspectVerb() verb {
 			if err != nil {
 				return err
 			}
-			return s.inspect(paths, width)
+			return s.inspect(paths, width, selectionOf(c))
 		},
 	}
 }
@@ -85,7 +85,7 @@ type (
 	}
 )
 
-func (s *session) inspect(paths []string, width int) error {
+func (s *session) inspect(paths []string, width int, selection onnxio.Selection) error {
 	answer := inspection{Schema: "rpg.inspect/1"}
 	first := map[string]string{} // path of the first model of each signature
 	for i, path := range paths {
@@ -95,6 +95,10 @@ func (s *session) inspect(paths []string, width int) error {
 		m, err := onnxio.Open(path)
 		if err != nil {
 			return explain(err)
+		}
+		if err := selectWeights([]*onnxio.Model{m}, selection); err != nil {
+			m.Close()
+			return err
 		}
 		view := inspectModel(m, width)
 		m.Close()
