@@ -244,7 +244,7 @@ func (t *Tensor) unused(used bool) string {
 	case t.places:
 		return "it says where the values of a sparse tensor are"
 	case t.in == nil:
-		return "it is an attribute of " + t.home
+		return "it is " + t.home
 	case used && t.overridden():
 		return "whoever runs the branch or loop body gives another value for it"
 	case used:

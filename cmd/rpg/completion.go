@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"rpg/generator"
+	"rpg/tokenize"
 )
 
 //go:embed completion
@@ -50,6 +51,10 @@ func choices(name string) []string {
 		return generator.Samplers
 	case "sort":
 		return diffOrders
+	case "stats":
+		return []string{tokenize.StatsPooled, tokenize.StatsPaper}
+	case "granularity":
+		return []string{tokenize.GranularityTensor}
 	case "state":
 		return []string{"random", "mean"}
 	case "completion":

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -31,25 +32,44 @@ func (s *session) width() int {
 }
 
 // narrowing is a column that may become narrower, not below least; cut makes a
-// cell of it n letters long.
+// cell of it n letters long. A column that the table lacks is -1.
 type narrowing struct {
 	column, least int
 	cut           func(cell string, n int) string
+}
+
+// column is the number of the column of this head, -1 when there is none.
+func (t table) column(head string) int { return slices.Index(t[0], head) }
+
+// total is the length of the longest line.
+func (t table) total() int {
+	n := 2 * (len(t[0]) - 1)
+	for _, w := range t.widths() {
+		n += w
+	}
+	return n
+}
+
+// without takes a column out.
+func (t table) without(head string) {
+	i := t.column(head)
+	for r := range t {
+		t[r] = slices.Delete(t[r], i, i+1)
+	}
 }
 
 // fit cuts cells until the lines of t are at most width letters long, as far
 // as that goes: the first column given as far as it may be, then the next.
 func (t table) fit(width int, columns ...narrowing) {
 	for _, c := range columns {
-		widths := t.widths()
-		over := 2*(len(widths)-1) - width
-		for _, w := range widths {
-			over += w
+		if c.column < 0 {
+			continue
 		}
+		over := t.total() - width
 		if over <= 0 {
 			return
 		}
-		n := max(c.least, widths[c.column]-over)
+		n := max(c.least, t.widths()[c.column]-over)
 		for _, row := range t {
 			if utf8.RuneCountInString(row[c.column]) > n {
 				row[c.column] = c.cut(row[c.column], n)
