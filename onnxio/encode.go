@@ -50,6 +50,12 @@ func (m *Model) newValues(t *Tensor, v Values, dst []float32, off int) error {
 // encode puts values, the elements of t from off on, into b, each stride bytes
 // after the one before.
 func (m *Model) encode(t *Tensor, b []byte, values []float32, off int, stride int64) error {
+	if t.DType == Float32 && stride == 4 {
+		if k := putFloats(b, values); k >= 0 {
+			return m.unfit(t, off+k, values[k])
+		}
+		return nil
+	}
 	for k, x := range values {
 		if !encodeFloat(b[int64(k)*stride:], t.DType, x) {
 			return m.unfit(t, off+k, x)

@@ -74,3 +74,40 @@ func encodeFloat(b []byte, d DType, x float32) bool {
 	}
 	return true
 }
+
+// getFloats reads len(dst) little-endian numbers that lie side by side.
+func getFloats(dst []float32, b []byte) {
+	for len(dst) >= 4 && len(b) >= 16 {
+		dst[0] = math.Float32frombits(binary.LittleEndian.Uint32(b))
+		dst[1] = math.Float32frombits(binary.LittleEndian.Uint32(b[4:]))
+		dst[2] = math.Float32frombits(binary.LittleEndian.Uint32(b[8:]))
+		dst[3] = math.Float32frombits(binary.LittleEndian.Uint32(b[12:]))
+		dst, b = dst[4:], b[16:]
+	}
+	for i := range dst {
+		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
+	}
+}
+
+// putFloats is the inverse of getFloats. It returns the index of the first
+// number that is not finite, or -1.
+func putFloats(b []byte, values []float32) int {
+	const infinite = 0x7f800000 // the exponent of what is not finite
+	done := 0
+	for v := values; len(v) >= 4 && len(b) >= 16; v, b = v[4:], b[16:] {
+		x, y, z, w := math.Float32bits(v[0]), math.Float32bits(v[1]), math.Float32bits(v[2]), math.Float32bits(v[3])
+		if x&infinite == infinite || y&infinite == infinite || z&infinite == infinite || w&infinite == infinite {
+			break
+		}
+		binary.LittleEndian.PutUint64(b, uint64(x)|uint64(y)<<32)
+		binary.LittleEndian.PutUint64(b[8:], uint64(z)|uint64(w)<<32)
+		done += 4
+	}
+	for i, x := range values[done:] {
+		if x-x != 0 {
+			return done + i
+		}
+		binary.LittleEndian.PutUint32(b[4*i:], math.Float32bits(x))
+	}
+	return -1
+}

@@ -149,6 +149,10 @@ func decodeFloats(d DType, dst []float32, buf []byte, stride int64) int {
 	le := binary.LittleEndian
 	switch d {
 	case Float32:
+		if stride == 4 {
+			getFloats(dst, buf)
+			return -1
+		}
 		for i := range dst {
 			dst[i] = math.Float32frombits(le.Uint32(buf[int64(i)*stride:]))
 		}

@@ -1,7 +1,9 @@
 // Command coverage reads every .onnx file below the given folders, writes it
 // again, and counts what came of it. It prints a Markdown table.
 //
-//	go run ./onnxio/coverage [-python PYTHON] [-keep FOLDER] FOLDER...
+//	go run ./onnxio/coverage [-python PYTHON] [-keep FOLDER] [NAME=]FOLDER...
+//
+// The table has a column for each folder, headed by its name.
 //
 // Every file is opened, or refused with a reason. It is written with its own
 // values, which must give the same bytes; and with every generated value times
@@ -42,6 +44,7 @@ var script []byte
 // file is what is known of one file; the Python script reads it as JSON.
 type file struct {
 	Path    string   `json:"path"`
+	folder  int      // its number in the command line
 	Refused string   `json:"refused,omitempty"` // by onnxio, and why
 	Same    string   `json:"same,omitempty"`    // "" when written back unchanged, else what differs
 	Changed string   `json:"changed,omitempty"` // the file with new values
@@ -107,13 +110,19 @@ func run(out io.Writer, folders []string, python, keep string) (ok bool, err err
 		return false, err
 	}
 	var files []*file
-	for _, folder := range folders {
+	var names []string
+	for i, folder := range folders {
+		name, folder, named := strings.Cut(folder, "=")
+		if !named {
+			name, folder = filepath.Base(name), name
+		}
+		names = append(names, name)
 		paths, err := list(folder)
 		if err != nil {
 			return false, err
 		}
 		for _, path := range paths {
-			f := &file{Path: path}
+			f := &file{Path: path, folder: i}
 			if err := f.look(filepath.Join(work, fmt.Sprint(len(files)))); err != nil {
 				return false, fmt.Errorf("%s: %w", path, err)
 			}
@@ -126,7 +135,7 @@ func run(out io.Writer, folders []string, python, keep string) (ok bool, err err
 			return false, err
 		}
 	}
-	return report(out, folders, files, results), nil
+	return report(out, names, files, results), nil
 }
 
 // list finds the .onnx files below a folder; none at all is an error.

@@ -25,12 +25,13 @@ type counts struct {
 }
 
 // report prints the tables and tells whether everything that must be equal is.
-func report(out io.Writer, folders []string, files []*file, results []*result) bool {
+func report(out io.Writer, names []string, files []*file, results []*result) bool {
 	reasons := map[string]int{}
 	kept, lifted, second := map[string]int{}, map[string]int{}, map[string]int{}
 	var wrong []string
-	total := counts{}
+	columns := make([]counts, len(names))
 	for i, f := range files {
+		total := &columns[f.folder]
 		total.files++
 		if f.Refused != "" {
 			total.refused++
@@ -67,30 +68,7 @@ func report(out io.Writer, folders []string, files []*file, results []*result) b
 		}
 		wrong = append(wrong, total.add(f, results[i])...)
 	}
-	fmt.Fprintf(out, "| what | count |\n|---|---:|\n")
-	row := func(what string, n int) { fmt.Fprintf(out, "| %s | %d |\n", what, n) }
-	row("files", total.files)
-	row("refused by onnxio, with the reason below", total.refused)
-	row("written back with their own values: the same bytes", total.same)
-	row("tensors stored in the files that are read", total.tensors)
-	row("of them weights, which are generated", total.generated)
-	if results != nil {
-		row("files that the onnx package reads too", total.read)
-		row("tensors whose type, shape and values both read alike", total.equal)
-		row("weights changed (times 1.001)", total.changed)
-		row("of them read by the onnx package with exactly the expected new values", total.asNew)
-		row("files written with their initializers in a side file", total.moved)
-		row("of them read by the onnx package with the same values", total.movedRead)
-		row("of them run by ONNX Runtime with the same outputs", total.movedOutput)
-		row("files that ONNX Runtime loads", total.loads)
-		row("files on which ONNX Runtime ends the process", total.died)
-		row("of them with changed weights, and loaded still", total.loadsChanged)
-		row("of them with weights as inputs, and loaded still", total.lifted)
-		row("of them run on random inputs, with the same outputs", total.output)
-	}
-	row("second reader (onnx-go): agrees", total.agree)
-	row("second reader: differs", total.differ)
-	row("second reader: not covered", total.notCovered)
+	printCounts(out, names, columns, results != nil)
 	listReasons(out, "Refused", reasons)
 	listReasons(out, "Not written with changed weights", kept)
 	listReasons(out, "Not given weights as inputs", lifted)
@@ -106,6 +84,51 @@ func report(out io.Writer, folders []string, files []*file, results []*result) b
 		}
 	}
 	return len(wrong) == 0
+}
+
+// printCounts prints a row for each number and a column for each folder, and
+// one for all of them if there are several.
+func printCounts(out io.Writer, names []string, columns []counts, second bool) {
+	fmt.Fprintf(out, "| what | %s |", strings.Join(names, " | "))
+	if len(names) > 1 {
+		fmt.Fprint(out, " all |")
+	}
+	fmt.Fprintf(out, "\n|---|%s\n", strings.Repeat("---:|", len(names)+min(1, len(names)-1)))
+	row := func(what string, number func(c *counts) int) {
+		fmt.Fprintf(out, "| %s |", what)
+		sum := 0
+		for i := range columns {
+			n := number(&columns[i])
+			sum += n
+			fmt.Fprintf(out, " %d |", n)
+		}
+		if len(names) > 1 {
+			fmt.Fprintf(out, " %d |", sum)
+		}
+		fmt.Fprintln(out)
+	}
+	row("files", func(c *counts) int { return c.files })
+	row("refused by onnxio, with the reason below", func(c *counts) int { return c.refused })
+	row("written back with their own values: the same bytes", func(c *counts) int { return c.same })
+	row("tensors stored in the files that are read", func(c *counts) int { return c.tensors })
+	row("of them weights, which are generated", func(c *counts) int { return c.generated })
+	if second {
+		row("files that the onnx package reads too", func(c *counts) int { return c.read })
+		row("tensors whose type, shape and values both read alike", func(c *counts) int { return c.equal })
+		row("weights changed (times 1.001)", func(c *counts) int { return c.changed })
+		row("of them read by the onnx package with exactly the expected new values", func(c *counts) int { return c.asNew })
+		row("files written with their initializers in a side file", func(c *counts) int { return c.moved })
+		row("of them read by the onnx package with the same values", func(c *counts) int { return c.movedRead })
+		row("of them run by ONNX Runtime with the same outputs", func(c *counts) int { return c.movedOutput })
+		row("files that ONNX Runtime loads", func(c *counts) int { return c.loads })
+		row("of them with changed weights, and loaded still", func(c *counts) int { return c.loadsChanged })
+		row("of them with weights as inputs, and loaded still", func(c *counts) int { return c.lifted })
+		row("of them run on random inputs, with the same outputs", func(c *counts) int { return c.output })
+		row("files on which ONNX Runtime ends the process", func(c *counts) int { return c.died })
+	}
+	row("second reader (onnx-go): agrees", func(c *counts) int { return c.agree })
+	row("second reader: differs", func(c *counts) int { return c.differ })
+	row("second reader: not covered", func(c *counts) int { return c.notCovered })
 }
 
 // add counts what the script says about f, and returns what is wrong.
