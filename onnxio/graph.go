@@ -35,6 +35,10 @@ type node struct {
 	index                      int // in the file's order
 	constant                   *Tensor
 	calls                      *function // the local function that it calls
+
+	// Answers that role.go needs for every input, found once: a node may have a
+	// million of them.
+	stored, scales answer
 }
 
 // title names a node for people.

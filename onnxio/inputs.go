@@ -20,7 +20,7 @@ import (
 // A model with a weight that cannot be an input, in a local function or sparse,
 // is refused with an *Error that wraps ErrUnsupported; Write serves it.
 func (m *Model) WithWeightsAsInputs() (model []byte, names []string, err error) {
-	l := lifter{m: m, listed: map[string]*port{}, prefix: "rpg.weight."}
+	l := lifter{m: m, w: newWindow(m.src, m.size, m.Path), listed: map[string]*port{}, prefix: "rpg.weight."}
 	for i := range m.main.inputs {
 		l.listed[m.main.inputs[i].name] = &m.main.inputs[i]
 	}
@@ -67,7 +67,8 @@ func (m *Model) WithWeightsAsInputs() (model []byte, names []string, err error) 
 type lifter struct {
 	m      *Model
 	listed map[string]*port // the inputs that the model has
-	prefix string           // of new names; no name of the model begins with it
+	w      *window
+	prefix string // of new names; no name of the model begins with it
 	edits  []edit
 	inputs []byte // graph inputs to add
 }
@@ -142,7 +143,7 @@ func (l *lifter) node(g *graph, op, input, output string, to DType) {
 
 // rename makes a use take the value of another name.
 func (l *lifter) rename(u use, name string) error {
-	c := cursor{newWindow(l.m.src, l.m.size, l.m.Path), u.node.entry.at, u.node.entry.end}
+	c := cursor{l.w, u.node.entry.at, u.node.entry.end}
 	var f field
 	if _, err := c.next(&f); err != nil {
 		return err

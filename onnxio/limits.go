@@ -26,7 +26,7 @@ const (
 	MaxDepth      = 32
 	MaxNameBytes  = 16 << 20
 	MaxRank       = 64
-	MaxIndexBytes = 1 << 30
+	MaxIndexBytes = 512 << 20
 )
 
 // What cannot be raised.

@@ -171,3 +171,51 @@ func TestFunctionBombs(t *testing.T) {
 		}
 	}
 }
+
+// TestWideModels has nodes, functions and graphs with so many ends that anything
+// done for each pair of them would not end.
+func TestWideModels(t *testing.T) {
+	const n = 50000
+	names := func(prefix string) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "%s%d ", prefix, i)
+		}
+		return b.String()
+	}
+	var weights, inputs []byte
+	for i := range n {
+		weights = append(weights, sub(graphInitializer, num(tensorDims, 2), num(tensorDType, 1), str(tensorName, fmt.Sprintf("w%d", i)), appendBytes(nil, tensorRawData, make([]byte, 8)))...)
+		inputs = append(inputs, in(fmt.Sprintf("x%d", i))...)
+	}
+	for _, c := range []struct {
+		name    string
+		model   []byte
+		weights int
+	}{
+		{"a Concat of stored values, split again", modelBytes(in("x"), weights, call("Concat", names("w"), "c"), call("Split", "c", names("s")), call("Add", "x s7", "y"), out("y")), -1},
+		{"an operator of stored values", modelBytes(in("x"), weights, call("Concat", names("w")+" x", "c"), call("Sum", strings.Repeat("c ", n), "y"), out("y")), n},
+		{"many inputs", modelBytes(inputs, call("Sum", names("x"), "y"), out("y")), 0},
+		{"a function of many values", join(modelBytes(in("x"), weights, calls("F", names("w"), names("o")), call("Sum", names("o")+" x", "y"), out("y")),
+			sub(modelFunctions, str(functionName, "F"), str(functionDomain, "d"), manyStrings(functionInput, names("a")), manyStrings(functionOutput, names("a")))), n},
+		{"many operator sets and functions", join(modelBytes(in("x"), call("Relu", "x", "y"), out("y")), bytes.Repeat(opset("d", 1), n), functionOf("F", "a", "a")), 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := open(t, c.model)
+			if len(m.Signature()) != 64 || c.weights >= 0 && len(m.Weights()) != c.weights {
+				t.Errorf("%d weights, signature %q", len(m.Weights()), m.Signature())
+			}
+			if m.followed > maxFollowed+3*n {
+				t.Errorf("%d uses followed", m.followed)
+			}
+		})
+	}
+}
+
+func manyStrings(number uint64, names string) []byte {
+	var b []byte
+	for _, s := range strings.Fields(names) {
+		b = append(b, str(number, s)...)
+	}
+	return b
+}

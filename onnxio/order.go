@@ -11,6 +11,7 @@ type def struct {
 	slot    int     // which output of the node, or which input of the graph
 	uses    []use   // filled in by assignRoles
 	escapes bool    // it is an output of its graph
+	output  int     // the first output that it is, if it escapes
 	input   bool    // it is an input of its graph, perhaps with a stored default
 }
 
@@ -176,15 +177,15 @@ func (l *linker) sort(g *graph) error {
 		}
 		return nil
 	}
-	for _, v := range g.outputs {
+	for k, v := range g.outputs {
 		if err := push(v.name); err != nil {
 			return err
 		}
 		if err := drain(); err != nil {
 			return err
 		}
-		if d := g.defs[v.name]; d != nil {
-			d.escapes = true
+		if d := g.defs[v.name]; d != nil && !d.escapes {
+			d.escapes, d.output = true, k
 		}
 	}
 	for _, n := range g.nodes {

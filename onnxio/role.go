@@ -89,9 +89,14 @@ func (f *follower) follow(d *def) {
 				u.seq = call.use.seq
 			}
 			*f.spent++
-			next, inside := u.hands()
+			var next []*def
+			var inside bool
+			if *f.spent <= maxFollowed {
+				next, inside = u.hands()
+				*f.spent += len(next)
+			}
 			switch {
-			case len(next) == 0 || *f.spent > maxFollowed:
+			case len(next) == 0:
 				f.uses = append(f.uses, u)
 				continue
 			case inside:
@@ -106,12 +111,11 @@ func (f *follower) follow(d *def) {
 
 // result is the value of the call that an output of the function becomes, or nil.
 func (c *calling) result(d *def) *def {
-	for k, out := range c.use.node.calls.graph.outputs {
-		if c.use.node.calls.graph.defs[out.name] == d && k < len(c.use.node.outputs) {
-			return c.use.in.defs[c.use.node.outputs[k]]
-		}
+	n, g := c.use.node, c.use.node.calls.graph
+	if d.output >= min(len(g.outputs), len(n.outputs)) || g.defs[g.outputs[d.output].name] != d {
+		return nil
 	}
-	return nil
+	return c.use.in.defs[n.outputs[d.output]]
 }
 
 // hands lists the values that a use only hands its value on to. They are inside a
@@ -143,48 +147,63 @@ func (u *use) hands() (next []*def, inside bool) {
 	return next, false
 }
 
+// answer is yes, no, or not asked yet.
+type answer int8
+
+const (
+	yes answer = 1
+	no  answer = -1
+)
+
+// ask gives the answer that is known, or finds it.
+func (a *answer) ask(find func() bool) bool {
+	if *a == 0 {
+		if *a = no; find() {
+			*a = yes
+		}
+	}
+	return *a == yes
+}
+
 // onlyStored tells whether all inputs of the node are stored values, or such
 // after operators that hand them on: then it is a part of how a weight is stored.
 func (u *use) onlyStored() bool {
-	for _, name := range u.node.inputs {
-		for steps := 0; ; steps++ {
-			d := u.in.defs[name]
-			if d == nil || steps > maxChain {
-				return false
-			}
-			if d.tensor != nil {
-				break
-			}
-			if d.node == nil || !passes[d.node.key()] {
-				return false
-			}
-			name = d.node.inputs[0]
-		}
-	}
-	return true
+	return u.node.stored.ask(func() bool {
+		return !slices.ContainsFunc(u.node.inputs, func(name string) bool { return !u.in.isStored(name) })
+	})
 }
 
-// maxChain is how many operators onlyStored looks back.
+// isStored tells whether a value of g is stored, or is one that operators hand on.
+func (g *graph) isStored(name string) bool {
+	for range maxChain {
+		d := g.defs[name]
+		switch {
+		case d == nil:
+			return false
+		case d.tensor != nil:
+			return true
+		case d.node == nil || !passes[d.node.key()] || len(d.node.inputs) == 0:
+			return false
+		}
+		name = d.node.inputs[0]
+	}
+	return false
+}
+
+// maxChain is how many operators isStored looks back.
 const maxChain = 8
 
 // blocks tells whether new values at this input would break the model: it is
 // part of an encoding in integers, or of the scale factors of a Resize.
 func (u *use) blocks() bool {
-	if encodings[u.node.key()] {
-		return true
-	}
-	for _, name := range u.node.outputs {
-		out := u.in.defs[name]
-		if out == nil {
-			continue
-		}
-		for _, next := range out.uses {
-			if next.slot > 0 && (next.node.op == "Resize" || next.node.op == "Upsample") {
-				return true
-			}
-		}
-	}
-	return false
+	return encodings[u.node.key()] || u.node.scales.ask(func() bool {
+		return slices.ContainsFunc(u.node.outputs, func(name string) bool {
+			out := u.in.defs[name]
+			return out != nil && slices.ContainsFunc(out.uses, func(next use) bool {
+				return next.slot > 0 && (next.node.op == "Resize" || next.node.op == "Upsample")
+			})
+		})
+	})
 }
 
 // decide sets Op, Slot, Role, Action and Reason from the tensor's uses in

@@ -65,7 +65,7 @@ func (m *Model) Difference(other *Model) string {
 
 func (m *Model) sign() {
 	m.signOnce.Do(func() {
-		s := signer{m: m, numbers: map[*node]string{}}
+		s := signer{m: m, numbers: map[*node]string{}, positions: map[*graph][]int{}}
 		s.model()
 		if s.err != nil {
 			m.signErr, m.signature = s.err, "unreadable: "+s.err.Error()
@@ -91,6 +91,8 @@ type signer struct {
 	facts   []fact
 	numbers map[*node]string
 	err     error
+
+	positions map[*graph][]int // see position
 }
 
 func (s *signer) add(subject, has, value string) {
@@ -117,9 +119,11 @@ func (s *signer) model() {
 
 // operatorSets leaves out the domains of local functions, which are names.
 func (m *Model) operatorSets(opsets []Opset) []Opset {
-	return slices.DeleteFunc(slices.Clone(opsets), func(o Opset) bool {
-		return o.Domain != "" && slices.ContainsFunc(m.functions, func(fn *function) bool { return fn.domain == o.Domain })
-	})
+	names := map[string]bool{}
+	for _, fn := range m.functions {
+		names[fn.domain] = fn.domain != ""
+	}
+	return slices.DeleteFunc(slices.Clone(opsets), func(o Opset) bool { return names[o.Domain] })
 }
 
 func opsetsText(opsets []Opset) string {
@@ -223,13 +227,17 @@ func (s *signer) sparse(subject string, k int, t *Tensor) {
 
 // position is an input's number among the inputs without a stored value.
 func (s *signer) position(g *graph, slot int) int {
-	k := 0
-	for _, in := range g.inputs[:slot] {
-		if g.defs[in.name].tensor == nil {
-			k++
+	if s.positions[g] == nil {
+		list, k := make([]int, len(g.inputs)), 0
+		for i, in := range g.inputs {
+			list[i] = k
+			if g.defs[in.name].tensor == nil {
+				k++
+			}
 		}
+		s.positions[g] = list
 	}
-	return k
+	return s.positions[g][slot]
 }
 
 // attributes adds a node's attributes, sorted by name.
