@@ -2,6 +2,8 @@ package onnxio
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // graph is the main graph, a branch or loop body, or a local function.
@@ -205,6 +207,8 @@ func (p *parser) readNode(c cursor, g *graph, stored string, depth int) (*node, 
 		}
 		n.attrs = append(n.attrs, a)
 	}
+	// Exporters write branches in any order, and uses are counted in this one.
+	slices.SortStableFunc(n.attrs, func(a, b *attribute) int { return strings.Compare(a.name, b.name) })
 	if n.op == "Constant" && n.domain == "" {
 		if err := p.readConstant(n, g, attrs, stored); err != nil {
 			return nil, at(err, where, "")

@@ -162,23 +162,37 @@ func TestEveryCutIsRefused(t *testing.T) {
 	}
 }
 
-// TestEveryByteChanged sets each byte of a model to a few values: whatever
-// they make of it is read or refused, and what is read is written back as it was.
+// TestEveryByteChanged sets each byte of models that have one of everything to
+// a few values: whatever they make of it is read or refused, and what is read is
+// written back as it was, and with other values.
 func TestEveryByteChanged(t *testing.T) {
-	data := modelBytes(in("x", 1, 4), call("MatMul", "x w", "y"), weight("w", 0, 4, 2), constant("c", 0, 2),
-		call("If", "x", "b", attr("then_branch", kindGraph, sub(attrGraph, call("Relu", "y", "r"), out("r")))),
-		call("Add", "y c", "z"), out("z", 1, 2), out("b"))
-	open(t, data)
-	read := 0
-	for i := range data {
-		for _, v := range []byte{0, 1, 0x7f, 0x80, 0xff, data[i] ^ 1, data[i] ^ 8, data[i] ^ 2} {
-			changed := bytes.Clone(data)
-			changed[i] = v
-			read += checkRoundTrip(t, changed)
-		}
+	for name, data := range seeds() {
+		t.Run(name, func(t *testing.T) {
+			read := 0
+			for i := range data {
+				for _, v := range []byte{0, 1, 0x7f, 0x80, 0xff, data[i] ^ 1, data[i] ^ 8, data[i] ^ 2} {
+					changed := bytes.Clone(data)
+					changed[i] = v
+					read += checkRoundTrip(t, changed)
+					checkIndex(t, changed)
+				}
+			}
+			if read == 0 {
+				t.Error("no changed model was read at all")
+			}
+		})
 	}
-	if read == 0 {
-		t.Error("no changed model was read at all")
+}
+
+// TestEveryByteLeftOut does the same with a byte less or a byte more.
+func TestEveryByteLeftOut(t *testing.T) {
+	for name, data := range seeds() {
+		t.Run(name, func(t *testing.T) {
+			for i := range data {
+				checkRoundTrip(t, append(bytes.Clone(data[:i]), data[i+1:]...))
+				checkRoundTrip(t, append(append(bytes.Clone(data[:i]), 0), data[i:]...))
+			}
+		})
 	}
 }
 

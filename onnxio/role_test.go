@@ -303,6 +303,17 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestOrderOfBranches: the order in which a file has the branches plays no part.
+func TestOrderOfBranches(t *testing.T) {
+	then := branch("then_branch", weight("a", 0, 2), call("Add", "x a", "s"), call("Mul", "s c", "r"), out("r"))
+	other := branch("else_branch", weight("b", 0, 2), call("Add", "x b", "s"), call("Sub", "s c", "r"), out("r"))
+	first := open(t, modelBytes(in("x"), weight("c", 0, 2), call("If", "x", "y", then, other), out("y")))
+	second := open(t, modelBytes(in("x"), weight("c", 0, 2), call("If", "x", "y", other, then), out("y")))
+	if d := first.Difference(second); d != "" || weightNames(first) != weightNames(second) || find(t, first, "c").Role != find(t, second, "c").Role {
+		t.Errorf("weights %q and %q, difference %q", weightNames(first), weightNames(second), d)
+	}
+}
+
 // TestLongChain follows a weight through so many operators that recursion
 // would be felt.
 func TestLongChain(t *testing.T) {
