@@ -91,6 +91,17 @@ func (s *Scorer) Close() error {
 func (s *Scorer) Score(ctx context.Context, models []onnxio.Values, progress func(done, total int)) ([]Score, error) {
 	own := s.sessions == SessionsOwn ||
 		s.sessions == SessionsAuto && (s.data.Count >= ownFrom || len(models) == 1)
+	if !own && s.shared == nil && len(models) > 0 {
+		session, err := openShared(s.template, s.ports, s.options)
+		switch {
+		case errors.Is(err, onnxio.ErrUnsupported):
+			own = true // weights in local functions and sparse ones cannot be inputs
+		case err != nil:
+			return nil, err
+		default:
+			s.shared = session
+		}
+	}
 	job := &job{Scorer: s, total: len(models) * s.data.Count, progress: progress}
 	job.batches = (s.data.Count + s.batch - 1) / s.batch
 	for i, v := range models {
@@ -111,13 +122,6 @@ func (s *Scorer) Score(ctx context.Context, models []onnxio.Values, progress fun
 		t.left.Store(int32(job.batches))
 		t.score = Score{N: s.data.Count, Wrong: NewBitset(s.data.Count), Predictions: make([]uint16, s.data.Count)}
 		job.tasks = append(job.tasks, t)
-	}
-	if !own && s.shared == nil && len(models) > 0 {
-		session, err := openShared(s.template, s.ports, s.options)
-		if err != nil {
-			return nil, err
-		}
-		s.shared = session
 	}
 	return job.run(ctx)
 }

@@ -87,9 +87,9 @@ func (p *parser) readAttribute(c cursor, where, stored string, depth int) (*attr
 		}
 		switch f.number {
 		case attrName:
-			a.name, err = f.text(p.w, "attribute name")
+			a.name, err = p.text(&f, "attribute name")
 		case attrReference:
-			a.reference, err = f.text(p.w, "ref_attr_name")
+			a.reference, err = p.text(&f, "ref_attr_name")
 		case attrKind:
 			kind, err = f.integer(p.w, "attribute type")
 		case attrFloat:
@@ -109,7 +109,7 @@ func (p *parser) readAttribute(c cursor, where, stored string, depth int) (*attr
 		case attrFloats:
 			err = p.floats(&f, &items)
 		case attrTensor, attrTensors, attrGraph, attrGraphs, attrSparse, attrSparseTensors, attrType, attrTypes:
-			if err = f.want(p.w, "of attribute "+strconv.Quote(a.name), wireBytes); err != nil {
+			if err = p.message(&f, attrFields[f.number], costSmall); err != nil {
 				break
 			}
 			switch f.number {
@@ -137,7 +137,10 @@ func (p *parser) readAttribute(c cursor, where, stored string, depth int) (*attr
 	}
 	a.value = attributeText(kind, single, &items)
 	// The name may follow the value in the file, so what needs it comes now.
-	title := fmt.Sprintf("attribute %q of %s", a.name, where)
+	if len(tensors)+len(graphs)+len(sparse) == 0 {
+		return a, nil
+	}
+	title := fmt.Sprintf("attribute %s of %s", short(a.name), where)
 	for _, body := range tensors {
 		if err := p.attributeTensor(a, body, title, stored, false); err != nil {
 			return nil, err
@@ -164,24 +167,23 @@ func (p *parser) readAttribute(c cursor, where, stored string, depth int) (*attr
 
 // attributeTensor reads a tensor that an attribute of a node holds.
 func (p *parser) attributeTensor(a *attribute, body cursor, title, stored string, sparse bool) error {
-	read := p.readTensor
-	if sparse {
-		read = p.readSparse
+	inside := StoredAttribute
+	if stored != StoredInitializer {
+		inside = stored
 	}
-	t, err := read(body, title)
+	var t *Tensor
+	var err error
+	if sparse {
+		t, err = p.readSparse(body, title, inside)
+	} else {
+		t, err = p.readTensor(body, title)
+	}
 	if err != nil {
 		return err
 	}
-	switch {
-	case stored != StoredInitializer:
-		t.Stored = stored
-	case sparse:
-		t.Stored = StoredSparse
-	default:
-		t.Stored = StoredAttribute
-	}
+	t.Stored = inside
 	a.tensors = append(a.tensors, t)
-	p.tensors = append(p.tensors, t)
+	p.store(nil, t, extent{})
 	return nil
 }
 
@@ -210,7 +212,7 @@ func (p *parser) bytesText(f *field, name string) (string, error) {
 	}
 	const short = 256
 	if f.body.size() <= short {
-		s, err := f.text(p.w, name)
+		s, err := p.text(f, name)
 		return strconv.Quote(s), err
 	}
 	sum := sha256.New()

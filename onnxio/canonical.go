@@ -2,7 +2,6 @@ package onnxio
 
 import (
 	"encoding/binary"
-	"fmt"
 	"io"
 )
 
@@ -10,38 +9,37 @@ import (
 // on how they are stored: little-endian elements in row-major order, as
 // raw_data has them; strings each after its length in 8 bytes.
 func (m *Model) canonical(t *Tensor, dst io.Writer) error {
-	w := newWindow(m.src, m.size, m.Path)
-	if t.sparse {
-		return m.canonicalSparse(w, t, dst)
+	if t.external != nil {
+		return m.copyRaw(t, dst)
 	}
-	return canonicalDense(w, t, dst)
+	return canonicalDense(newWindow(m.src, m.size, m.Path), t, dst)
 }
 
-// canonicalSparse writes the values' and the indices' messages as they are.
-// Two equal sparse tensors stored in different ways are taken for different,
-// which refuses a model but never mixes two.
-func (m *Model) canonicalSparse(w *window, t *Tensor, dst io.Writer) error {
-	c := cursor{w, t.body.at, t.body.end}
-	for f := (field{}); ; {
-		ok, err := c.next(&f)
-		if err != nil || !ok {
+// WriteTensor writes the stored values of t to w, whatever holds them in the
+// file: little-endian elements in row-major order, as raw_data has them, types of
+// less than a byte packed, strings each after its length in 8 bytes.
+func (m *Model) WriteTensor(w io.Writer, t *Tensor) error { return m.canonical(t, w) }
+
+// copyRaw writes the bytes of raw_data or of the side file.
+func (m *Model) copyRaw(t *Tensor, dst io.Writer) error {
+	buf := make([]byte, min(chunkBytes, t.raw.size()))
+	for pos := t.raw.at; pos < t.raw.end; {
+		b := buf[:min(t.raw.end-pos, int64(len(buf)))]
+		if err := m.readAt(b, pos, t); err != nil {
 			return err
 		}
-		if f.number != sparseValues && f.number != sparseIndices {
-			continue
-		}
-		p := parser{w: w}
-		part, err := p.readTensor(f.body, t.home)
-		if err != nil {
+		if _, err := dst.Write(b); err != nil {
 			return err
 		}
-		if _, err := fmt.Fprintf(dst, "%d %s %s ", f.number, part.DType, shapeText(part.Shape)); err != nil {
-			return err
-		}
-		if err := canonicalDense(newWindow(w.src, w.size, w.file), part, dst); err != nil {
-			return err
-		}
+		pos += int64(len(b))
 	}
+	return nil
+}
+
+// listFields are the fields of AttributeProto in terms of those of TensorProto.
+var listFields = map[uint64]uint64{
+	attrFloat: tensorFloatData, attrFloats: tensorFloatData, attrInt: tensorInt64Data, attrInts: tensorInt64Data,
+	attrString: tensorStringData, attrStrings: tensorStringData,
 }
 
 func canonicalDense(w *window, t *Tensor, dst io.Writer) error {
@@ -61,7 +59,11 @@ func canonicalDense(w *window, t *Tensor, dst io.Writer) error {
 		if !ok {
 			return out.flush()
 		}
-		switch f.number {
+		number := f.number
+		if t.list {
+			number = listFields[number]
+		}
+		switch number {
 		case tensorRawData:
 			err = w.copyTo(dst, extent{f.body.pos, f.body.end})
 		case tensorStringData:

@@ -81,6 +81,12 @@ func (d DType) float() bool {
 	return d == Float32 || d == Float64 || d == Float16 || d == BFloat16
 }
 
+// quantized tells whether the type is one of those that stand for real numbers
+// together with a scale.
+func (d DType) quantized() bool {
+	return d == Int8 || d == Uint8 || d == Int16 || d == Uint16 || d >= 17
+}
+
 // bytes is the length of raw_data for n elements; n has been checked not to
 // overflow. Types of less than a byte are packed.
 func (d DType) bytes(n int) int64 { return (int64(n)*int64(dtypes[d].bits) + 7) / 8 }

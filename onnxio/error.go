@@ -17,8 +17,14 @@ var (
 	ErrInvalid = errors.New("invalid model")
 	// ErrUnsupported: the file is right and uses what this package cannot do yet.
 	ErrUnsupported = errors.New("not supported yet")
-	// ErrNotFinite: a value is NaN or infinite.
+	// ErrNotFinite: a value is NaN or infinite, or would be in its tensor's type.
 	ErrNotFinite = errors.New("not finite")
+	// ErrLimit: the file is larger or deeper in some way than Limits allow.
+	ErrLimit = errors.New("over a limit")
+	// ErrUnsafe: the model names a side file that it must not be given.
+	ErrUnsafe = errors.New("unsafe external data")
+	// ErrSelection: a pattern of Select is wrong for the model.
+	ErrSelection = errors.New("selection of weights")
 	// ErrSameFile: the output is the input.
 	ErrSameFile = errors.New("the output is the input")
 	// ErrChanged: the file was changed after it was opened.
@@ -45,9 +51,9 @@ func (e *Error) Error() string {
 	fmt.Fprintf(&b, "onnxio: %s: ", e.File)
 	switch {
 	case e.Where != "" && e.Tensor != "":
-		fmt.Fprintf(&b, "%s %q: ", e.Where, e.Tensor)
+		fmt.Fprintf(&b, "%s %s: ", e.Where, short(e.Tensor))
 	case e.Tensor != "":
-		fmt.Fprintf(&b, "tensor %q: ", e.Tensor)
+		fmt.Fprintf(&b, "tensor %s: ", short(e.Tensor))
 	case e.Where != "":
 		fmt.Fprintf(&b, "%s: ", e.Where)
 	}

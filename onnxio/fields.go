@@ -95,3 +95,18 @@ const (
 	functionDefault   = 11 // attributes with a default value
 	functionOverload  = 13
 )
+
+// What onnx.proto calls the fields that hold messages, for errors.
+var (
+	graphFields = map[uint64]string{
+		graphNode: "node", graphInitializer: "initializer", graphInput: "input", graphOutput: "output",
+		graphValueInfo: "value_info", graphSparse: "sparse_initializer",
+	}
+	functionFields = map[uint64]string{
+		functionNode: "node", functionDefault: "attribute_proto", functionOpset: "opset_import",
+	}
+	attrFields = map[uint64]string{
+		attrTensor: "t", attrTensors: "tensors", attrGraph: "g", attrGraphs: "graphs", attrSparse: "sparse_tensor",
+		attrSparseTensors: "sparse_tensors", attrType: "tp", attrTypes: "type_protos",
+	}
+)

@@ -2,10 +2,9 @@ package onnxio
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 )
-
-// maxDepth is how deep branches and loop bodies may lie inside one another.
-const maxDepth = 32
 
 // graph is the main graph, a branch or loop body, or a local function.
 type graph struct {
@@ -24,8 +23,9 @@ type graph struct {
 
 // port is an input or an output of a graph.
 type port struct {
-	name string
-	typ  valueType
+	name  string
+	typ   valueType
+	entry extent // the field that holds it; of a graph, not of a function
 }
 
 // node is one operator call.
@@ -36,14 +36,19 @@ type node struct {
 	entry                      extent
 	index                      int // in the file's order
 	constant                   *Tensor
+	calls                      *function // the local function that it calls
+
+	// Answers that role.go needs for every input, found once: a node may have a
+	// million of them.
+	stored, scales answer
 }
 
 // title names a node for people.
 func (n *node) title() string {
 	if n.name != "" {
-		return fmt.Sprintf("node %d (%s %q)", n.index, n.op, n.name)
+		return fmt.Sprintf("node %d (%s %s)", n.index, cut(n.op), short(n.name))
 	}
-	return fmt.Sprintf("node %d (%s)", n.index, n.op)
+	return fmt.Sprintf("node %d (%s)", n.index, cut(n.op))
 }
 
 // function is a local function: a graph with a name that nodes call.
@@ -53,11 +58,15 @@ type function struct {
 	defaults               []*attribute // attributes with one
 	opsets                 []Opset
 	graph                  *graph
+	number                 int // its place in Model.functions, by the order of first calls
 }
 
 // parser reads the structure of a model. It never reads a payload.
 type parser struct {
 	w        *window
+	limits   Limits
+	used     int64                                // bytes of the index so far
+	side     func(location string) (*side, error) // finds a side file; nil when the model has no folder
 	tensors  []*Tensor
 	declared float64 // elements of all values whose shape the file declares
 }
@@ -66,8 +75,11 @@ type parser struct {
 // initializers; label and depth say which graph it is.
 func (p *parser) readGraph(c cursor, label, stored string, depth int) (*graph, error) {
 	g := &graph{label: label, body: extent{c.pos, c.end}}
-	if depth > maxDepth {
-		return nil, p.w.fail(ErrInvalid, c.pos, "graphs nested too deep", fmt.Sprintf("at most %d levels", maxDepth), "more")
+	if depth > p.limits.Depth {
+		return nil, p.w.fail(ErrLimit, c.pos, "graphs nested too deep", fmt.Sprintf("at most %d levels (Depth)", p.limits.Depth), "more")
+	}
+	if err := p.charge(c.pos, costGraph); err != nil {
+		return nil, err
 	}
 	for f := (field{}); ; {
 		ok, err := c.next(&f)
@@ -79,7 +91,7 @@ func (p *parser) readGraph(c cursor, label, stored string, depth int) (*graph, e
 		}
 		switch f.number {
 		case graphNode, graphInitializer, graphInput, graphOutput, graphValueInfo, graphSparse:
-			if err := f.want(p.w, "of graph, number "+fmt.Sprint(f.number), wireBytes); err != nil {
+			if err := f.want(p.w, graphFields[f.number], wireBytes); err != nil {
 				return nil, at(err, graphTitle(label), "")
 			}
 		default:
@@ -92,39 +104,37 @@ func (p *parser) readGraph(c cursor, label, stored string, depth int) (*graph, e
 				return nil, err
 			}
 			n.entry = extent{f.at, f.end}
-			if n.constant != nil {
-				n.constant.entry = n.entry
-			}
+			n.setEntry()
 			g.nodes = append(g.nodes, n)
 		case graphInitializer:
 			t, err := p.readTensor(f.body, inGraph(fmt.Sprintf("initializer %d", len(g.stored)), label))
 			if err != nil {
 				return nil, err
 			}
-			t.Stored, t.entry = stored, extent{f.at, f.end}
+			if t.Stored = stored; stored == StoredInitializer && t.external != nil {
+				t.Stored = StoredExternal
+			}
+			p.store(g, t, extent{f.at, f.end})
 			g.stored = append(g.stored, t)
-			p.tensors = append(p.tensors, t)
 		case graphSparse:
-			t, err := p.readSparse(f.body, inGraph(fmt.Sprintf("sparse initializer %d", len(g.stored)), label))
+			t, err := p.readSparse(f.body, inGraph(fmt.Sprintf("sparse initializer %d", len(g.stored)), label), stored)
 			if err != nil {
 				return nil, err
 			}
-			t.entry = extent{f.at, f.end}
-			if stored == StoredInitializer {
-				t.Stored = StoredSparse
-			} else {
-				t.Stored = stored
-			}
+			p.store(g, t, extent{f.at, f.end})
 			g.stored = append(g.stored, t)
-			p.tensors = append(p.tensors, t)
 		case graphInput, graphOutput, graphValueInfo:
 			v, err := p.readPort(f.body)
 			if err != nil {
 				return nil, at(err, graphTitle(label), "")
 			}
+			if err := p.charge(f.at, costPort); err != nil {
+				return nil, at(err, graphTitle(label), "")
+			}
 			p.declared += v.typ.elements()
 			switch f.number {
 			case graphInput:
+				v.entry = extent{f.at, f.end}
 				g.inputs = append(g.inputs, v)
 			case graphOutput:
 				g.outputs = append(g.outputs, v)
@@ -150,6 +160,9 @@ func inGraph(what, label string) string {
 // readNode reads a NodeProto of graph g.
 func (p *parser) readNode(c cursor, g *graph, stored string, depth int) (*node, error) {
 	n := &node{index: len(g.nodes)}
+	if err := p.charge(c.pos, costNode); err != nil {
+		return nil, at(err, graphTitle(g.label), "")
+	}
 	var attrs []cursor
 	for f := (field{}); ; {
 		ok, err := c.next(&f)
@@ -160,21 +173,21 @@ func (p *parser) readNode(c cursor, g *graph, stored string, depth int) (*node, 
 		if err == nil {
 			switch f.number {
 			case nodeInput:
-				s, err = f.text(p.w, "input name")
+				s, err = p.text(&f, "input name")
 				n.inputs = append(n.inputs, s)
 			case nodeOutput:
-				s, err = f.text(p.w, "output name")
+				s, err = p.text(&f, "output name")
 				n.outputs = append(n.outputs, s)
 			case nodeName:
-				n.name, err = f.text(p.w, "node name")
+				n.name, err = p.text(&f, "node name")
 			case nodeOpType:
-				n.op, err = f.text(p.w, "op_type")
+				n.op, err = p.text(&f, "op_type")
 			case nodeDomain:
-				n.domain, err = f.text(p.w, "domain")
+				n.domain, err = p.text(&f, "domain")
 			case nodeOverload:
-				n.overload, err = f.text(p.w, "overload")
+				n.overload, err = p.text(&f, "overload")
 			case nodeAttribute:
-				err = f.want(p.w, "attribute", wireBytes)
+				err = p.message(&f, "attribute", costAttribute)
 				attrs = append(attrs, f.body)
 			}
 		}
@@ -194,75 +207,31 @@ func (p *parser) readNode(c cursor, g *graph, stored string, depth int) (*node, 
 		}
 		n.attrs = append(n.attrs, a)
 	}
+	// Exporters write branches in any order, and uses are counted in this one.
+	slices.SortStableFunc(n.attrs, func(a, b *attribute) int { return strings.Compare(a.name, b.name) })
 	if n.op == "Constant" && n.domain == "" {
-		p.readConstant(n, stored)
+		if err := p.readConstant(n, g, attrs, stored); err != nil {
+			return nil, at(err, where, "")
+		}
 	}
 	return n, nil
 }
 
-// readConstant marks a Constant node whose value is a dense tensor: its output
-// is then a stored tensor like an initializer.
-func (p *parser) readConstant(n *node, stored string) {
-	for _, a := range n.attrs {
-		for _, t := range a.tensors {
-			if t.Stored != StoredAttribute && t.Stored != stored {
-				continue
-			}
-			if len(n.outputs) > 0 {
-				t.Name = n.outputs[0]
-			}
-			t.Stored = stored
-			if stored == StoredInitializer {
-				t.Stored = StoredConstant
-			}
-			if a.name == "value" && len(a.tensors) == 1 && len(n.outputs) == 1 && len(n.attrs) == 1 {
-				n.constant = t
-			}
-		}
+// store adds a tensor of graph g, which the field entry holds, to the model.
+func (p *parser) store(g *graph, t *Tensor, entry extent) {
+	t.in, t.entry = g, entry
+	p.tensors = append(p.tensors, t)
+	if t.sparse != nil {
+		t.sparse.indices.in, t.sparse.indices.entry = g, entry
+		p.tensors = append(p.tensors, t.sparse.indices)
 	}
 }
 
-// readSparse reads a SparseTensorProto as one tensor of its dense shape.
-func (p *parser) readSparse(c cursor, home string) (*Tensor, error) {
-	t := &Tensor{Slot: -1, weight: -1, sparse: true, body: extent{c.pos, c.end}, home: home}
-	var dims []int64
-	var values, indices *Tensor
-	for f := (field{}); ; {
-		ok, err := c.next(&f)
-		if err == nil && !ok {
-			break
-		}
-		if err == nil {
-			switch f.number {
-			case sparseDims:
-				err = f.integers(p.w, "dims", func(v int64) error { dims = append(dims, v); return nil })
-			case sparseValues, sparseIndices:
-				if err = f.want(p.w, "of a sparse tensor", wireBytes); err != nil {
-					break
-				}
-				var part *Tensor
-				if part, err = p.readTensor(f.body, home); err != nil {
-					break
-				}
-				if f.number == sparseValues {
-					values = part
-				} else {
-					indices = part
-				}
-			}
-		}
-		if err != nil {
-			return nil, at(err, home, t.Name)
-		}
+// setEntry tells the tensor of a Constant node which field holds it.
+func (n *node) setEntry() {
+	if t := n.constant; t != nil {
+		t.entry = n.entry
 	}
-	if values == nil || indices == nil && values.Elements > 0 {
-		return nil, at(p.w.fail(ErrInvalid, t.body.at, "a sparse tensor without values or indices", "both", "one or none"), home, "")
-	}
-	t.Name, t.DType = values.Name, values.DType
-	if err := p.setShape(t, dims, t.body.at); err != nil {
-		return nil, at(err, home, t.Name)
-	}
-	return t, nil
 }
 
 // plainDomain writes the standard domain in its usual, empty, form.

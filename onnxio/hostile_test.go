@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -84,10 +85,10 @@ func TestRefused(t *testing.T) {
 		{"float_data as a number", modelBytes(sub(graphInitializer, num(tensorFloatData, 1))), ErrInvalid, []string{"field float_data has the wrong"}},
 		{"name as a number", modelBytes(sub(graphInitializer, num(tensorName, 1))), ErrInvalid, []string{"field tensor name has the wrong"}},
 		{"attribute as a number", modelBytes(call("Relu", "", "y", num(nodeAttribute, 1))), ErrInvalid, []string{"field attribute has the wrong", "node 0 (Relu)"}},
-		{"huge name", modelBytes(sub(graphInitializer, str(tensorName, strings.Repeat("n", maxString+1)))), ErrInvalid, []string{"tensor name is too long"}},
+		{"huge name", modelBytes(sub(graphInitializer, str(tensorName, strings.Repeat("n", MaxNameBytes+1)))), ErrLimit, []string{"tensor name is too long"}},
 		{"two graphs", join(num(modelIRVersion, 8), sub(modelGraph), sub(modelGraph)), ErrInvalid, []string{"a second graph"}},
-		{"graphs too deep", nested(maxDepth + 2), ErrInvalid, []string{"nested too deep", "at most 32"}},
-		{"types too deep", nestedType(maxDepth + 2), ErrInvalid, []string{"types nested too deep"}},
+		{"graphs too deep", nested(MaxDepth + 2), ErrLimit, []string{"nested too deep", "at most 32"}},
+		{"types too deep", nestedType(MaxDepth + 2), ErrLimit, []string{"types nested too deep"}},
 
 		// Tensors whose parts contradict one another.
 		{"negative dimension", init32([]int64{2, -3}, raw(24)), ErrInvalid, []string{`initializer 0 "w"`, "dimension 1 is negative", "found -3"}},
@@ -106,8 +107,8 @@ func TestRefused(t *testing.T) {
 		{"unknown type", modelBytes(sub(graphInitializer, tensorOf("w", 99, []int64{1}, raw(4)))), ErrUnsupported, []string{"unknown data type", "found 99"}},
 		{"strings in raw_data", modelBytes(sub(graphInitializer, tensorOf("w", String, []int64{1}, raw(4)))), ErrInvalid, []string{"strings in raw_data"}},
 		{"half a 4-bit byte", modelBytes(sub(graphInitializer, tensorOf("w", 22, []int64{3}, raw(1)))), ErrInvalid, []string{"expected 2 bytes for int4 [3], found 1"}},
-		{"external data", init32([]int64{2}, num(tensorDataLocation, 1), sub(tensorExternalData, str(1, "location"), str(2, "w.bin"))), ErrUnsupported, []string{`"w"`, "external data is not supported yet"}},
-		{"external data without the flag", init32([]int64{2}, sub(tensorExternalData, str(1, "location"))), ErrUnsupported, []string{"external data is not supported yet"}},
+		{"external data", init32([]int64{2}, num(tensorDataLocation, 1), sub(tensorExternalData, str(1, "location"), str(2, "w.bin"))), ErrUnsupported, []string{`"w"`, `external data: a model that is not a file has no folder for "w.bin"`}},
+		{"external data without the flag", init32([]int64{2}, sub(tensorExternalData, str(1, "location"))), ErrInvalid, []string{"external_data that data_location does not announce"}},
 		{"segments", init32([]int64{2}, sub(tensorSegment)), ErrUnsupported, []string{"stored in segments"}},
 		{"sparse without indices", modelBytes(sub(graphSparse, sub(sparseValues, tensorOf("s", Float32, []int64{1}, raw(4))), num(sparseDims, 9))), ErrInvalid, []string{"sparse tensor without values or indices"}},
 
@@ -161,23 +162,37 @@ func TestEveryCutIsRefused(t *testing.T) {
 	}
 }
 
-// TestEveryByteChanged sets each byte of a model to a few values: whatever
-// they make of it is read or refused, and what is read is written back as it was.
+// TestEveryByteChanged sets each byte of models that have one of everything to
+// a few values: whatever they make of it is read or refused, and what is read is
+// written back as it was, and with other values.
 func TestEveryByteChanged(t *testing.T) {
-	data := modelBytes(in("x", 1, 4), call("MatMul", "x w", "y"), weight("w", 0, 4, 2), constant("c", 0, 2),
-		call("If", "x", "b", attr("then_branch", kindGraph, sub(attrGraph, call("Relu", "y", "r"), out("r")))),
-		call("Add", "y c", "z"), out("z", 1, 2), out("b"))
-	open(t, data)
-	read := 0
-	for i := range data {
-		for _, v := range []byte{0, 1, 0x7f, 0x80, 0xff, data[i] ^ 1, data[i] ^ 8, data[i] ^ 2} {
-			changed := bytes.Clone(data)
-			changed[i] = v
-			read += checkRoundTrip(t, changed)
-		}
+	for name, data := range seeds() {
+		t.Run(name, func(t *testing.T) {
+			read := 0
+			for i := range data {
+				for _, v := range []byte{0, 1, 0x7f, 0x80, 0xff, data[i] ^ 1, data[i] ^ 8, data[i] ^ 2} {
+					changed := bytes.Clone(data)
+					changed[i] = v
+					read += checkRoundTrip(t, changed)
+					checkIndex(t, changed)
+				}
+			}
+			if read == 0 {
+				t.Error("no changed model was read at all")
+			}
+		})
 	}
-	if read == 0 {
-		t.Error("no changed model was read at all")
+}
+
+// TestEveryByteLeftOut does the same with a byte less or a byte more.
+func TestEveryByteLeftOut(t *testing.T) {
+	for name, data := range seeds() {
+		t.Run(name, func(t *testing.T) {
+			for i := range data {
+				checkRoundTrip(t, append(bytes.Clone(data[:i]), data[i+1:]...))
+				checkRoundTrip(t, append(append(bytes.Clone(data[:i]), 0), data[i:]...))
+			}
+		})
 	}
 }
 
@@ -194,6 +209,13 @@ func checkRoundTrip(t testing.TB, data []byte) int {
 		}
 		return 0
 	}
+	checkModel(t, m, data)
+	return 1
+}
+
+// checkModel uses an accepted model in every way; data is its file.
+func checkModel(t testing.TB, m *Model, data []byte) {
+	t.Helper()
 	if m.Signature() == "" || m.Difference(m) != "" {
 		t.Fatalf("signature %q, difference from itself %q", m.Signature(), m.Difference(m))
 	}
@@ -202,23 +224,67 @@ func checkRoundTrip(t testing.TB, data []byte) int {
 			t.Fatalf("dense: %v", err)
 		}
 	}
-	var written bytes.Buffer
-	if err := WriteTo(&written, m, m, nil); err == nil {
-		if !bytes.Equal(written.Bytes(), data) {
-			t.Fatal("written back, the model has other bytes")
+	// The model itself is copied as it is, other values of the same bits are written anew.
+	for _, v := range []Values{m, same{m}} {
+		var written bytes.Buffer
+		err := WriteTo(&written, m, v, nil)
+		if err != nil {
+			if _, copied := v.(*Model); copied || !errors.Is(err, ErrNotFinite) {
+				t.Fatalf("cannot be written: %v", err)
+			}
+			continue
 		}
-	} else if !errors.Is(err, ErrNotFinite) {
-		t.Fatalf("cannot be written: %v", err)
+		if len(m.SideFiles()) == 0 && !bytes.Equal(written.Bytes(), data) {
+			t.Fatalf("written back, the model has other bytes (as it is: %v)", v == Values(m))
+		}
+		n, err := Parse("written.onnx", bytes.NewReader(written.Bytes()), int64(written.Len()))
+		if err != nil || n.Difference(m) != "" {
+			t.Fatalf("written back, the model is another: %v %s", err, n.Difference(m))
+		}
 	}
+	checkChanged(t, m)
 	inputs, names, err := m.WithWeightsAsInputs()
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrUnsupported) {
 		t.Fatalf("weights as inputs: %v", err)
+	} else if err == nil {
+		n, err := Parse("inputs.onnx", bytes.NewReader(inputs), int64(len(inputs)))
+		if err != nil || len(names) != len(m.Weights()) || len(n.Weights()) != 0 {
+			t.Fatalf("weights as inputs: %d names for %d weights: %v", len(names), len(m.Weights()), err)
+		}
 	}
-	if n, err := Parse("inputs.onnx", bytes.NewReader(inputs), int64(len(inputs))); err != nil || len(names) != len(m.Weights()) || len(n.Weights()) != 0 {
-		t.Fatalf("weights as inputs: %d names for %d weights: %v", len(names), len(m.Weights()), err)
-	}
-	return 1
 }
+
+// checkChanged writes values that every type can hold, and reads them again.
+func checkChanged(t testing.TB, m *Model) {
+	t.Helper()
+	var written bytes.Buffer
+	if err := WriteTo(&written, m, pattern{}, nil); err != nil {
+		t.Fatalf("other values cannot be written: %v", err)
+	}
+	n, err := Parse("changed.onnx", bytes.NewReader(written.Bytes()), int64(written.Len()))
+	if err != nil || n.Difference(m) != "" {
+		t.Fatalf("with other values, the model is another: %v %s", err, n.Difference(m))
+	}
+	for i, w := range n.Weights() {
+		got, want := make([]float32, w.Elements), make([]float32, w.Elements)
+		if err := errors.Join(n.ReadValues(i, got, 0), pattern{}.ReadValues(i, want, 0)); err != nil || !slices.Equal(got, want) {
+			t.Fatalf("weight %d is %v, want %v: %v", i, got, want, err)
+		}
+	}
+}
+
+// pattern gives values that all four types hold exactly.
+type pattern struct{}
+
+func (pattern) ReadValues(i int, dst []float32, off int) error {
+	for k := range dst {
+		dst[k] = float32((off+k)%13-6) * float32(i%3+1) / 4
+	}
+	return nil
+}
+
+// same gives a model's own values and is not the model.
+type same struct{ *Model }
 
 func TestOpenRefuses(t *testing.T) {
 	dir := t.TempDir()

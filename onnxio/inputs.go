@@ -2,63 +2,190 @@ package onnxio
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
-	"slices"
+	"strings"
 )
 
 // WithWeightsAsInputs returns the bytes of a model with the same graph whose
 // weights are inputs instead of stored values, so that one runtime session
 // serves any number of variants: names[i] is the input for weight i of
-// Weights, of its type and shape. A weight that is listed among the inputs
-// already keeps its place there; the others follow the model's own inputs in
-// the order of Weights. Everything else is kept. The result is in memory and
-// as large as the file without its weights.
+// Weights, a float32 tensor of its shape. A weight of another type is made from
+// its input by a Cast; what uses one in a branch or loop body takes the input
+// instead. A weight that
+// is listed among the inputs already keeps its place there; the others follow
+// the model's own inputs in the order of Weights. Values in side files that are
+// not weights come into the model. Everything else is kept. The result is in
+// memory and as large as the file without its weights.
+//
+// A model with a weight that cannot be an input, in a local function or sparse,
+// is refused with an *Error that wraps ErrUnsupported; Write serves it.
 func (m *Model) WithWeightsAsInputs() (model []byte, names []string, err error) {
-	listed := map[string]bool{}
-	for _, in := range m.main.inputs {
-		listed[in.name] = true
+	l := lifter{m: m, w: newWindow(m.src, m.size, m.Path), listed: map[string]*port{}, prefix: "rpg.weight."}
+	for i := range m.main.inputs {
+		l.listed[m.main.inputs[i].name] = &m.main.inputs[i]
 	}
-	var drop []extent
-	var added []byte
-	for _, t := range m.weights {
-		names = append(names, t.Name)
-		drop = append(drop, t.entry)
-		if !listed[t.Name] {
-			added = appendBytes(added, graphInput, valueInfo(t.Name, t.DType, t.Shape))
+	for taken := true; taken; {
+		if taken = m.anyName(func(name string) bool { return strings.HasPrefix(name, l.prefix) }); taken {
+			l.prefix += "_"
 		}
 	}
-	slices.SortFunc(drop, func(a, b extent) int { return int(min(max(a.at-b.at, -1), 1)) })
-
-	kept := int64(len(added)) + m.main.body.size()
-	for _, e := range drop {
-		kept -= e.size()
-	}
-	const most = 1<<31 - 1 // what protobuf can parse, and so every runtime
-	if left := m.size - m.mainField.size() + kept; left > most {
-		return nil, nil, &Error{File: m.Path, Offset: -1, What: "the model without its weights is too large",
-			Expected: fmt.Sprintf("at most %d bytes", most), Found: fmt.Sprint(left), Err: ErrUnsupported}
-	}
-	var out bytes.Buffer
-	out.Grow(int(m.size - m.mainField.size() + kept + 16))
-	buf := make([]byte, chunkBytes)
-	if err := m.copy(&out, extent{0, m.mainField.at}, buf); err != nil {
-		return nil, nil, err
-	}
-	head := binary.AppendUvarint(nil, modelGraph<<3|wireBytes)
-	out.Write(binary.AppendUvarint(head, uint64(kept)))
-	pos := m.main.body.at
-	for _, e := range append(drop, extent{m.main.body.end, m.main.body.end}) {
-		if err := m.copy(&out, extent{pos, e.at}, buf); err != nil {
+	for _, t := range m.weights {
+		name, err := l.lift(t)
+		if err != nil {
 			return nil, nil, err
 		}
-		pos = e.end
+		names = append(names, name)
 	}
-	out.Write(added)
-	if err := m.copy(&out, extent{m.main.body.end, m.size}, buf); err != nil {
+	end := extent{m.main.body.end, m.main.body.end}
+	edits := append(l.edits, insert(end, m.main.body, l.inputs))
+	for _, t := range m.tensors {
+		if t.external != nil && t.weight < 0 {
+			more, err := m.inline(t, nil)
+			if err != nil {
+				return nil, nil, err
+			}
+			edits = append(edits, more...)
+		}
+	}
+	pieces, size, err := m.rewrite(edits)
+	if err != nil {
+		return nil, nil, err
+	}
+	if size > maxProtobuf {
+		return nil, nil, &Error{File: m.Path, Offset: -1, What: "the model without its weights is too large",
+			Expected: fmt.Sprintf("at most %d bytes", maxProtobuf), Found: fmt.Sprint(size), Err: ErrUnsupported}
+	}
+	var out bytes.Buffer
+	out.Grow(int(size) + bytes.MinRead)
+	if err := m.stream(&out, pieces); err != nil {
 		return nil, nil, err
 	}
 	return out.Bytes(), names, nil
+}
+
+// lifter collects what makes weights inputs.
+type lifter struct {
+	m      *Model
+	listed map[string]*port // the inputs that the model has
+	w      *window
+	prefix string // of new names; no name of the model begins with it
+	edits  []edit
+	inputs []byte // graph inputs to add
+}
+
+// lift makes weight t an input and returns the input's name.
+func (l *lifter) lift(t *Tensor) (string, error) {
+	refuse := func(what string) (string, error) {
+		return "", &Error{File: l.m.Path, Where: t.home, Tensor: t.Name, Offset: -1, What: what + " cannot become an input of the graph", Err: ErrUnsupported}
+	}
+	opset := int64(0)
+	for _, o := range l.m.info.Opsets {
+		if o.Domain == "" {
+			opset = o.Version
+		}
+	}
+	switch {
+	case t.sparse != nil:
+		return refuse("a sparse weight")
+	case t.Stored == StoredFunction:
+		return refuse("a weight of a local function, which sees only what it is called with,")
+	case t.DType != Float32 && opset < 6:
+		return refuse("a weight of type " + t.DType.String() + " in an operator set whose Cast is of another form")
+	}
+	l.edits = append(l.edits, edit{extent: t.entry, owner: t.in.body})
+	if t.in == l.m.main && t.DType == Float32 {
+		if l.listed[t.Name] == nil {
+			l.inputs = appendBytes(l.inputs, graphInput, valueInfo(t.Name, Float32, t.Shape))
+		}
+		return t.Name, nil
+	}
+	if in := l.listed[t.Name]; in != nil && t.in == l.m.main {
+		l.edits = append(l.edits, edit{extent: in.entry, owner: l.m.main.body})
+	}
+	name := fmt.Sprintf("%s%d", l.prefix, t.weight)
+	l.inputs = appendBytes(l.inputs, graphInput, valueInfo(name, Float32, t.Shape))
+	value := name
+	if t.DType != Float32 {
+		if value = t.Name; t.in != l.m.main {
+			value = name + ".cast"
+		}
+		l.node(t.in, "Cast", name, value, t.DType)
+	}
+	if value == t.Name {
+		return name, nil
+	}
+	// In a branch or loop body the name may hide another one, which a stored value
+	// may and a node's output may not: so what uses it takes the new name.
+	for _, u := range t.def.uses {
+		if err := l.rename(u, value); err != nil {
+			return "", err
+		}
+	}
+	if t.def.escapes {
+		l.node(t.in, "Identity", value, t.Name, 0)
+	}
+	return name, nil
+}
+
+// node puts a node before all others of g, because a node may use only what
+// stands before it.
+func (l *lifter) node(g *graph, op, input, output string, to DType) {
+	n := appendBytes(nil, nodeInput, input)
+	n = appendBytes(n, nodeOutput, output)
+	n = appendBytes(n, nodeOpType, op)
+	if op == "Cast" {
+		a := appendBytes(nil, attrName, "to")
+		a = appendVarint(a, attrInt, uint64(to))
+		n = appendBytes(n, nodeAttribute, appendVarint(a, attrKind, kindInt))
+	}
+	l.edits = append(l.edits, insert(extent{g.body.at, g.body.at}, g.body, appendBytes(nil, graphNode, n)))
+}
+
+// rename makes a use take the value of another name.
+func (l *lifter) rename(u use, name string) error {
+	c := cursor{l.w, u.node.entry.at, u.node.entry.end}
+	var f field
+	if _, err := c.next(&f); err != nil {
+		return err
+	}
+	body := extent{f.body.pos, f.body.end}
+	for c, slot := f.body, 0; ; {
+		ok, err := c.next(&f)
+		if err != nil || !ok {
+			return err
+		}
+		if f.number != nodeInput {
+			continue
+		}
+		if slot == u.slot {
+			l.edits = append(l.edits, insert(extent{f.at, f.end}, body, appendBytes(nil, nodeInput, name)))
+			return nil
+		}
+		slot++
+	}
+}
+
+// anyName tells whether match is true of any value's name, in any graph.
+func (m *Model) anyName(match func(name string) bool) bool {
+	graphs := []*graph{m.main}
+	for _, fn := range m.functions {
+		graphs = append(graphs, fn.graph)
+	}
+	for len(graphs) > 0 {
+		g := graphs[len(graphs)-1]
+		graphs = graphs[:len(graphs)-1]
+		for name := range g.defs {
+			if match(name) {
+				return true
+			}
+		}
+		for _, n := range g.nodes {
+			for _, a := range n.attrs {
+				graphs = append(graphs, a.graphs...)
+			}
+		}
+	}
+	return false
 }
 
 // valueInfo is a ValueInfoProto of a tensor.

@@ -1,12 +1,13 @@
 package onnxio
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 )
 
 // Model is an opened model: its structure in memory, its values in the file.
@@ -14,10 +15,11 @@ import (
 type Model struct {
 	Path string // as given to Open; the name given to Parse
 
-	src     io.ReaderAt
-	size    int64
-	file    *os.File // nil for a model made by Parse
-	changed time.Time
+	src    io.ReaderAt
+	size   int64
+	file   *os.File    // nil for a model made by Parse
+	opened os.FileInfo // of file, as it was at Open
+	sides  *sides      // nil for a model made by Parse
 
 	info      Info
 	metadata  []metadataEntry
@@ -26,6 +28,8 @@ type Model struct {
 	functions []*function
 	tensors   []*Tensor
 	weights   []*Tensor
+	selection Selection
+	followed  int // uses that were followed across operators, see maxFollowed
 
 	buffers sync.Pool // of *[chunkBytes]byte, for reading values
 
@@ -78,10 +82,17 @@ type metadataEntry struct {
 // steps over the values, so that its time and memory do not depend on the
 // number of weights. The file stays open until Close.
 //
-// An error is an *Error that wraps ErrNotONNX, ErrTruncated, ErrInvalid or
-// ErrUnsupported, or what the operating system says.
-func Open(path string) (*Model, error) {
-	f, err := os.Open(path)
+// Values in side files are found in the model's folder or below it. Such a file
+// must be there, regular, and long enough; absolute paths, "..", symbolic links
+// and files with a second name are refused. Both kinds of file stay open.
+//
+// An error is an *Error that wraps ErrNotONNX, ErrTruncated, ErrInvalid,
+// ErrUnsupported, ErrLimit or ErrUnsafe, or what the operating system says.
+func Open(path string) (*Model, error) { return OpenWith(path, Limits{}) }
+
+// OpenWith is Open with other limits than the usual ones.
+func OpenWith(path string, l Limits) (*Model, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|nonBlocking, 0)
 	if err != nil {
 		return nil, fmt.Errorf("onnxio: %w", err)
 	}
@@ -93,20 +104,30 @@ func Open(path string) (*Model, error) {
 		f.Close()
 		return nil, err
 	}
-	m, err := Parse(path, f, info.Size())
+	d := &sides{folder: filepath.Dir(path), model: info, limits: l.complete(), byPath: map[string]*side{}}
+	m, err := parse(path, f, info.Size(), l, d)
 	if err != nil {
 		f.Close()
+		d.close()
 		return nil, err
 	}
-	m.file, m.changed = f, info.ModTime()
+	m.file, m.opened = f, info
 	return m, nil
 }
 
 // Parse is Open for a model of size bytes that src holds, such as an embedded
-// one. Name stands for it in errors. The caller keeps src and must not change it.
+// one. Name stands for it in errors. The caller keeps src and must not change
+// it. Values in side files are refused: there is no folder to look in.
 func Parse(name string, src io.ReaderAt, size int64) (*Model, error) {
-	p := &parser{w: newWindow(src, size, name)}
-	m := &Model{Path: name, src: src, size: size}
+	return parse(name, src, size, Limits{}, nil)
+}
+
+func parse(name string, src io.ReaderAt, size int64, l Limits, d *sides) (*Model, error) {
+	p := &parser{w: newWindow(src, size, name), limits: l.complete()}
+	if d != nil {
+		p.side = d.find
+	}
+	m := &Model{Path: name, src: src, size: size, sides: d}
 	if err := p.readModel(m); err != nil {
 		return nil, err
 	}
@@ -123,12 +144,12 @@ func Parse(name string, src io.ReaderAt, size int64) (*Model, error) {
 	return m, nil
 }
 
-// Close closes the file. The model's values cannot be read after it.
+// Close closes the file and its side files. The model's values cannot be read after it.
 func (m *Model) Close() error {
 	if m.file == nil {
 		return nil
 	}
-	return m.file.Close()
+	return errors.Join(m.file.Close(), m.sides.close())
 }
 
 // Tensors lists every tensor stored in the file, in the file's order. The

@@ -44,9 +44,9 @@ func (p *parser) readModelFields(c cursor, m *Model) error {
 		case modelIRVersion:
 			m.info.IRVersion, err = f.integer(p.w, "ir_version")
 		case modelProducerName:
-			m.info.ProducerName, err = f.text(p.w, "producer_name")
+			m.info.ProducerName, err = p.text(&f, "producer_name")
 		case modelProducerVersion:
-			m.info.ProducerVersion, err = f.text(p.w, "producer_version")
+			m.info.ProducerVersion, err = p.text(&f, "producer_version")
 		case modelGraph:
 			if err = f.want(p.w, "graph", wireBytes); err != nil {
 				break
@@ -58,19 +58,19 @@ func (p *parser) readModelFields(c cursor, m *Model) error {
 			m.mainField = extent{f.at, f.end}
 			m.main, err = p.readGraph(f.body, "", StoredInitializer, 0)
 		case modelOpsetImport:
-			if err = f.want(p.w, "opset_import", wireBytes); err == nil {
+			if err = p.message(&f, "opset_import", costSmall); err == nil {
 				var o Opset
 				o, err = p.readOpset(f.body)
 				m.info.Opsets = append(m.info.Opsets, o)
 			}
 		case modelMetadata:
-			if err = f.want(p.w, "metadata_props", wireBytes); err == nil {
+			if err = p.message(&f, "metadata_props", costSmall); err == nil {
 				e := metadataEntry{entry: extent{f.at, f.end}}
 				e.key, e.value, err = p.readEntry(f.body)
 				m.metadata = append(m.metadata, e)
 			}
 		case modelFunctions:
-			if err = f.want(p.w, "functions", wireBytes); err == nil {
+			if err = p.message(&f, "functions", costGraph); err == nil {
 				var fn *function
 				fn, err = p.readFunction(f.body)
 				m.functions = append(m.functions, fn)
@@ -92,7 +92,7 @@ func (p *parser) readOpset(c cursor) (Opset, error) {
 		}
 		switch f.number {
 		case opsetDomain:
-			o.Domain, err = f.text(p.w, "opset domain")
+			o.Domain, err = p.text(&f, "opset domain")
 		case opsetVersion:
 			o.Version, err = f.integer(p.w, "opset version")
 		}
@@ -110,9 +110,9 @@ func (p *parser) readEntry(c cursor) (key, value string, err error) {
 		}
 		switch f.number {
 		case entryKey:
-			key, err = f.text(p.w, "metadata key")
+			key, err = p.text(&f, "metadata key")
 		case entryValue:
-			value, err = f.text(p.w, "metadata value")
+			value, err = p.text(&f, "metadata value")
 		}
 		if err != nil {
 			return key, value, err
@@ -133,22 +133,22 @@ func (p *parser) readFunction(c cursor) (*function, error) {
 		if err == nil {
 			switch f.number {
 			case functionName:
-				fn.name, err = f.text(p.w, "function name")
+				fn.name, err = p.text(&f, "function name")
 			case functionDomain:
-				fn.domain, err = f.text(p.w, "function domain")
+				fn.domain, err = p.text(&f, "function domain")
 			case functionOverload:
-				fn.overload, err = f.text(p.w, "function overload")
+				fn.overload, err = p.text(&f, "function overload")
 			case functionInput:
-				s, err = f.text(p.w, "function input")
+				s, err = p.text(&f, "function input")
 				fn.graph.inputs = append(fn.graph.inputs, port{name: s})
 			case functionOutput:
-				s, err = f.text(p.w, "function output")
+				s, err = p.text(&f, "function output")
 				fn.graph.outputs = append(fn.graph.outputs, port{name: s})
 			case functionAttribute:
-				s, err = f.text(p.w, "function attribute")
+				s, err = p.text(&f, "function attribute")
 				fn.attrs = append(fn.attrs, s)
 			case functionNode, functionDefault, functionOpset:
-				if err = f.want(p.w, "of function", wireBytes); err != nil {
+				if err = p.message(&f, functionFields[f.number], costSmall); err != nil {
 					break
 				}
 				switch f.number {
@@ -168,7 +168,7 @@ func (p *parser) readFunction(c cursor) (*function, error) {
 		}
 	}
 	fn.domain = plainDomain(fn.domain)
-	fn.graph.label = fmt.Sprintf("local function %q", fn.name)
+	fn.graph.label = "local function " + short(fn.name)
 	for _, body := range nodes {
 		n, err := p.readNode(body, fn.graph, StoredFunction, 1)
 		if err != nil {

@@ -11,6 +11,8 @@ type def struct {
 	slot    int     // which output of the node, or which input of the graph
 	uses    []use   // filled in by assignRoles
 	escapes bool    // it is an output of its graph
+	output  int     // the first output that it is, if it escapes
+	input   bool    // it is an input of its graph, perhaps with a stored default
 }
 
 // use is one input of one node. seq counts uses in the canonical order.
@@ -39,7 +41,7 @@ func (m *Model) link() error {
 			return err
 		}
 	}
-	return nil
+	return m.linkCalls()
 }
 
 type linker struct{ file string }
@@ -56,11 +58,11 @@ func (l *linker) closed(g *graph) error {
 	for _, n := range g.nodes {
 		for k, name := range n.inputs {
 			if name == g.free[0] {
-				return l.fail(g, n.title(), fmt.Sprintf("input %d, %q, is made by nothing in the graph", k, name))
+				return l.fail(g, n.title(), fmt.Sprintf("input %d, %s, is made by nothing in the graph", k, short(name)))
 			}
 		}
 	}
-	return l.fail(g, graphTitle(g.label), fmt.Sprintf("the value %q, an output or used in a subgraph, is made by nothing", g.free[0]))
+	return l.fail(g, graphTitle(g.label), fmt.Sprintf("the value %s, an output or used in a subgraph, is made by nothing", short(g.free[0])))
 }
 
 // link fills in g.defs, g.order and g.free, inner graphs first.
@@ -85,9 +87,9 @@ func (l *linker) define(g *graph) error {
 	g.defs = map[string]*def{}
 	for k, v := range g.inputs {
 		if _, twice := g.defs[v.name]; twice || v.name == "" {
-			return l.fail(g, graphTitle(g.label), fmt.Sprintf("input %d has no name of its own: %q", k, v.name))
+			return l.fail(g, graphTitle(g.label), fmt.Sprintf("input %d has no name of its own: %s", k, short(v.name)))
 		}
-		g.defs[v.name] = &def{slot: k}
+		g.defs[v.name] = &def{slot: k, input: true}
 	}
 	for _, t := range g.stored {
 		if t.Name == "" {
@@ -99,7 +101,7 @@ func (l *linker) define(g *graph) error {
 			t.def = &def{tensor: t}
 			g.defs[t.Name] = t.def
 		case d.tensor != nil:
-			return l.fail(g, graphTitle(g.label), fmt.Sprintf("two initializers are called %q", t.Name))
+			return l.fail(g, graphTitle(g.label), fmt.Sprintf("two initializers are called %s", short(t.Name)))
 		default:
 			d.tensor, t.def = t, d // an input with a default value
 		}
@@ -110,7 +112,7 @@ func (l *linker) define(g *graph) error {
 				continue // an output that nobody wants
 			}
 			if g.defs[name] != nil {
-				return l.fail(g, n.title(), fmt.Sprintf("its output %q is made elsewhere too", name))
+				return l.fail(g, n.title(), fmt.Sprintf("its output %s is made elsewhere too", short(name)))
 			}
 			g.defs[name] = &def{node: n, slot: k, tensor: n.constant}
 			if n.constant != nil {
@@ -152,7 +154,7 @@ func (l *linker) sort(g *graph) error {
 			}
 		case d.node == nil || d.tensor != nil || state[d.node.index] == done:
 		case state[d.node.index] == open:
-			return l.fail(g, d.node.title(), fmt.Sprintf("it needs its own output %q", name))
+			return l.fail(g, d.node.title(), fmt.Sprintf("it needs its own output %s", short(name)))
 		default:
 			state[d.node.index] = open
 			stack = append(stack, frame{d.node, d.node.needs(), 0})
@@ -175,15 +177,15 @@ func (l *linker) sort(g *graph) error {
 		}
 		return nil
 	}
-	for _, v := range g.outputs {
+	for k, v := range g.outputs {
 		if err := push(v.name); err != nil {
 			return err
 		}
 		if err := drain(); err != nil {
 			return err
 		}
-		if d := g.defs[v.name]; d != nil {
-			d.escapes = true
+		if d := g.defs[v.name]; d != nil && !d.escapes {
+			d.escapes, d.output = true, k
 		}
 	}
 	for _, n := range g.nodes {

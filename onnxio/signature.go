@@ -65,7 +65,7 @@ func (m *Model) Difference(other *Model) string {
 
 func (m *Model) sign() {
 	m.signOnce.Do(func() {
-		s := signer{m: m, numbers: map[*node]string{}}
+		s := signer{m: m, numbers: map[*node]string{}, positions: map[*graph][]int{}}
 		s.model()
 		if s.err != nil {
 			m.signErr, m.signature = s.err, "unreadable: "+s.err.Error()
@@ -91,6 +91,8 @@ type signer struct {
 	facts   []fact
 	numbers map[*node]string
 	err     error
+
+	positions map[*graph][]int // see position
 }
 
 func (s *signer) add(subject, has, value string) {
@@ -98,7 +100,7 @@ func (s *signer) add(subject, has, value string) {
 }
 
 func (s *signer) model() {
-	s.add("the model", "uses operator sets", opsetsText(s.m.info.Opsets))
+	s.add("the model", "uses operator sets", opsetsText(s.m.operatorSets(s.m.info.Opsets)))
 	k := 0
 	for _, in := range s.m.main.inputs {
 		if s.m.main.defs[in.name].tensor == nil {
@@ -107,17 +109,22 @@ func (s *signer) model() {
 		}
 	}
 	s.graph(&scope{g: s.m.main}, "")
-	functions := slices.Clone(s.m.functions)
-	slices.SortStableFunc(functions, func(a, b *function) int { return strings.Compare(a.key(), b.key()) })
-	for _, fn := range functions {
-		label := "local function " + fn.key() + ", "
-		s.add(label, "has inputs, attributes and operator sets", fmt.Sprintf("%d %q %s", len(fn.graph.inputs), fn.attrs, opsetsText(fn.opsets)))
+	for _, fn := range s.m.functions {
+		label := fmt.Sprintf("local function %d, ", fn.number)
+		s.add(label, "has inputs, attributes and operator sets", fmt.Sprintf("%d %q %s", len(fn.graph.inputs), fn.attrs, opsetsText(s.m.operatorSets(fn.opsets))))
 		s.attributes(&scope{g: fn.graph}, "its default", fn.defaults, label)
 		s.graph(&scope{g: fn.graph}, label)
 	}
 }
 
-func (fn *function) key() string { return fmt.Sprintf("%q", []string{fn.domain, fn.name, fn.overload}) }
+// operatorSets leaves out the domains of local functions, which are names.
+func (m *Model) operatorSets(opsets []Opset) []Opset {
+	names := map[string]bool{}
+	for _, fn := range m.functions {
+		names[fn.domain] = fn.domain != ""
+	}
+	return slices.DeleteFunc(slices.Clone(opsets), func(o Opset) bool { return names[o.Domain] })
+}
 
 func opsetsText(opsets []Opset) string {
 	var parts []string
@@ -141,6 +148,9 @@ func (s *signer) graph(sc *scope, label string) {
 		}
 		if n.overload != "" {
 			op += ":" + n.overload
+		}
+		if n.calls != nil {
+			op = fmt.Sprintf("a call of local function %d", n.calls.number)
 		}
 		s.add(number, "is", op)
 		subject := number + ": " + op
@@ -188,11 +198,15 @@ func (s *signer) input(sc *scope, subject string, k int, name string) {
 	case d.tensor != nil && d.tensor.weight >= 0:
 		t := d.tensor
 		s.add(subject, has, "a weight")
+		s.sparse(subject, k, t)
 		s.add(subject, fmt.Sprintf("has %s shape", t.Role), shapeText(t.Shape))
 		s.add(subject, fmt.Sprintf("has at input %d", k), fmt.Sprintf("weight %d (%s %s)", t.weight, t.DType, t.Role))
+	case d.tensor != nil && d.tensor.kept:
+		s.left(subject, has, k, d.tensor)
 	case d.tensor != nil:
 		t := d.tensor
 		s.add(subject, has, "a constant "+t.DType.String())
+		s.sparse(subject, k, t)
 		s.add(subject, fmt.Sprintf("has constant shape at input %d", k), shapeText(t.Shape))
 		s.add(subject, fmt.Sprintf("has at input %d the constant", k), s.constant(t))
 	case d.node != nil:
@@ -202,15 +216,28 @@ func (s *signer) input(sc *scope, subject string, k int, name string) {
 	}
 }
 
+// sparse adds the dense shape of a sparse tensor and where its values are.
+func (s *signer) sparse(subject string, k int, t *Tensor) {
+	if t.sparse == nil {
+		return
+	}
+	s.add(subject, fmt.Sprintf("has at input %d a sparse tensor of shape", k), shapeText(t.sparse.dims))
+	s.add(subject, fmt.Sprintf("has at input %d values at", k), shapeText(t.sparse.indices.Shape)+" "+s.constant(t.sparse.indices))
+}
+
 // position is an input's number among the inputs without a stored value.
 func (s *signer) position(g *graph, slot int) int {
-	k := 0
-	for _, in := range g.inputs[:slot] {
-		if g.defs[in.name].tensor == nil {
-			k++
+	if s.positions[g] == nil {
+		list, k := make([]int, len(g.inputs)), 0
+		for i, in := range g.inputs {
+			list[i] = k
+			if g.defs[in.name].tensor == nil {
+				k++
+			}
 		}
+		s.positions[g] = list
 	}
-	return k
+	return s.positions[g][slot]
 }
 
 // attributes adds a node's attributes, sorted by name.
@@ -227,6 +254,7 @@ func (s *signer) attributes(sc *scope, subject string, attrs []*attribute, label
 		}
 		for _, t := range a.tensors {
 			s.add(subject, has, fmt.Sprintf("%s %s %s", t.DType, shapeText(t.Shape), s.constant(t)))
+			s.sparse(subject, 0, t)
 		}
 		for i, inner := range a.graphs {
 			s.add(subject, has, fmt.Sprintf("a graph with %d inputs", len(inner.inputs)))

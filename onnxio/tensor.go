@@ -9,7 +9,8 @@ import (
 const (
 	StoredInitializer = "initializer" // an initializer of the main graph
 	StoredConstant    = "constant"    // the value of a Constant node of the main graph
-	StoredSparse      = "sparse"      // a sparse initializer
+	StoredExternal    = "external"    // an initializer of the main graph, its values in a side file
+	StoredSparse      = "sparse"      // the values or the indices of a sparse tensor of the main graph
 	StoredAttribute   = "attribute"   // an attribute of some other node
 	StoredSubgraph    = "subgraph"    // anything in a branch or a loop body
 	StoredFunction    = "function"    // anything in a local function
@@ -32,15 +33,37 @@ type Tensor struct {
 	Slot     int    // the input of that operator, from 0; -1 when nothing uses it
 	Role     Role
 	Action   string
-	Reason   string // why it is copied; "" for a weight
+	Reason   string // why it is copied; "" for a weight that no selection named
 
-	body   extent // the bytes of the TensorProto
-	entry  extent // the field that holds it, key included: of the graph, or of the attribute
-	spans  []span // of a float32 tensor: where its values are
-	sparse bool   // it is a SparseTensorProto
-	weight int    // its index in Weights, -1 when it is copied
-	home   string // where in words, for errors
-	def    *def   // the value of the graph that it is; nil for an attribute
+	body     extent    // the bytes of the TensorProto, or of the AttributeProto of a list
+	entry    extent    // the field that holds it, key included: of the graph, or of the attribute
+	in       *graph    // the graph that holds it, nil for an attribute
+	raw      extent    // raw_data, or the bytes in the side file; empty for typed fields
+	spans    []span    // of a floating-point tensor: where its values are
+	external *external // its values are in a side file
+	sparse   *sparse   // it is the values of a sparse tensor
+	used     bool      // some operator takes it
+	places   bool      // it is the indices of a sparse tensor
+	list     bool      // its values are the attribute's own fields, as in value_floats
+	weight   int       // its index in Weights, -1 when it is copied
+	kept     bool      // a weight that the selection leaves out
+	home     string    // where in words, for errors
+	def      *def      // the value of the graph that it is; nil for an attribute
+}
+
+// sparse is what a sparse tensor has beside its values.
+type sparse struct {
+	dims    []int // the dense shape
+	indices *Tensor
+}
+
+// SparseShape is the dense shape of the sparse tensor whose values t is, nil
+// when it is none: Shape is then [number of stored values].
+func (t *Tensor) SparseShape() []int {
+	if t.sparse == nil {
+		return nil
+	}
+	return t.sparse.dims
 }
 
 // extent is a range of bytes of the file.
@@ -48,54 +71,38 @@ type extent struct{ at, end int64 }
 
 func (e extent) size() int64 { return e.end - e.at }
 
-// span is a run of float32 values in the file: the tensor's elements first to
-// first+count-1, little-endian, the first of them at byte at, each stride bytes
-// after the one before. Stride is 4 in raw_data and packed float_data, and 5
-// where each value has its own key byte.
-type span struct {
-	at     int64
-	stride int64
-	count  int64
-	first  int64
-}
-
-// maxStride bounds the bytes between two values of one span, so that a span is
-// always dense: a key byte or a few between values, never another field's data.
-const maxStride = 16
-
-// addSpan appends count values of stride 4 at byte pos; single values that
-// follow one another at equal distances share one span.
-func (t *Tensor) addSpan(pos, count int64) {
-	if count == 0 {
-		return
-	}
-	first := int64(0)
-	if n := len(t.spans); n > 0 {
-		last := &t.spans[n-1]
-		first = last.first + last.count
-		if count == 1 && last.count == 1 && pos-last.at <= maxStride {
-			last.stride = pos - last.at
-		}
-		if count == 1 && pos == last.at+last.stride*last.count {
-			last.count++
-			return
-		}
-	}
-	t.spans = append(t.spans, span{pos, 4, count, first})
-}
+// within tells whether e lies inside outer.
+func (e extent) within(outer extent) bool { return outer.at <= e.at && e.end <= outer.end }
 
 // payload is what readTensor has seen of a tensor's data.
 type payload struct {
-	raw     *extent
-	entries map[uint64]int64 // number of entries of each typed data field
+	raw      *extent
+	field    uint64 // the typed data field that was met
+	entries  int64  // how many entries it has
+	mixed    uint64 // another typed data field that was met, 0 for none
+	located  int64  // data_location
+	external []entryField
+}
+
+func (d *payload) count(field uint64, n int64) {
+	switch d.field {
+	case 0, field:
+		d.field = field
+		d.entries += n
+	default:
+		d.mixed = field
+	}
 }
 
 // readTensor indexes one TensorProto, the bytes of c. The data are stepped
 // over; only their place and amount are checked against dtype and dims.
 func (p *parser) readTensor(c cursor, home string) (*Tensor, error) {
 	t := &Tensor{Slot: -1, weight: -1, body: extent{c.pos, c.end}, home: home}
-	data := payload{entries: map[uint64]int64{}}
-	dims, external := []int64(nil), false
+	if err := p.charge(c.pos, costTensor+int64(len(home))); err != nil {
+		return nil, err
+	}
+	var data payload
+	var dims []int64
 	for f := (field{}); ; {
 		ok, err := c.next(&f)
 		if err == nil && !ok {
@@ -104,13 +111,13 @@ func (p *parser) readTensor(c cursor, home string) (*Tensor, error) {
 		if err == nil {
 			switch f.number {
 			case tensorDims:
-				err = f.integers(p.w, "dims", func(v int64) error { dims = append(dims, v); return nil })
+				dims, err = p.readShape(&f, dims)
 			case tensorDType:
 				var v int64
 				v, err = f.integer(p.w, "data_type")
 				t.DType = DType(v)
 			case tensorName:
-				t.Name, err = f.text(p.w, "tensor name")
+				t.Name, err = p.text(&f, "tensor name")
 			case tensorSegment:
 				err = p.w.fail(ErrUnsupported, f.at, "a tensor stored in segments is not supported yet", "", "")
 			case tensorRawData:
@@ -119,106 +126,140 @@ func (p *parser) readTensor(c cursor, home string) (*Tensor, error) {
 				}
 				data.raw = &extent{f.body.pos, f.body.end}
 			case tensorExternalData:
-				external = true
+				if err = p.message(&f, "external_data", costSmall); err == nil {
+					e := entryField{field: extent{f.at, f.end}}
+					e.key, e.value, err = p.readEntry(f.body)
+					data.external = append(data.external, e)
+				}
 			case tensorDataLocation:
-				var v int64
-				v, err = f.integer(p.w, "data_location")
-				external = external || v != 0
+				data.located, err = f.integer(p.w, "data_location")
 			case tensorFloatData, tensorDoubleData, tensorInt32Data, tensorInt64Data, tensorUint64Data, tensorStringData:
-				err = p.countEntries(t, &f, data.entries)
+				err = p.countEntries(t, &f, &data)
 			}
 		}
 		if err != nil {
 			return nil, at(err, home, t.Name)
 		}
 	}
-	if err := p.checkTensor(t, dims, external, data); err != nil {
+	if err := p.checkTensor(t, dims, &data); err != nil {
 		return nil, at(err, home, t.Name)
 	}
 	return t, nil
 }
 
-// countEntries adds the entries of a typed data field to the count of its
-// kind, and to t's spans if they may be float32 values.
-func (p *parser) countEntries(t *Tensor, f *field, entries map[uint64]int64) error {
-	width := int64(0)
+// readShape adds the dims field f to dims.
+func (p *parser) readShape(f *field, dims []int64) ([]int64, error) {
+	err := f.integers(p.w, "dims", func(v int64) error {
+		if len(dims) >= p.limits.Rank {
+			return p.w.fail(ErrLimit, f.at, "too many dimensions", fmt.Sprintf("at most %d (Rank)", p.limits.Rank), "more")
+		}
+		dims = append(dims, v)
+		return nil
+	})
+	return dims, err
+}
+
+// countEntries adds the entries of a typed data field to the count, and their
+// place to t's spans if they may be floating-point values.
+func (p *parser) countEntries(t *Tensor, f *field, data *payload) error {
 	switch f.number {
 	case tensorStringData:
-		entries[f.number]++
+		data.count(f.number, 1)
 		return f.want(p.w, "string_data", wireBytes)
 	case tensorFloatData:
-		width = 4
-	case tensorDoubleData:
-		width = 8
-	default:
-		return f.integers(p.w, "typed data", func(int64) error { entries[f.number]++; return nil })
-	}
-	single := map[int64]int{4: wireFixed32, 8: wireFixed64}[width]
-	if f.wire == single {
-		entries[f.number]++
-		if width == 4 {
-			t.addSpan(f.end-4, 1)
-		}
-		return nil
-	}
-	name := map[int64]string{4: "float_data", 8: "double_data"}[width]
-	if err := f.want(p.w, name, single, wireBytes); err != nil {
+		n, err := p.fixedEntries(t, f, "float_data", 4)
+		data.count(f.number, n)
 		return err
+	case tensorDoubleData:
+		n, err := p.fixedEntries(t, f, "double_data", 8)
+		data.count(f.number, n)
+		return err
+	case tensorInt32Data:
+		n, err := p.varintEntries(t, f)
+		data.count(f.number, n)
+		return err
+	}
+	return f.integers(p.w, "typed data", func(int64) error { data.count(f.number, 1); return nil })
+}
+
+// fixedEntries counts the entries of a field of fixed-width numbers, packed or
+// not, and notes their place.
+func (p *parser) fixedEntries(t *Tensor, f *field, name string, width int64) (int64, error) {
+	single := wireFixed32
+	if width == 8 {
+		single = wireFixed64
+	}
+	if f.wire == single {
+		return 1, p.addSpan(t, f.end-width, 1, width)
+	}
+	if err := f.want(p.w, name, single, wireBytes); err != nil {
+		return 0, err
 	}
 	n := f.body.size()
 	if n%width != 0 {
-		return p.w.fail(ErrInvalid, f.body.pos, name+" of a broken length", fmt.Sprintf("a multiple of %d bytes", width), fmt.Sprint(n))
+		return 0, p.w.fail(ErrInvalid, f.body.pos, name+" of a broken length", fmt.Sprintf("a multiple of %d bytes", width), fmt.Sprint(n))
 	}
-	entries[f.number] += n / width
-	if width == 4 {
-		t.addSpan(f.body.pos, n/width)
-	}
-	return nil
+	return n / width, p.addSpan(t, f.body.pos, n/width, width)
 }
 
 // checkTensor fills in shape and size, and holds the data against them.
-func (p *parser) checkTensor(t *Tensor, dims []int64, external bool, data payload) error {
+func (p *parser) checkTensor(t *Tensor, dims []int64, data *payload) error {
+	start := t.body.at
 	fail := func(cause error, pos int64, what, expected, found string) error {
 		return p.w.fail(cause, pos, what, expected, found)
 	}
-	start := t.body.at
 	if err := p.setShape(t, dims, start); err != nil {
 		return err
 	}
-	if external {
-		return fail(ErrUnsupported, start, "external data is not supported yet", "the values in the file itself", "a reference to another file")
-	}
-	if t.DType == 0 {
+	switch {
+	case t.DType == 0:
 		return fail(ErrInvalid, start, "the tensor has no data type", "data_type 1 to 26", "0")
-	}
-	if !t.DType.known() {
+	case !t.DType.known():
 		return fail(ErrUnsupported, start, "unknown data type", "1 to 26", fmt.Sprint(int32(t.DType)))
-	}
-	if t.Elements > (math.MaxInt64-7)/128 {
+	case t.Elements > (math.MaxInt64-7)/128:
 		return fail(ErrInvalid, start, "the tensor is too large", "fewer elements", fmt.Sprint(t.Elements))
+	case data.located != 0 && data.located != locationExternal:
+		return fail(ErrInvalid, start, "unknown data_location", "0 or 1", fmt.Sprint(data.located))
 	}
 	want := dtypes[t.DType].field
-	for number, n := range data.entries {
-		if number != want || data.raw != nil {
+	for _, number := range []uint64{data.field, data.mixed} {
+		if number != 0 && (number != want || data.raw != nil || data.located == locationExternal) {
 			return fail(ErrInvalid, start, "two kinds of data, or data of the wrong kind, for "+t.DType.String(),
-				"raw_data or field "+fmt.Sprint(want), fmt.Sprintf("%d entries in field %d", n, number))
+				"raw_data or field "+fmt.Sprint(want), fmt.Sprintf("data in field %d", number))
 		}
 	}
-	if data.raw == nil {
-		if n := data.entries[want]; n != t.DType.entries(t.Elements) {
-			return fail(ErrInvalid, start, "the amount of data does not match the shape",
+	switch {
+	case data.located == locationExternal:
+		if data.raw != nil {
+			return fail(ErrInvalid, data.raw.at, "values both here and in another file", "one of the two", "raw_data and external_data")
+		}
+		if err := p.locate(t, data.external); err != nil {
+			return err
+		}
+	case data.raw == nil:
+		if n := data.entries; n != t.DType.entries(t.Elements) {
+			e := fail(ErrInvalid, start, "the amount of data does not match the shape",
 				fmt.Sprintf("%d values for shape %s", t.DType.entries(t.Elements), shapeText(t.Shape)), fmt.Sprint(n))
+			if len(data.external) > 0 {
+				e = fail(ErrInvalid, start, "external_data that data_location does not announce", "data_location 1", "none")
+			}
+			return e
 		}
-	} else if t.DType == String {
+	case t.DType == String:
 		return fail(ErrInvalid, data.raw.at, "strings in raw_data", "string_data", "raw_data")
-	} else if n := data.raw.size(); n != t.DType.bytes(t.Elements) {
-		return fail(ErrInvalid, data.raw.at, "the length of raw_data does not match the shape",
-			fmt.Sprintf("%d bytes for %s %s", t.DType.bytes(t.Elements), t.DType, shapeText(t.Shape)), fmt.Sprintf("%d", n))
+	default:
+		if n := data.raw.size(); n != t.DType.bytes(t.Elements) {
+			return fail(ErrInvalid, data.raw.at, "the length of raw_data does not match the shape",
+				fmt.Sprintf("%d bytes for %s %s", t.DType.bytes(t.Elements), t.DType, shapeText(t.Shape)), fmt.Sprintf("%d", n))
+		}
+		t.raw = *data.raw
 	}
-	if t.DType != Float32 {
+	if !t.DType.float() {
 		t.spans = nil
-	} else if data.raw != nil {
-		t.addSpan(data.raw.at, data.raw.size()/4)
+	} else if data.raw != nil || t.external != nil {
+		t.spans = nil
+		width := int64(dtypes[t.DType].bits / 8)
+		return p.addSpan(t, t.raw.at, t.raw.size()/width, width)
 	}
 	return nil
 }

@@ -68,7 +68,7 @@ func (p *parser) readPort(c cursor) (port, error) {
 		}
 		switch f.number {
 		case portName:
-			v.name, err = f.text(p.w, "value name")
+			v.name, err = p.text(&f, "value name")
 		case portType:
 			if err = f.want(p.w, "type", wireBytes); err == nil {
 				v.typ, err = p.readType(f.body, 0)
@@ -83,17 +83,27 @@ func (p *parser) readPort(c cursor) (port, error) {
 // readType reads a TypeProto; depth counts sequences of sequences.
 func (p *parser) readType(c cursor, depth int) (valueType, error) {
 	var v valueType
-	if depth > maxDepth {
-		return v, p.w.fail(ErrInvalid, c.pos, "types nested too deep", fmt.Sprintf("at most %d levels", maxDepth), "more")
+	if depth > p.limits.Depth {
+		return v, p.w.fail(ErrLimit, c.pos, "types nested too deep", fmt.Sprintf("at most %d levels (Depth)", p.limits.Depth), "more")
 	}
-	kinds := map[uint64]string{typeTensor: "tensor", typeSparse: "sparse_tensor", typeSequence: "sequence", typeMap: "map", typeOptional: "optional"}
 	for f := (field{}); ; {
 		ok, err := c.next(&f)
 		if err != nil || !ok {
 			return v, err
 		}
-		kind := kinds[f.number]
-		if kind == "" {
+		kind := ""
+		switch f.number {
+		case typeTensor:
+			kind = "tensor"
+		case typeSparse:
+			kind = "sparse_tensor"
+		case typeSequence:
+			kind = "sequence"
+		case typeMap:
+			kind = "map"
+		case typeOptional:
+			kind = "optional"
+		default:
 			continue
 		}
 		if err := f.want(p.w, kind+" type", wireBytes); err != nil {
@@ -119,6 +129,9 @@ func (p *parser) readInnerTypes(c cursor, depth int) (string, error) {
 		ok, err := c.next(&f)
 		if err != nil || !ok {
 			return strings.Join(parts, " to "), err
+		}
+		if err := p.charge(f.at, costSmall); err != nil {
+			return "", err
 		}
 		switch f.wire {
 		case wireVarint:
@@ -169,6 +182,9 @@ func (p *parser) readDims(c cursor) ([]dim, error) {
 			continue
 		}
 		if err := f.want(p.w, "dim", wireBytes); err != nil {
+			return nil, err
+		}
+		if err := p.charge(f.at, costDim); err != nil {
 			return nil, err
 		}
 		d := dim{value: -1}

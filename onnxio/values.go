@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"sort"
+	"path/filepath"
 	"strings"
 
 	"gorgonia.org/tensor"
@@ -17,15 +17,17 @@ import (
 // Values gives the values of a model's weights, piece by piece.
 type Values interface {
 	// ReadValues fills dst with the elements off to off+len(dst)-1, in
-	// row-major order, of weight i of Weights.
+	// row-major order, of weight i of Weights. Asked again, it must give the same:
+	// Write reads the values of some encodings twice.
 	ReadValues(i int, dst []float32, off int) error
 }
 
 // chunkBytes is how much of a payload is in memory at a time.
 const chunkBytes = 64 << 10
 
-// ReadValues reads values of weight i from the file. It makes *Model a Values.
-// Non-finite values are given as they are; Write refuses them.
+// ReadValues reads values of weight i from the file, rounded to float32 where
+// they are float64. It makes *Model a Values. Non-finite values are given as they
+// are; a float64 beyond float32's range is an *Error that wraps ErrNotFinite.
 func (m *Model) ReadValues(i int, dst []float32, off int) error {
 	if i < 0 || i >= len(m.weights) {
 		return &Error{File: m.Path, Offset: -1, What: "no such weight", Expected: fmt.Sprintf("0 to %d", len(m.weights)-1), Found: fmt.Sprint(i)}
@@ -38,39 +40,24 @@ func (m *Model) ReadValues(i int, dst []float32, off int) error {
 	return m.readFloats(t, dst, int64(off))
 }
 
-// readFloats fills dst with float32 values of t from element off on.
-func (m *Model) readFloats(t *Tensor, dst []float32, off int64) error {
-	space, _ := m.buffers.Get().(*[chunkBytes]byte)
-	if space == nil {
-		space = new([chunkBytes]byte)
+// source is the file that holds the values of t.
+func (m *Model) source(t *Tensor) io.ReaderAt {
+	if t.external != nil {
+		return t.external.side
 	}
-	defer m.buffers.Put(space)
-	// The first span that ends after off; files as exporters write them have one.
-	k := sort.Search(len(t.spans), func(k int) bool { return t.spans[k].first+t.spans[k].count > off })
-	for ; len(dst) > 0; k++ {
-		s := t.spans[k]
-		for off < s.first+s.count && len(dst) > 0 {
-			n := min(s.first+s.count-off, int64(len(dst)), chunkBytes/s.stride)
-			buf := space[:(n-1)*s.stride+4]
-			if err := m.readAt(buf, s.at+(off-s.first)*s.stride, t); err != nil {
-				return err
-			}
-			for i := range n {
-				dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(buf[i*s.stride:]))
-			}
-			dst, off = dst[n:], off+n
-		}
-	}
-	return nil
+	return m.src
 }
 
-// readAt fills b with the file's bytes at pos, which belong to t.
+// readAt fills b with the bytes at pos of the file that holds the values of t.
 func (m *Model) readAt(b []byte, pos int64, t *Tensor) error {
-	n, err := m.src.ReadAt(b, pos)
+	n, err := m.source(t).ReadAt(b, pos)
 	if n == len(b) {
 		return nil
 	}
 	e := &Error{File: m.Path, Tensor: t.Name, Offset: pos, What: "cannot read the values", Err: err}
+	if t.external != nil {
+		e.File = filepath.Join(filepath.Dir(m.Path), t.external.side.path)
+	}
 	if errors.Is(err, io.EOF) {
 		e.Expected, e.Found, e.Err = "the file as it was when it was opened", "a shorter file", ErrChanged
 	} else if err != nil {
@@ -80,15 +67,12 @@ func (m *Model) readAt(b []byte, pos int64, t *Tensor) error {
 }
 
 // Dense reads a whole tensor into memory, as a tensor of its own type and
-// shape; float16 and bfloat16 come as float32. Strings, complex numbers, types
-// of 8-bit floats and of less than a byte, sparse tensors and tensors without
-// elements are refused with an *Error that wraps ErrUnsupported.
+// shape; float16 and bfloat16 come as float32, and of a sparse tensor the stored
+// values. Strings, complex numbers, types of 8-bit floats and of less than a byte,
+// and tensors without elements are refused with an *Error that wraps ErrUnsupported.
 func (m *Model) Dense(t *Tensor) (*tensor.Dense, error) {
 	unsupported := func(what string) error {
 		return &Error{File: m.Path, Where: t.home, Tensor: t.Name, Offset: t.body.at, What: what + " cannot be given as a dense tensor", Err: ErrUnsupported}
-	}
-	if t.sparse {
-		return nil, unsupported("a sparse tensor")
 	}
 	if t.Elements == 0 {
 		return nil, unsupported("a tensor without elements")
@@ -132,7 +116,7 @@ func denseBacking(d DType, raw []byte, n int) any {
 	case Float16:
 		return decode(n, func(i int) float32 { return float16(le.Uint16(raw[2*i:])) })
 	case BFloat16:
-		return decode(n, func(i int) float32 { return math.Float32frombits(uint32(le.Uint16(raw[2*i:])) << 16) })
+		return decode(n, func(i int) float32 { return bfloat16(le.Uint16(raw[2*i:])) })
 	case Int64:
 		return decode(n, func(i int) int64 { return int64(le.Uint64(raw[8*i:])) })
 	case Uint64:
@@ -163,25 +147,12 @@ func decode[T any](n int, element func(i int) T) []T {
 	return out
 }
 
-// float16 widens an IEEE half-precision number.
-func float16(h uint16) float32 {
-	sign, exp, frac := uint32(h>>15)<<31, uint32(h>>10&31), uint32(h&0x3ff)
-	switch exp {
-	case 0: // zero or subnormal: frac units of 2^-24
-		f := float32(frac) * (1.0 / (1 << 24))
-		return math.Float32frombits(math.Float32bits(f) | sign)
-	case 31:
-		return math.Float32frombits(sign | 0x7f800000 | frac<<13)
-	}
-	return math.Float32frombits(sign | (exp+112)<<23 | frac<<13)
-}
-
 // constantText writes the values of t when they are few, else their SHA-256.
 func (m *Model) constantText(t *Tensor) (string, error) {
 	var out bytes.Buffer
 	sum := sha256.New()
 	w := io.Writer(&out)
-	small := t.DType != String && !t.sparse && t.DType.bytes(t.Elements) <= shownConstant
+	small := t.DType != String && t.sparse == nil && t.DType.bytes(t.Elements) <= shownConstant
 	if !small {
 		w = sum
 	}

@@ -100,11 +100,15 @@ func TestSparseIsRead(t *testing.T) {
 	}
 	m := open(t, sparse(3))
 	s := find(t, m, "s")
-	if s.Stored != StoredSparse || shapeText(s.Shape) != "[2,2]" || s.Elements != 4 || s.DType != Float32 {
-		t.Errorf("%s %s %s", s.Stored, s.DType, shapeText(s.Shape))
+	if s.Stored != StoredSparse || shapeText(s.Shape) != "[1]" || shapeText(s.SparseShape()) != "[2,2]" || s.Elements != 1 || s.DType != Float32 {
+		t.Errorf("%s %s %s of %s", s.Stored, s.DType, shapeText(s.Shape), shapeText(s.SparseShape()))
 	}
-	if _, err := m.Dense(s); !errors.Is(err, ErrUnsupported) {
-		t.Errorf("dense: %v", err)
+	if d, err := m.Dense(s); err != nil || fmt.Sprint(d.Data()) != "[1]" {
+		t.Errorf("values %v: %v", d, err)
+	}
+	places := m.Tensors()[1]
+	if d, err := m.Dense(places); err != nil || fmt.Sprint(d.Data()) != "[3]" || places.Reason != "it says where the values of a sparse tensor are" {
+		t.Errorf("indices %v, copied because %q: %v", d, places.Reason, err)
 	}
 	if m.Difference(open(t, sparse(2))) == "" {
 		t.Error("a value in another place makes no difference")

@@ -18,7 +18,6 @@ const (
 const (
 	windowSize = 32 << 10 // bytes read at once; payloads are stepped over, not read
 	maxVarint  = 10       // bytes of the longest varint
-	maxString  = 1 << 20  // bytes of the longest name that is accepted
 )
 
 // window reads a file of known size through one small buffer.
@@ -39,15 +38,22 @@ func newWindow(src io.ReaderAt, size int64, file string) *window {
 // in one window. The slice is good until the next call.
 func (w *window) view(pos int64, n int) ([]byte, error) {
 	if pos < w.base || pos+int64(n) > w.base+int64(len(w.buf)) {
-		size := min(int64(len(w.all)), w.size-pos)
-		m, err := w.src.ReadAt(w.all[:size], pos)
+		start := pos
+		if pos < w.base {
+			// Whoever goes back will go on from there, and perhaps back again: a
+			// file of small messages must not be read a window for each of them.
+			start = max(0, pos-int64(max(0, len(w.all)-n)/2))
+		}
+		size := min(int64(len(w.all)), w.size-start)
+		w.buf = nil
+		m, err := w.src.ReadAt(w.all[:size], start)
 		if int64(m) < size {
 			if err == nil || errors.Is(err, io.EOF) {
-				return nil, w.fail(ErrChanged, pos, "the file became shorter while it was read", "", "")
+				return nil, w.fail(ErrChanged, start, "the file became shorter while it was read", "", "")
 			}
-			return nil, w.fail(err, pos, "cannot read: "+err.Error(), "", "")
+			return nil, w.fail(err, start, "cannot read: "+err.Error(), "", "")
 		}
-		w.base, w.buf = pos, w.all[:size]
+		w.base, w.buf = start, w.all[:size]
 	}
 	i := pos - w.base
 	return w.buf[i : i+int64(n)], nil
@@ -66,12 +72,13 @@ type cursor struct {
 
 // field is one field of a message.
 type field struct {
-	number uint64
-	wire   int
-	at     int64  // offset of the field's first byte, its key
-	end    int64  // offset after its last byte
-	value  uint64 // of a varint, or the bits of a fixed-width field
-	body   cursor // of a field of bytes
+	number  uint64
+	wire    int
+	at      int64  // offset of the field's first byte, its key
+	end     int64  // offset after its last byte
+	value   uint64 // of a varint, or the bits of a fixed-width field
+	valueAt int64  // offset after the key
+	body    cursor // of a field of bytes
 }
 
 // next reads the key and the value of the next field into f and steps over
@@ -85,7 +92,7 @@ func (c *cursor) next(f *field) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	f.number, f.wire, f.value, f.body = key>>3, int(key&7), 0, cursor{}
+	f.number, f.wire, f.value, f.valueAt, f.body = key>>3, int(key&7), 0, c.pos, cursor{}
 	if f.number == 0 || f.number > 1<<29-1 {
 		return false, c.w.fail(ErrInvalid, f.at, "impossible protobuf field number", "1 to 536870911", fmt.Sprint(f.number))
 	}
@@ -178,15 +185,12 @@ func (f *field) want(w *window, name string, wires ...int) error {
 	return w.fail(ErrInvalid, f.at, fmt.Sprintf("field %s has the wrong protobuf wire type", name), fmt.Sprint(wires), fmt.Sprint(f.wire))
 }
 
-// text reads the field as a string.
+// text reads the field as a string; parser.text is the one with limits.
 func (f *field) text(w *window, name string) (string, error) {
 	if err := f.want(w, name, wireBytes); err != nil {
 		return "", err
 	}
 	n := f.body.size()
-	if n > maxString {
-		return "", w.fail(ErrInvalid, f.at, "the "+name+" is too long", fmt.Sprintf("at most %d bytes", maxString), fmt.Sprintf("%d", n))
-	}
 	b := make([]byte, n)
 	for done := int64(0); done < n; {
 		k := min(n-done, int64(len(w.all)))

@@ -1,12 +1,13 @@
 package onnxio
 
 import (
-	"encoding/binary"
+	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"unicode/utf8"
 
@@ -20,78 +21,172 @@ type WriteOptions struct {
 	// where it stands, a new one is put at the end of the file. All other
 	// entries stay.
 	Metadata map[string]string
-	// Force allows dst to be replaced when it exists. It must not be m's file.
+	// Force allows dst to be replaced when it exists, and its side file. They must
+	// not be m's files.
 	Force bool
+	// External puts the values of initializers of ExternalFrom bytes or more into
+	// a side file. Without it that is done only when the model would be larger than
+	// 2 GB, which no protobuf parser takes.
+	External bool
+	// ExternalFrom is the size in bytes from which External moves an initializer;
+	// 0 is 1024, as in the onnx package.
+	ExternalFrom int64
 }
 
 // Write writes model m to the file dst with its weights taken from v. Every
 // byte that is not a weight's value or a metadata entry is that of m's file;
-// nothing moves but what follows a metadata entry whose length changes.
+// where a value or an entry changes its length, the lengths around it change too.
+// With v == m the values are copied as they are, whatever they are.
 //
-// The file is streamed: memory does not grow with it. It appears at dst only
-// when it is complete. A value that is NaN or infinite is refused with an
-// *Error that wraps ErrNotFinite and names the tensor and the index; dst that is
-// m's own file, also by another name, with one that wraps ErrSameFile; an
-// existing dst without Force with an error that wraps atomicfile.ErrExists.
+// Values in side files, m's or by o.External, go into one new side file, dst with
+// ".data" behind it. If m has one side file, it is that file with the weights in
+// their places, else every tensor begins at a page of its own. The checksum of a
+// tensor that has one is made anew.
+//
+// Both files are streamed: memory does not grow with them. They appear only
+// when they are complete, the side file first. A value that is NaN or infinite, or
+// would be in the weight's type, is refused with an *Error that wraps
+// ErrNotFinite and names the tensor and the index; dst that is m's own file, also
+// by another name, with one that wraps ErrSameFile; an existing dst without Force
+// with an error that wraps atomicfile.ErrExists.
 func Write(dst string, m *Model, v Values, o WriteOptions) error {
-	if err := m.checkTarget(dst); err != nil {
+	sidePath := dst + sideSuffix
+	for _, path := range []string{dst, sidePath} {
+		if err := m.checkTarget(path); err != nil {
+			return err
+		}
+	}
+	if err := m.unchanged(); err != nil {
 		return err
 	}
-	edits, err := m.edits(v, o.Metadata)
+	p, err := m.plan(v, o, filepath.Base(sidePath))
 	if err != nil {
 		return err
 	}
-	return atomicfile.Write(dst, o.Force, func(w io.Writer) error {
-		return m.stream(w, edits)
+	wrote := false
+	err = atomicfile.Write(dst, o.Force, func(w io.Writer) error {
+		if err := m.stream(w, p.pieces); err != nil || p.side == nil {
+			return err
+		}
+		// The model is in its temporary file now and gets its name last.
+		err := atomicfile.Write(sidePath, o.Force, func(w io.Writer) error { return p.side.stream(w) })
+		wrote = err == nil
+		return err
 	})
+	if err != nil && wrote {
+		err = errors.Join(err, os.Remove(sidePath))
+	}
+	return err
 }
 
-// WriteTo is Write to w instead of to a file.
+// WriteTo is Write to w instead of to a file: values in m's side files become
+// raw_data, so that what is written stands alone. A model of more than 2 GB is
+// refused with an *Error that wraps ErrUnsupported.
 func WriteTo(w io.Writer, m *Model, v Values, metadata map[string]string) error {
-	edits, err := m.edits(v, metadata)
+	p, err := m.plan(v, WriteOptions{Metadata: metadata}, "")
 	if err != nil {
 		return err
 	}
-	return m.stream(w, edits)
+	return m.stream(w, p.pieces)
 }
 
-// checkTarget refuses m's own file as the output, and a file that has been
-// changed since it was indexed: its payloads may be anywhere now.
+// checkTarget refuses m's own files as the output.
 func (m *Model) checkTarget(dst string) error {
-	if m.file == nil {
-		return nil
+	out, err := os.Stat(dst)
+	if m.file == nil || err != nil {
+		return nil // atomicfile says what is wrong with dst, if anything is
 	}
-	in, err := m.file.Stat()
-	if err != nil {
-		return fmt.Errorf("onnxio: %w", err)
+	files := []os.FileInfo{m.opened}
+	for _, s := range m.sides.all {
+		files = append(files, s.info)
 	}
-	if out, err := os.Stat(dst); err == nil && os.SameFile(in, out) {
-		return &Error{File: dst, Offset: -1, What: "the output is the input", Expected: "a path that is not " + m.Path, Found: "the same file", Err: ErrSameFile}
-	}
-	if in.Size() != m.size || !in.ModTime().Equal(m.changed) {
-		return &Error{File: m.Path, Offset: -1, What: "the file was changed after it was opened",
-			Expected: fmt.Sprintf("%d bytes of %s", m.size, m.changed.Format("2006-01-02 15:04:05.000")),
-			Found:    fmt.Sprintf("%d bytes of %s", in.Size(), in.ModTime().Format("2006-01-02 15:04:05.000")), Err: ErrChanged}
+	for i, in := range files {
+		if os.SameFile(in, out) {
+			name := m.Path
+			if i > 0 {
+				name = m.sides.all[i-1].name
+			}
+			return &Error{File: dst, Offset: -1, What: "the output is the input", Expected: "a path that is not " + name, Found: "the same file", Err: ErrSameFile}
+		}
 	}
 	return nil
 }
 
-// edit replaces the bytes of an extent by what write writes.
-type edit struct {
-	extent
-	write func(w io.Writer) error
-}
-
-// edits lists what changes, in the file's order.
-func (m *Model) edits(v Values, metadata map[string]string) ([]edit, error) {
-	var edits []edit
-	for i, t := range m.weights {
-		for _, s := range t.spans {
-			// A span ends with its last value, so strides reach count-1 times.
-			e := extent{s.at, s.at + (s.count-1)*s.stride + 4}
-			edits = append(edits, edit{e, func(w io.Writer) error { return m.writeSpan(w, v, i, s) }})
+// unchanged refuses a file that has been changed since it was indexed: its
+// payloads may be anywhere now.
+func (m *Model) unchanged() error {
+	if m.file == nil {
+		return nil
+	}
+	now, err := m.file.Stat()
+	if err != nil {
+		return fmt.Errorf("onnxio: %w", err)
+	}
+	if !sameState(now, m.opened) {
+		return changedError(m.Path, m.opened, now)
+	}
+	for _, s := range m.sides.all {
+		if err := s.check(); err != nil {
+			return err
 		}
 	}
+	return nil
+}
+
+// plan is what Write does, decided before it begins.
+type plan struct {
+	pieces []piece
+	size   int64
+	side   *sidePlan // nil when there is no side file
+}
+
+// plan decides where every value goes. Without the name of a side file all go
+// into the model.
+func (m *Model) plan(v Values, o WriteOptions, sideName string) (*plan, error) {
+	p := &plan{}
+	edits, err := m.metadataEdits(o.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	if sideName != "" {
+		p.side = m.planSide(v, o, sideName)
+	}
+	for _, t := range m.tensors {
+		var more []edit
+		moved := p.side != nil && p.side.has(t)
+		switch {
+		case moved && t.external != nil:
+			more, err = p.side.relocate(t)
+		case moved:
+			more, err = p.side.moveOut(t)
+		case t.external != nil:
+			more, err = m.inline(t, v)
+		case t.weight >= 0 && v != Values(m):
+			more, err = m.spanEdits(t, v)
+		}
+		if err != nil {
+			return nil, err
+		}
+		edits = append(edits, more...)
+	}
+	if p.pieces, p.size, err = m.rewrite(edits); err != nil {
+		return nil, err
+	}
+	if p.size <= maxProtobuf {
+		return p, nil
+	}
+	if sideName != "" && !o.External {
+		o.External = true
+		return m.plan(v, o, sideName)
+	}
+	return nil, &Error{File: m.Path, Offset: -1, What: "the model is too large for one file, and what is left cannot go to a side file",
+		Expected: fmt.Sprintf("at most %d bytes", maxProtobuf), Found: fmt.Sprint(p.size), Err: ErrUnsupported}
+}
+
+// metadataEdits sets entries of metadata_props.
+func (m *Model) metadataEdits(metadata map[string]string) ([]edit, error) {
+	var edits []edit
+	whole := extent{0, m.size}
 	missing := map[string]string{}
 	for key, value := range metadata {
 		if !utf8.ValidString(key) || !utf8.ValidString(value) {
@@ -103,113 +198,15 @@ func (m *Model) edits(v Values, metadata map[string]string) ([]edit, error) {
 		value, ok := metadata[e.key]
 		delete(missing, e.key)
 		if ok && value != e.value {
-			edits = append(edits, edit{e.entry, func(w io.Writer) error { return writeEntry(w, e.key, value) }})
+			edits = append(edits, insert(e.entry, whole, entryBytes(modelMetadata, e.key, value)))
 		}
 	}
-	slices.SortFunc(edits, func(a, b edit) int { return int(min(max(a.at-b.at, -1), 1)) })
-	if len(missing) > 0 {
-		edits = append(edits, edit{extent{m.size, m.size}, func(w io.Writer) error {
-			for _, key := range slices.Sorted(maps.Keys(missing)) {
-				if err := writeEntry(w, key, missing[key]); err != nil {
-					return err
-				}
-			}
-			return nil
-		}})
+	var added bytes.Buffer
+	for _, key := range slices.Sorted(maps.Keys(missing)) {
+		added.Write(entryBytes(modelMetadata, key, missing[key]))
+	}
+	if added.Len() > 0 {
+		edits = append(edits, insert(extent{m.size, m.size}, whole, added.Bytes()))
 	}
 	return edits, nil
-}
-
-// stream writes m's bytes to w with the edits applied.
-func (m *Model) stream(w io.Writer, edits []edit) error {
-	pos := int64(0)
-	buf := make([]byte, chunkBytes)
-	for _, e := range edits {
-		if e.at < pos {
-			panic("onnxio: edits overlap")
-		}
-		if err := m.copy(w, extent{pos, e.at}, buf); err != nil {
-			return err
-		}
-		if err := e.write(w); err != nil {
-			return err
-		}
-		pos = e.end
-	}
-	return m.copy(w, extent{pos, m.size}, buf)
-}
-
-// copy writes the file's bytes of e to w.
-func (m *Model) copy(w io.Writer, e extent, buf []byte) error {
-	for pos := e.at; pos < e.end; {
-		b := buf[:min(e.end-pos, int64(len(buf)))]
-		if err := m.readAt(b, pos, &Tensor{}); err != nil {
-			return err
-		}
-		if _, err := w.Write(b); err != nil {
-			return fmt.Errorf("onnxio: %w", err)
-		}
-		pos += int64(len(b))
-	}
-	return nil
-}
-
-// writeSpan writes the values of weight i that belong in the place of span s,
-// keeping the bytes between them.
-func (m *Model) writeSpan(w io.Writer, v Values, i int, s span) error {
-	t, first := m.weights[i], int(s.first)
-	step := chunkBytes / s.stride
-	values := make([]float32, min(step, s.count))
-	buf := make([]byte, int64(len(values))*s.stride)
-	for done := int64(0); done < s.count; {
-		n := min(step, s.count-done)
-		values := values[:n]
-		if err := v.ReadValues(i, values, first+int(done)); err != nil {
-			return fmt.Errorf("onnxio: %s: tensor %q: cannot get its new values: %w", m.Path, t.Name, err)
-		}
-		b := buf[:n*s.stride]
-		if done+n == s.count {
-			b = buf[:(n-1)*s.stride+4]
-		}
-		if s.stride > 4 {
-			if err := m.readAt(b, s.at+done*s.stride, t); err != nil {
-				return err
-			}
-		}
-		for k, x := range values {
-			if x-x != 0 {
-				return &Error{File: m.Path, Tensor: t.Name, Offset: -1, What: fmt.Sprintf("the new value at index %d", first+int(done)+k),
-					Expected: "a finite number", Found: fmt.Sprint(x), Err: ErrNotFinite}
-			}
-			binary.LittleEndian.PutUint32(b[int64(k)*s.stride:], math.Float32bits(x))
-		}
-		if _, err := w.Write(b); err != nil {
-			return fmt.Errorf("onnxio: %w", err)
-		}
-		done += n
-	}
-	return nil
-}
-
-// writeEntry writes a metadata_props field of a ModelProto.
-func writeEntry(w io.Writer, key, value string) error {
-	var body []byte
-	body = appendBytes(body, entryKey, key)
-	body = appendBytes(body, entryValue, value)
-	if _, err := w.Write(appendBytes(nil, modelMetadata, string(body))); err != nil {
-		return fmt.Errorf("onnxio: %w", err)
-	}
-	return nil
-}
-
-// appendBytes appends a field of bytes in protobuf's wire format.
-func appendBytes[T string | []byte](b []byte, number uint64, value T) []byte {
-	b = binary.AppendUvarint(b, number<<3|wireBytes)
-	b = binary.AppendUvarint(b, uint64(len(value)))
-	return append(b, value...)
-}
-
-// appendVarint appends a varint field in protobuf's wire format.
-func appendVarint(b []byte, number, value uint64) []byte {
-	return binary.AppendUvarint(binary.AppendUvarint(b, number<<3|wireVarint), value)
 }

@@ -28,7 +28,8 @@ func (o Options) check() error {
 // every run, so the statistics are too.
 const blockValues = 1 << 14
 
-// Build learns layout and statistics from a zoo of models of one graph. It reads
+// Build learns layout and statistics from a zoo of models of one graph, all under
+// one selection (Model.Select), which the layout keeps. It reads
 // every weight of every model once (the paper's way reads variances twice), in
 // order, in float64; memory does not grow with the number of models.
 //
@@ -46,6 +47,7 @@ func Build(models []*onnxio.Model, o Options) (*Tokenizer, error) {
 	}
 	first := models[0]
 	b := newBuilder(o, first.Path, first.Signature(), first.Weights())
+	b.layout.Selection = first.Selection()
 	for _, m := range models {
 		if err := sameGraph(first, m); err != nil {
 			return nil, err

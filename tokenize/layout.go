@@ -29,8 +29,12 @@ type Layout struct {
 	Version     int      `json:"version"`
 	TokenDim    int      `json:"token_dim"`   // D, values in a token
 	Granularity string   `json:"granularity"` // always GranularityTensor
-	Signature   string   `json:"signature"`   // of the graph, see onnxio
+	Signature   string   `json:"signature"`   // of the graph under Selection, see onnxio
 	Weights     []Weight `json:"weights"`     // in the order of Model.Weights
+
+	// Selection is what was included and excluded by name. A model must be
+	// given it (Model.Select) before its weights are those of the layout.
+	Selection onnxio.Selection `json:"selection,omitzero"`
 }
 
 // Weight is the place of one weight: tokens First to First+Tokens-1 of the

@@ -24,7 +24,8 @@ func (t *Tokenizer) check() error {
 	return t.Stats.check(&t.Layout)
 }
 
-// Fits returns an error unless m is a model of the graph that t was built for.
+// Fits returns an error unless m is a model of the graph that t was built for,
+// under the selection in its layout.
 func (t *Tokenizer) Fits(m *onnxio.Model) error {
 	if got := m.Signature(); got != t.Layout.Signature {
 		return fmt.Errorf("tokenize: %s: signature %s, expected %s: another graph than the tokenizer's", m.Path, got, t.Layout.Signature)
@@ -41,34 +42,53 @@ func (t *Tokenizer) Fits(m *onnxio.Model) error {
 // variance below 0, for a value so far out that its token is not a float32, and
 // those of v.
 func (t *Tokenizer) Encode(v onnxio.Values, dst []float32) error {
-	D := t.Layout.TokenDim
-	if len(dst) != t.Layout.Tokens()*D {
+	if len(dst) != t.Layout.Tokens()*t.Layout.TokenDim {
 		panic("tokenize: the length of the tokens to encode to is not L*D")
 	}
+	return t.EncodePart(v, dst, 0)
+}
+
+// EncodePart is Encode for the tokens first, first+1, ... only, as many as dst,
+// [n*D], has room for: what lets a model pass through memory in pieces.
+func (t *Tokenizer) EncodePart(v onnxio.Values, dst []float32, first int) error {
+	D := t.Layout.TokenDim
+	end := first + len(dst)/D
+	if len(dst)%D != 0 || first < 0 || end > t.Layout.Tokens() {
+		panic("tokenize: the part to encode to is not a part of the tokens")
+	}
 	for j := range t.Layout.Weights {
-		w, s := &t.Layout.Weights[j], &t.Stats.Weights[j]
-		if w.Constant() {
+		w := &t.Layout.Weights[j]
+		begin, stop := max(first, w.First), min(end, w.First+w.Tokens)
+		if begin >= stop {
 			continue
 		}
-		tokens := dst[w.First*D : (w.First+w.Tokens)*D]
-		values := tokens[:w.Elements]
-		if err := v.ReadValues(j, values, 0); err != nil {
-			return fmt.Errorf("tokenize: %w", err)
+		if err := t.encode(v, j, dst[(begin-first)*D:(stop-first)*D], (begin-w.First)*D); err != nil {
+			return err
 		}
-		isVariance := w.Role == onnxio.RoleVariance
-		for e, x := range values {
-			if err := checkValue(x, isVariance); err != nil {
-				return fmt.Errorf("tokenize: %sweight %q: %w at %s", fileOf(v), w.Name, err, where(e, w.Shape))
-			}
-			y := (forward(w.Transform, s.Center, float64(x)) - s.Mean) / s.Std
-			if !(math.Abs(y) <= math.MaxFloat32) {
-				return fmt.Errorf("tokenize: %sweight %q: %g is %g standard deviations from the mean, expected a float32, at %s",
-					fileOf(v), w.Name, x, y, where(e, w.Shape))
-			}
-			values[e] = float32(y)
-		}
-		clear(tokens[w.Elements:])
 	}
+	return nil
+}
+
+// encode writes tokens of weight j, from its element off on.
+func (t *Tokenizer) encode(v onnxio.Values, j int, tokens []float32, off int) error {
+	w, s := &t.Layout.Weights[j], &t.Stats.Weights[j]
+	values := tokens[:min(len(tokens), w.Elements-off)]
+	if err := v.ReadValues(j, values, off); err != nil {
+		return fmt.Errorf("tokenize: %w", err)
+	}
+	isVariance := w.Role == onnxio.RoleVariance
+	for e, x := range values {
+		if err := checkValue(x, isVariance); err != nil {
+			return fmt.Errorf("tokenize: %sweight %q: %w at %s", fileOf(v), w.Name, err, where(off+e, w.Shape))
+		}
+		y := (forward(w.Transform, s.Center, float64(x)) - s.Mean) / s.Std
+		if !(math.Abs(y) <= math.MaxFloat32) {
+			return fmt.Errorf("tokenize: %sweight %q: %g is %g standard deviations from the mean, expected a float32, at %s",
+				fileOf(v), w.Name, x, y, where(off+e, w.Shape))
+		}
+		values[e] = float32(y)
+	}
+	clear(tokens[len(values):])
 	return nil
 }
 
@@ -88,13 +108,22 @@ func (t *Tokenizer) Decode(tokens []float32) onnxio.Values {
 	if len(tokens) != t.Layout.Tokens()*t.Layout.TokenDim {
 		panic("tokenize: the length of the tokens to decode is not L*D")
 	}
-	return decoded{t, tokens}
+	return decoded{t, func(dst []float32, off int) error {
+		copy(dst, tokens[off:])
+		return nil
+	}}
+}
+
+// DecodeFrom is Decode for tokens that are not in memory: read fills dst with
+// the values off, off+1, ... of the L*D. Its errors are passed on.
+func (t *Tokenizer) DecodeFrom(read func(dst []float32, off int) error) onnxio.Values {
+	return decoded{t, read}
 }
 
 // decoded are the weights that tokens stand for.
 type decoded struct {
 	*Tokenizer
-	tokens []float32
+	read func(dst []float32, off int) error
 }
 
 // ReadValues implements onnxio.Values.
@@ -112,12 +141,14 @@ func (d decoded) ReadValues(i int, dst []float32, off int) error {
 		}
 		return nil
 	}
-	values := d.tokens[w.First*d.Layout.TokenDim:][off:]
-	for e := range dst {
-		x := float32(inverse(w.Transform, s.Center, s.Mean+s.Std*float64(values[e])))
+	if err := d.read(dst, w.First*d.Layout.TokenDim+off); err != nil {
+		return fmt.Errorf("tokenize: %w", err)
+	}
+	for e, y := range dst {
+		x := float32(inverse(w.Transform, s.Center, s.Mean+s.Std*float64(y)))
 		if !finite(float64(x)) {
 			return fmt.Errorf("tokenize: weight %q: token value %g gives %g, expected a finite weight, at %s",
-				w.Name, values[e], x, where(off+e, w.Shape))
+				w.Name, y, x, where(off+e, w.Shape))
 		}
 		dst[e] = x
 	}

@@ -28,7 +28,8 @@ type verb struct {
 // verbs lists every command in the order of the help.
 func (s *session) verbs() []verb {
 	return []verb{
-		s.inspectVerb(), s.checkVerb(), s.fetchVerb(),
+		s.inspectVerb(), s.diffVerb(), s.checkVerb(), s.fetchVerb(),
+		s.tokenizeVerb(), s.detokenizeVerb(),
 		s.trainVerb(), s.generateVerb(), s.evaluateVerb(),
 		s.demoVerb(), s.benchVerb(), s.doctorVerb(),
 		s.completionVerb(), s.versionVerb(), s.manVerb(),

@@ -8,6 +8,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"rpg/generator"
+	"rpg/tokenize"
 )
 
 //go:embed completion
@@ -48,6 +49,12 @@ func choices(name string) []string {
 		return generator.Presets
 	case "sampler":
 		return generator.Samplers
+	case "sort":
+		return diffOrders
+	case "stats":
+		return []string{tokenize.StatsPooled, tokenize.StatsPaper}
+	case "granularity":
+		return []string{tokenize.GranularityTensor}
 	case "state":
 		return []string{"random", "mean"}
 	case "completion":

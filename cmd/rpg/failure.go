@@ -75,7 +75,7 @@ func exitCode(err error) int {
 
 // packageNames stand before every error of a package ("onnxio: FILE: what").
 // A user of the command line has no use for them.
-var packageNames = []string{"onnxio", "secondreader", "tokenize", "generator", "compute", "cpu", "evaluate", "fetch", "atomicfile", "fixtures"}
+var packageNames = []string{"onnxio", "secondreader", "compare", "tokenize", "tokenset", "safetensors", "generator", "compute", "cpu", "evaluate", "fetch", "atomicfile", "fixtures"}
 
 // withoutPackage cuts the names of packages from the beginning of an error.
 func withoutPackage(text string) string {

@@ -201,14 +201,11 @@ func (s *session) runGenerating(job generateJob) (*generation, error) {
 	if err != nil {
 		return nil, withHint(err, "rpg train MODEL... -o "+quote(job.run)+" makes it")
 	}
-	template, err := onnxio.Open(run.Template())
+	template, err := openTemplate(run.Template(), run.Tokenizer)
 	if err != nil {
-		return nil, explain(err)
-	}
-	defer template.Close()
-	if err := run.Tokenizer.Fits(template); err != nil {
 		return nil, err
 	}
+	defer template.Close()
 	learned, err := fileSHA256(filepath.Join(run.Dir, "model.safetensors"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, failedf("train for at least one checkpoint first", "%s: nothing is learned yet: no model.safetensors", run.Dir)

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -18,9 +15,9 @@ func (s *session) inspectVerb() verb {
 		description: "A folder stands for the .onnx files in it. Models of the graph of an earlier one\n" +
 			"get one line; -v lists their tensors too.",
 		examples: "rpg inspect model.onnx\nrpg inspect zoo/*.onnx --json\nrpg inspect model.onnx | grep copy",
-		flags: []cli.Flag{
+		flags: append([]cli.Flag{
 			&cli.IntFlag{Name: "token-dim", Value: 256, Usage: "width of a token, `D` values"},
-		},
+		}, selectionFlags()...),
 		run: func(c *cli.Context) error {
 			if err := someArguments(c, "at least one model"); err != nil {
 				return err
@@ -33,7 +30,7 @@ func (s *session) inspectVerb() verb {
 			if err != nil {
 				return err
 			}
-			return s.inspect(paths, width)
+			return s.inspect(paths, width, selectionOf(c))
 		},
 	}
 }
@@ -58,6 +55,7 @@ type (
 		Tensors    []inspectedTensor `json:"tensors"`
 		Tokens     inspectedTokens   `json:"tokens"`
 		Metadata   map[string]string `json:"metadata"`
+		SideFiles  []string          `json:"side_files"` // external data, relative to the model's folder
 	}
 	inspectedPort struct {
 		Name  string `json:"name"`
@@ -85,7 +83,7 @@ type (
 	}
 )
 
-func (s *session) inspect(paths []string, width int) error {
+func (s *session) inspect(paths []string, width int, selection onnxio.Selection) error {
 	answer := inspection{Schema: "rpg.inspect/1"}
 	first := map[string]string{} // path of the first model of each signature
 	for i, path := range paths {
@@ -95,6 +93,10 @@ func (s *session) inspect(paths []string, width int) error {
 		m, err := onnxio.Open(path)
 		if err != nil {
 			return explain(err)
+		}
+		if err := selectWeights([]*onnxio.Model{m}, selection); err != nil {
+			m.Close()
+			return err
 		}
 		view := inspectModel(m, width)
 		m.Close()
@@ -125,6 +127,7 @@ func inspectModel(m *onnxio.Model, width int) inspectedModel {
 		Producer:  strings.TrimSpace(info.ProducerName + " " + info.ProducerVersion),
 		Signature: m.Signature(), Inputs: inspectPorts(info.Inputs), Outputs: inspectPorts(info.Outputs),
 		Tensors: []inspectedTensor{}, Tokens: inspectedTokens{Width: width}, Metadata: info.Metadata,
+		SideFiles: append([]string{}, m.SideFiles()...),
 	}
 	for _, o := range info.Opsets {
 		if o.Domain == "" {
@@ -173,72 +176,4 @@ func inspectPorts(ports []onnxio.Port) []inspectedPort {
 		out = append(out, v)
 	}
 	return out
-}
-
-// lineWidth is the widest line of a human answer.
-const lineWidth = 100
-
-// printModel writes a head of a few lines and a table of the tensors.
-func (s *session) printModel(v inspectedModel) {
-	s.printf("%s:\n", v.Path)
-	s.printf("file        %s, IR %d, opset %d, producer %s\n", size(v.Bytes), v.IRVersion, v.Opset, orDash(v.Producer))
-	s.printf("signature   %s\n", v.Signature)
-	for _, p := range v.Inputs {
-		s.printf("input       %s %s %s\n", p.Name, p.DType, shapeOf(p.Shape))
-	}
-	for _, p := range v.Outputs {
-		s.printf("output      %s %s %s\n", p.Name, p.DType, shapeOf(p.Shape))
-	}
-	s.printf("generated   %s values: %s tokens of %d, %.1f %% filled\n", count(v.Parameters), count(v.Tokens.Count), v.Tokens.Width, 100*v.Tokens.Fill)
-	t := table{{"TENSOR", "DTYPE", "SHAPE", "USE", "ROLE", "ACTION", "TOKENS", "PAD", "WHY"}}
-	var reasons []string // numbered in the last column, written out below
-	for _, e := range v.Tensors {
-		use, tokens, padding, why := "", "", "", ""
-		if e.Op != "" {
-			use = fmt.Sprintf("%s:%d", shorten(e.Op, 12), e.Slot)
-		}
-		if e.Action == onnxio.ActionGenerate {
-			tokens, padding = fmt.Sprint(e.Tokens), fmt.Sprint(e.Padding)
-		}
-		if e.Reason != "" {
-			if !slices.Contains(reasons, e.Reason) {
-				reasons = append(reasons, e.Reason)
-			}
-			why = fmt.Sprintf("[%d]", slices.Index(reasons, e.Reason)+1)
-		}
-		t = append(t, []string{e.Name, e.DType, shorten(shapeOf(e.Shape), 12), use, string(e.Role), e.Action, tokens, padding, why})
-	}
-	room := lineWidth
-	for _, w := range t.widths()[1:] {
-		room -= w + 2
-	}
-	for _, row := range t {
-		row[0] = tail(row[0], max(room, 16))
-	}
-	var text bytes.Buffer
-	t.write(&text)
-	for line := range strings.Lines(text.String()) {
-		s.printf("%s\n", shorten(strings.TrimRight(line, "\n"), lineWidth))
-	}
-	for i, reason := range reasons {
-		s.printf("[%d] copied: %s\n", i+1, reason)
-	}
-}
-
-// shapeOf writes a shape without spaces, so that it is one column.
-func shapeOf[T any](shape []T) string {
-	parts := make([]string, len(shape))
-	for i, n := range shape {
-		if parts[i] = fmt.Sprint(n); any(n) == nil {
-			parts[i] = "?"
-		}
-	}
-	return "[" + strings.Join(parts, ",") + "]"
-}
-
-func orDash(text string) string {
-	if text == "" {
-		return "-"
-	}
-	return text
 }

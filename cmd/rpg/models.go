@@ -67,6 +67,8 @@ func explain(err error) error {
 		return withHint(err, "copy or download the file again")
 	case errors.Is(err, onnxio.ErrUnsupported):
 		return withHint(err, "save it as one self-contained float32 file, e.g. in Python: onnx.save_model(onnx.load(IN), OUT)")
+	case errors.Is(err, onnxio.ErrSelection):
+		return &failure{code: exitUsage, err: err, hint: "rpg inspect MODEL lists the tensors and what happens to them"}
 	case errors.Is(err, onnxio.ErrNotFinite):
 		return withHint(err, "leave this file out: a model with NaN or Inf is broken")
 	}

@@ -60,6 +60,9 @@ func (s *session) trainVerb() verb {
 		&cli.IntFlag{Name: "eval-every", Usage: "score generated models after every `N` steps; 0: at the end only"},
 		&cli.StringFlag{Name: "eval-data", Usage: "score on this `DATA`: cifar10, cifar10:PATH"},
 		&cli.IntFlag{Name: "eval-count", Value: 8, Usage: "score `N` models each time"},
+	)
+	flags = append(flags, selectionFlags()...)
+	flags = append(flags,
 		&cli.BoolFlag{Name: "fresh", Usage: "start anew in a folder that holds another training"},
 	)
 	return verb{
@@ -79,6 +82,7 @@ type trainJob struct {
 	output                          string
 	overrides                       []generator.Override
 	machine                         machine
+	selection                       onnxio.Selection
 	fresh                           bool
 	saveEvery, evalEvery, evalCount int
 	evalData                        string
@@ -92,6 +96,7 @@ func (s *session) train(c *cli.Context) error {
 	job := trainJob{
 		output: s.output, fresh: c.Bool("fresh"), saveEvery: c.Int("save-every"),
 		evalEvery: c.Int("eval-every"), evalCount: c.Int("eval-count"), evalData: c.String("eval-data"),
+		selection: selectionOf(c),
 	}
 	for _, f := range []struct {
 		name     string
@@ -130,6 +135,9 @@ func (s *session) runTraining(job trainJob) error {
 	models, closeModels, err := openModels(job.paths)
 	defer closeModels()
 	if err != nil {
+		return err
+	}
+	if err := selectWeights(models, job.selection); err != nil {
 		return err
 	}
 	if err := sameGraphs(models); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -77,6 +78,17 @@ func TestRefused(t *testing.T) {
 		{"header is cut", `tensor "a"`, file(`{"a":`, 0)},
 		{"name twice", "twice", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 4)},
 		{"other dtype", `dtype "F64"`, file(`{"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}`, 8)},
+		{"no dtype", "has no dtype", file(`{"a":{"shape":[1],"data_offsets":[0,4]}}`, 4)},
+		{"no shape", "has no shape", file(`{"a":{"dtype":"F32","data_offsets":[0,4]}}`, 4)},
+		{"shape is null", "has no shape", file(`{"a":{"dtype":"F32","shape":null,"data_offsets":[0,4]}}`, 4)},
+		{"no offsets", "0 data_offsets, expected 2", file(`{"a":{"dtype":"F32","shape":[0]}}`, 0)},
+		{"three offsets", "3 data_offsets, expected 2", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}`, 4)},
+		{"integers where floats are expected", `dtype "I32", expected F32`, file(`{"a":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}}`, 4)},
+		{"offsets that overflow", "expected 4 bytes", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[9223372036854775807,-9223372036854775805]}}`, 4)},
+		{"offsets the wrong way round", "expected 4 bytes", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}`, 4)},
+		{"a dimension with a fraction", `tensor "a"`, file(`{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}`, 4)},
+		{"not UTF-8", "not UTF-8", file("{\"\xff\":{}}", 0)},
+		{"text behind the header", "not JSON", file(`{} {}`, 0)},
 		{"negative dimension", "negative", file(`{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}`, 4)},
 		{"product overflows", "too large", file(`{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,0]}}`, 0)},
 		{"size is not the shape's", "expected 8 bytes", file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 4)},
@@ -95,6 +107,116 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestReaderRefused: a Reader refuses what Read refuses, but knows I32.
+func TestReaderRefused(t *testing.T) {
+	data := file(`{"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}`, 8)
+	_, err := NewReader("x", bytes.NewReader(data), int64(len(data)))
+	if err == nil || !strings.Contains(err.Error(), `safetensors: x: tensor "a" has dtype "F64", expected F32 or I32`) {
+		t.Errorf("%v, want an error about the type", err)
+	}
+	if _, err := OpenReader(t.TempDir()); err == nil || !strings.Contains(err.Error(), "expected a regular file") {
+		t.Errorf("%v, want an error about the folder", err)
+	}
+	if _, err := OpenReader(filepath.Join(t.TempDir(), "none")); !os.IsNotExist(err) {
+		t.Errorf("%v, want that there is no such file", err)
+	}
+}
+
+// TestStream writes and reads in pieces of all sizes around the buffer's.
+func TestStream(t *testing.T) {
+	const n = bufferBytes/elementBytes + 3
+	floats, integers := make([]float32, 2*n), make([]int32, n)
+	for i := range floats {
+		floats[i] = float32(i) / 8
+	}
+	for i := range integers {
+		integers[i] = int32(i) - 7
+	}
+	var out bytes.Buffer
+	entries := []Entry{NewEntry("none", I32, 0), NewEntry("f", F32, 2, n), NewEntry("none too", F32, 3, 0), NewEntry("i", I32, n), NewEntry("end", F32, 0)}
+	w, err := NewWriter(&out, entries, map[string]string{"k": "v"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, cut := range [][2]int{{0, 0}, {0, 1}, {1, n}, {n, 2 * n}} {
+		if err := w.WriteF32(floats[cut[0]:cut[1]]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.WriteI32(integers); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewReader("x", bytes.NewReader(out.Bytes()), int64(out.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Metadata["k"] != "v" || len(r.Entries) != len(entries) || r.Entry("none too") == nil || r.Entry("g") != nil {
+		t.Errorf("metadata %v, entries %+v", r.Metadata, r.Entries)
+	}
+	for _, cut := range [][2]int{{0, 0}, {0, 1}, {5, n + 9}, {0, 2 * n}, {2*n - 1, 2 * n}, {2 * n, 2 * n}} {
+		got := make([]float32, cut[1]-cut[0])
+		if err := r.ReadF32(r.Entry("f"), got, cut[0]); err != nil {
+			t.Fatal(err)
+		}
+		for i, v := range got {
+			if v != floats[cut[0]+i] {
+				t.Fatalf("element %d is %v, want %v", cut[0]+i, v, floats[cut[0]+i])
+			}
+		}
+	}
+	got := make([]int32, n)
+	if err := r.ReadI32(r.Entry("i"), got, 0); err != nil || fmt.Sprint(got) != fmt.Sprint(integers) {
+		t.Errorf("%v, the integers are not what was written", err)
+	}
+	for name, misuse := range map[string]func(){
+		"other type":    func() { _ = r.ReadI32(r.Entry("f"), got, 0) },
+		"behind":        func() { _ = r.ReadF32(r.Entry("f"), make([]float32, 2), 2*n-1) },
+		"too many":      func() { _ = w.WriteF32(floats[:1]) },
+		"missing":       func() { w, _ := NewWriter(&out, entries, nil); _ = w.Close() },
+		"not its turn":  func() { w, _ := NewWriter(&out, entries, nil); _ = w.WriteI32(integers[:1]) },
+		"negative size": func() { NewEntry("x", F32, -1) },
+	} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			misuse()
+		}()
+	}
+}
+
+// TestShrunkFile: a file that becomes shorter after it was opened.
+func TestShrunkFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.safetensors")
+	if err := os.WriteFile(path, encode(t, example(), nil), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	r, err := OpenReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := os.Truncate(path, 100); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.ReadF32(r.Entry("b"), make([]float32, 6), 0); err == nil || !strings.Contains(err.Error(), "shorter than when it was opened") {
+		t.Errorf("%v, want an error about the shorter file", err)
+	}
+}
+
+// TestHeaderTooLarge: what could not be read again is not written.
+func TestHeaderTooLarge(t *testing.T) {
+	_, err := NewWriter(io.Discard, nil, map[string]string{"k": strings.Repeat("x", MaxHeader)})
+	if err == nil || !strings.Contains(err.Error(), "expected at most 100000000") {
+		t.Errorf("%v, want an error about the header's size", err)
+	}
+}
+
 // FuzzRead: whatever is read without an error is written back and read again
 // as the same.
 func FuzzRead(f *testing.F) {
@@ -102,7 +224,22 @@ func FuzzRead(f *testing.F) {
 	f.Add(encode(f, nil, nil))
 	f.Add(file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 4))
 	f.Add(file(`{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}} `, 0))
+	f.Add(file(`{"a":{"dtype":"I32","shape":[2],"data_offsets":[0,8]},"__metadata__":{"k":"v"}}`, 8))
 	f.Fuzz(func(t *testing.T, data []byte) {
+		if r, err := NewReader("fuzz", bytes.NewReader(data), int64(len(data))); err == nil {
+			for i := range r.Entries {
+				e := &r.Entries[i]
+				switch n := min(e.Elements, 1<<16); e.DType {
+				case F32:
+					err = r.ReadF32(e, make([]float32, n), e.Elements-n)
+				case I32:
+					err = r.ReadI32(e, make([]int32, n), e.Elements-n)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
 		got, err := Read(bytes.NewReader(data), int64(len(data)))
 		if err != nil {
 			return

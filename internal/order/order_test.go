@@ -27,10 +27,12 @@ func rules() map[string]rule {
 	const tensor = "gorgonia.org/tensor"
 	const system = "golang.org/x/sys/"
 	return map[string]rule{
-		"onnxio": {others: []string{tensor, system}},
+		"onnxio":         {others: []string{tensor, system}},
+		"onnxio/compare": {own: []string{"onnxio"}},
 		"onnxio/secondreader": {own: []string{"onnxio"},
 			others: []string{tensor, "github.com/owulveryck/onnx-go", "gonum.org/v1/gonum/graph"}},
 		"tokenize":                      {own: []string{"onnxio"}, others: []string{tensor}},
+		"tokenize/tokenset":             {own: []string{"onnxio", "tokenize", "generator/safetensors"}},
 		"generator":                     {own: []string{"tokenize", "generator/safetensors", "generator/compute"}},
 		"generator/safetensors":         {},
 		"generator/compute":             {},

@@ -1,0 +1,194 @@
+package safetensors
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+)
+
+// bufferBytes is how much of a tensor is in memory at a time.
+const bufferBytes = 1 << 16
+
+// Writer writes a file tensor by tensor, and each tensor in pieces, so that
+// memory does not grow with them.
+type Writer struct {
+	out     *bufio.Writer
+	entries []Entry
+	left    int // elements of entries[0] that are still to come
+	buf     []byte
+}
+
+// NewWriter writes the header. The values of the entries must follow in the
+// same order, then Close.
+func NewWriter(w io.Writer, entries []Entry, metadata map[string]string) (*Writer, error) {
+	entries = append([]Entry{}, entries...)
+	head, err := header(entries, metadata)
+	if err != nil {
+		return nil, fmt.Errorf("safetensors: %w", err)
+	}
+	s := &Writer{out: bufio.NewWriterSize(w, bufferBytes), entries: entries, buf: make([]byte, bufferBytes)}
+	if _, err := s.out.Write(head); err != nil {
+		return nil, err
+	}
+	s.begin()
+	return s, nil
+}
+
+// begin steps over tensors without elements.
+func (s *Writer) begin() {
+	for len(s.entries) > 0 {
+		if s.left = s.entries[0].Elements; s.left > 0 {
+			return
+		}
+		s.entries = s.entries[1:]
+	}
+}
+
+// take counts n values of a type off the tensor that is being written.
+func (s *Writer) take(n int, dtype DType) {
+	if n == 0 {
+		return
+	}
+	if len(s.entries) == 0 || s.left < n || s.entries[0].DType != dtype {
+		panic("safetensors: values that the header does not announce")
+	}
+	if s.left -= n; s.left == 0 {
+		s.entries = s.entries[1:]
+		s.begin()
+	}
+}
+
+// WriteF32 writes the next values of the F32 tensor whose turn it is. It panics
+// when they are not the header's.
+func (s *Writer) WriteF32(values []float32) error {
+	s.take(len(values), F32)
+	return write(s, values, math.Float32bits)
+}
+
+// WriteI32 is WriteF32 for a tensor of I32.
+func (s *Writer) WriteI32(values []int32) error {
+	s.take(len(values), I32)
+	return write(s, values, func(v int32) uint32 { return uint32(v) })
+}
+
+func write[T any](s *Writer, values []T, bits func(T) uint32) error {
+	for len(values) > 0 {
+		n := min(len(values), len(s.buf)/elementBytes)
+		for i, v := range values[:n] {
+			binary.LittleEndian.PutUint32(s.buf[elementBytes*i:], bits(v))
+		}
+		if _, err := s.out.Write(s.buf[:elementBytes*n]); err != nil {
+			return err
+		}
+		values = values[n:]
+	}
+	return nil
+}
+
+// Close writes what is buffered; it does not close what NewWriter was given. It
+// panics when values are missing.
+func (s *Writer) Close() error {
+	if len(s.entries) > 0 {
+		panic("safetensors: values that the header announces are missing")
+	}
+	return s.out.Flush()
+}
+
+// Reader reads pieces of the tensors of a file. Several goroutines may read.
+type Reader struct {
+	Metadata map[string]string
+	Entries  []Entry // in the order of their places
+
+	path string
+	src  io.ReaderAt
+	data int64 // where the tensors begin
+	file *os.File
+}
+
+// OpenReader checks the header of a file and keeps the file open until Close.
+func OpenReader(path string) (*Reader, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("safetensors: %s: expected a regular file, found %s", path, info.Mode().Type())
+	}
+	var r *Reader
+	if err == nil {
+		r, err = NewReader(path, f, info.Size())
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	r.file = f
+	return r, nil
+}
+
+// NewReader is OpenReader for a file of size bytes that src holds; name stands
+// for it in errors.
+func NewReader(name string, src io.ReaderAt, size int64) (*Reader, error) {
+	metadata, entries, data, err := readHeader(io.NewSectionReader(src, 0, size), size)
+	if err != nil {
+		return nil, fmt.Errorf("safetensors: %s: %w", name, err)
+	}
+	return &Reader{Metadata: metadata, Entries: entries, path: name, src: src, data: data}, nil
+}
+
+// Close closes the file that OpenReader opened.
+func (r *Reader) Close() error {
+	if r.file == nil {
+		return nil
+	}
+	return r.file.Close()
+}
+
+// Entry returns the tensor of this name, or nil.
+func (r *Reader) Entry(name string) *Entry {
+	for i := range r.Entries {
+		if r.Entries[i].Name == name {
+			return &r.Entries[i]
+		}
+	}
+	return nil
+}
+
+// ReadF32 fills dst with the elements off, off+1, ... of a tensor of r. It
+// panics for a tensor of another type and for elements outside it.
+func (r *Reader) ReadF32(e *Entry, dst []float32, off int) error {
+	return read(r, e, F32, dst, off, math.Float32frombits)
+}
+
+// ReadI32 is ReadF32 for a tensor of I32.
+func (r *Reader) ReadI32(e *Entry, dst []int32, off int) error {
+	return read(r, e, I32, dst, off, func(b uint32) int32 { return int32(b) })
+}
+
+func read[T any](r *Reader, e *Entry, dtype DType, dst []T, off int, value func(uint32) T) error {
+	if e.DType != dtype || off < 0 || off > e.Elements || len(dst) > e.Elements-off {
+		panic("safetensors: elements that the tensor does not have")
+	}
+	buf := make([]byte, min(bufferBytes, elementBytes*len(dst)))
+	at := r.data + e.at + elementBytes*int64(off)
+	for len(dst) > 0 {
+		n := min(len(dst), len(buf)/elementBytes)
+		b := buf[:elementBytes*n]
+		if k, err := r.src.ReadAt(b, at); k < len(b) {
+			if errors.Is(err, io.EOF) {
+				err = errors.New("the file is shorter than when it was opened")
+			}
+			return fmt.Errorf("safetensors: %s: tensor %q: %w", r.path, e.Name, err)
+		}
+		for i := range n {
+			dst[i] = value(binary.LittleEndian.Uint32(b[elementBytes*i:]))
+		}
+		dst, at = dst[n:], at+int64(len(b))
+	}
+	return nil
+}
