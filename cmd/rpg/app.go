@@ -84,7 +84,9 @@ func (s *session) command(v verb) *cli.Command {
 		if err := s.settle(c, keys); err != nil {
 			return err
 		}
-		s.read(c)
+		if err := s.read(c); err != nil {
+			return err
+		}
 		if !v.ownOutput {
 			if err := s.answerTo(c.Args().Slice()); err != nil {
 				return err

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 	ort "github.com/yalue/onnxruntime_go"
@@ -18,9 +18,10 @@ import (
 func (s *session) checkVerb() verb {
 	return verb{
 		name: "check", usage: "valid, finite, the same graph? with second opinions", arguments: "MODEL...",
-		description: "Reads every weight, compares the file as onnx-go reads it, and lets ONNX Runtime load it\n" +
-			"where it is installed. Exit code 3 when a model is not valid, or not of the first one's graph.\n" +
-			"A folder stands for the .onnx files in it.",
+		description: "Looks at the structure, reads every value of every floating-point tensor and the checksums of\n" +
+			"side files, compares the file as onnx-go reads it, and lets ONNX Runtime load it where it is\n" +
+			"installed. Exit code 3 when a model is not valid, or not of the first one's graph. -v gives the\n" +
+			"reasons of the other readers. A folder stands for the .onnx files in it.",
 		examples: "rpg check model.onnx\nrpg check zoo/*.onnx\nrpg check original.onnx gen/*.onnx --json",
 		run: func(c *cli.Context) error {
 			if err := someArguments(c, "at least one model"); err != nil {
@@ -62,9 +63,10 @@ type (
 
 // What ONNX Runtime says about a model.
 const (
-	runtimeLoads   = "loads"
-	runtimeRefuses = "refuses"
-	runtimeMissing = "not available"
+	runtimeLoads    = "loads"
+	runtimeRefuses  = "refuses"
+	runtimeUncovers = "not covered" // it has no such operator, type or version
+	runtimeMissing  = "not available"
 )
 
 func (s *session) check(paths []string) error {
@@ -79,11 +81,12 @@ func (s *session) check(paths []string) error {
 	answer := checking{Schema: "rpg.check/1", SameGraph: true}
 	var first *onnxio.Model
 	p := s.progress("checking", "models")
+	defer p.close()
 	for i, path := range paths {
 		if err := s.ctx.Err(); err != nil {
 			return err
 		}
-		m, err := onnxio.Open(path)
+		m, err := onnxio.OpenWith(path, s.limits)
 		var pathError *fs.PathError
 		if errors.As(err, &pathError) {
 			return err // no such file, not readable: there is nothing to check
@@ -94,11 +97,17 @@ func (s *session) check(paths []string) error {
 			answer.SameGraph = false
 			continue
 		}
-		defer m.Close()
 		if first == nil {
 			first = m
+			defer m.Close()
 		}
-		view := checkModel(first, m, missing)
+		view, err := s.checkModel(first, m, missing)
+		if m != first {
+			m.Close()
+		}
+		if err != nil {
+			return err
+		}
 		if view.Signature != first.Signature() {
 			answer.SameGraph = false
 		}
@@ -119,13 +128,28 @@ func (s *session) check(paths []string) error {
 	return nil
 }
 
-// checkModel holds m against the rules and against the graph of first.
-func checkModel(first, m *onnxio.Model, missing string) checkedModel {
+// checkModel holds m against the rules and against the graph of first. Its error
+// is that of being stopped.
+func (s *session) checkModel(first, m *onnxio.Model, missing string) (checkedModel, error) {
 	view := checkedModel{Path: m.Path, Signature: m.Signature(), Problems: []problem{}}
 	if difference := first.Difference(m); difference != "" {
 		view.Problems = append(view.Problems, problem{What: "not the graph of " + first.Path + ": " + difference})
 	}
-	view.Problems = append(view.Problems, checkValues(m)...)
+	for _, p := range m.Problems() {
+		what := p.What
+		if p.Where != "" {
+			what = p.Where + ": " + what
+		}
+		view.Problems = append(view.Problems, problem{p.Tensor, what})
+	}
+	if _, err := m.CheckExternal(); err != nil {
+		view.Problems = append(view.Problems, problem{What: plain(err)})
+	}
+	broken, err := s.checkValues(m)
+	if err != nil {
+		return view, err
+	}
+	view.Problems = append(view.Problems, broken...)
 	view.Second.Status, view.Second.Reason = secondreader.Compare(m)
 	if view.Second.Status == secondreader.Differs {
 		view.Problems = append(view.Problems, problem{What: "a second reader differs: " + view.Second.Reason})
@@ -138,37 +162,14 @@ func checkModel(first, m *onnxio.Model, missing string) checkedModel {
 		}
 	}
 	view.OK = len(view.Problems) == 0
-	return view
+	return view, nil
 }
 
-// checkValues reads every weight and names those with values that are not
-// finite, and variances below zero.
-func checkValues(m *onnxio.Model) []problem {
-	const block = 1 << 16
-	var found []problem
-	buffer := make([]float32, block)
-weights:
-	for i, w := range m.Weights() {
-		for off := 0; off < w.Elements; off += block {
-			values := buffer[:min(block, w.Elements-off)]
-			if err := m.ReadValues(i, values, off); err != nil {
-				found = append(found, problem{w.Name, plain(err)})
-				continue weights
-			}
-			for e, v := range values {
-				x := float64(v)
-				switch {
-				case math.IsNaN(x) || math.IsInf(x, 0):
-					found = append(found, problem{w.Name, fmt.Sprintf("element %d: expected a finite value, found %v", off+e, v)})
-					continue weights
-				case w.Role == onnxio.RoleVariance && x < 0:
-					found = append(found, problem{w.Name, fmt.Sprintf("element %d: expected a variance of 0 or more, found %v", off+e, v)})
-					continue weights
-				}
-			}
-		}
-	}
-	return found
+// uncovered are the parts of ONNX Runtime's errors that tell that it lacks
+// something, and not that the model is wrong.
+var uncovered = []string{
+	"NOT_IMPLEMENTED", "Could not find an implementation", "is not a registered function/op", "only *guarantees* support",
+	"is under development", "Unsupported model IR version", "Unrecognized attribute", "Unknown model file format version",
 }
 
 // askRuntime lets ONNX Runtime load the model.
@@ -181,13 +182,18 @@ func askRuntime(m *onnxio.Model) opinion {
 		outputs = append(outputs, p.Name)
 	}
 	session, err := ort.NewDynamicAdvancedSession(m.Path, inputs, outputs, nil)
-	if err != nil {
-		return opinion{runtimeRefuses, err.Error()}
+	if err == nil {
+		err = session.Destroy()
 	}
-	if err := session.Destroy(); err != nil {
-		return opinion{runtimeRefuses, err.Error()}
+	if err == nil {
+		return opinion{runtimeLoads, "version " + ort.GetVersion()}
 	}
-	return opinion{runtimeLoads, "version " + ort.GetVersion()}
+	for _, part := range uncovered {
+		if strings.Contains(err.Error(), part) {
+			return opinion{runtimeUncovers, err.Error()}
+		}
+	}
+	return opinion{runtimeRefuses, err.Error()}
 }
 
 // answerCheck writes one line for each model and one for each problem.
@@ -203,14 +209,15 @@ func (s *session) answerCheck(a checking) error {
 		}
 		t = append(t, []string{m.Path, word, dashed(m.Second.Status), dashed(m.Runtime.Status), fmt.Sprintf("%.12s", m.Signature)})
 	}
+	t.fit(s.width(), narrowing{0, 20, tail})
 	t.write(s.out)
 	for _, m := range a.Models {
 		for _, p := range m.Problems {
+			what := visible(p.What, true)
 			if p.Tensor != "" {
-				s.printf("%s: tensor %q: %s\n", m.Path, p.Tensor, p.What)
-			} else {
-				s.printf("%s: %s\n", m.Path, p.What)
+				what = fmt.Sprintf("tensor %q: %s", p.Tensor, what)
 			}
+			s.printf("%s: %s\n", m.Path, what)
 		}
 		s.detail("%s: second reader: %s; ONNX Runtime: %s", m.Path, m.Second.Reason, m.Runtime.Reason)
 	}
