@@ -1,15 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
-	ort "github.com/yalue/onnxruntime_go"
 
-	"rpg/evaluate"
 	"rpg/evaluate/fetch"
 	"rpg/onnxio"
 	"rpg/onnxio/secondreader"
@@ -61,22 +58,17 @@ type (
 	}
 )
 
-// What ONNX Runtime says about a model.
-const (
-	runtimeLoads    = "loads"
-	runtimeRefuses  = "refuses"
-	runtimeUncovers = "not covered" // it has no such operator, type or version
-	runtimeMissing  = "not available"
-)
-
 func (s *session) check(paths []string) error {
-	missing := ""
-	if lib, _, _, err := fetch.FindRuntime(); err != nil {
-		missing = plain(err)
-	} else if rt, err := evaluate.OpenRuntime(lib); err != nil {
-		missing = plain(err)
-	} else {
-		defer rt.Close()
+	var runtime *asker
+	lib, _, _, err := fetch.FindRuntime()
+	missing := opinion{runtimeMissing, "not found"}
+	if err == nil {
+		runtime = &asker{lib: lib}
+		err = runtime.start(s.ctx)
+		defer runtime.close()
+	}
+	if err != nil {
+		runtime, missing.Reason = nil, plain(err)
 	}
 	answer := checking{Schema: "rpg.check/1", SameGraph: true}
 	var first *onnxio.Model
@@ -87,12 +79,14 @@ func (s *session) check(paths []string) error {
 			return err
 		}
 		m, err := onnxio.OpenWith(path, s.limits)
-		var pathError *fs.PathError
-		if errors.As(err, &pathError) {
-			return err // no such file, not readable: there is nothing to check
-		}
 		if err != nil {
-			answer.Models = append(answer.Models, checkedModel{Path: path, Problems: []problem{{What: plain(err)}},
+			if f, e := os.Open(path); e != nil {
+				return e // no such file, not readable: there is nothing to check
+			} else {
+				f.Close()
+			}
+			what := strings.TrimPrefix(plain(err), path+": ")
+			answer.Models = append(answer.Models, checkedModel{Path: path, Problems: []problem{{What: what}},
 				Second: opinion{secondreader.NotCovered, "the model cannot be read"}, Runtime: opinion{runtimeMissing, "not asked: the model cannot be read"}})
 			answer.SameGraph = false
 			continue
@@ -101,7 +95,15 @@ func (s *session) check(paths []string) error {
 			first = m
 			defer m.Close()
 		}
-		view, err := s.checkModel(first, m, missing)
+		view, err := s.checkModel(first, m)
+		view.Runtime = missing
+		if runtime != nil && err == nil {
+			view.Runtime = runtime.ask(s.ctx, m)
+		}
+		if view.Runtime.Status == runtimeRefuses {
+			view.Problems = append(view.Problems, problem{What: "ONNX Runtime does not load it: " + view.Runtime.Reason})
+		}
+		view.OK = len(view.Problems) == 0
 		if m != first {
 			m.Close()
 		}
@@ -128,9 +130,9 @@ func (s *session) check(paths []string) error {
 	return nil
 }
 
-// checkModel holds m against the rules and against the graph of first. Its error
-// is that of being stopped.
-func (s *session) checkModel(first, m *onnxio.Model, missing string) (checkedModel, error) {
+// checkModel holds m against the rules, against the graph of first, and against
+// the second reader. Its error is that of being stopped.
+func (s *session) checkModel(first, m *onnxio.Model) (checkedModel, error) {
 	view := checkedModel{Path: m.Path, Signature: m.Signature(), Problems: []problem{}}
 	if difference := first.Difference(m); difference != "" {
 		view.Problems = append(view.Problems, problem{What: "not the graph of " + first.Path + ": " + difference})
@@ -154,46 +156,7 @@ func (s *session) checkModel(first, m *onnxio.Model, missing string) (checkedMod
 	if view.Second.Status == secondreader.Differs {
 		view.Problems = append(view.Problems, problem{What: "a second reader differs: " + view.Second.Reason})
 	}
-	view.Runtime = opinion{runtimeMissing, missing}
-	if missing == "" {
-		view.Runtime = askRuntime(m)
-		if view.Runtime.Status == runtimeRefuses {
-			view.Problems = append(view.Problems, problem{What: "ONNX Runtime does not load it: " + view.Runtime.Reason})
-		}
-	}
-	view.OK = len(view.Problems) == 0
 	return view, nil
-}
-
-// uncovered are the parts of ONNX Runtime's errors that tell that it lacks
-// something, and not that the model is wrong.
-var uncovered = []string{
-	"NOT_IMPLEMENTED", "Could not find an implementation", "is not a registered function/op", "only *guarantees* support",
-	"is under development", "Unsupported model IR version", "Unrecognized attribute", "Unknown model file format version",
-}
-
-// askRuntime lets ONNX Runtime load the model.
-func askRuntime(m *onnxio.Model) opinion {
-	var inputs, outputs []string
-	for _, p := range m.Info().Inputs {
-		inputs = append(inputs, p.Name)
-	}
-	for _, p := range m.Info().Outputs {
-		outputs = append(outputs, p.Name)
-	}
-	session, err := ort.NewDynamicAdvancedSession(m.Path, inputs, outputs, nil)
-	if err == nil {
-		err = session.Destroy()
-	}
-	if err == nil {
-		return opinion{runtimeLoads, "version " + ort.GetVersion()}
-	}
-	for _, part := range uncovered {
-		if strings.Contains(err.Error(), part) {
-			return opinion{runtimeUncovers, err.Error()}
-		}
-	}
-	return opinion{runtimeRefuses, err.Error()}
 }
 
 // answerCheck writes one line for each model and one for each problem.
