@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
 	"runtime/debug"
 
 	"github.com/urfave/cli/v2"
@@ -84,7 +85,9 @@ func (s *session) command(v verb) *cli.Command {
 		if err := s.settle(c, keys); err != nil {
 			return err
 		}
-		s.read(c)
+		if err := s.read(c); err != nil {
+			return err
+		}
 		if !v.ownOutput {
 			if err := s.answerTo(c.Args().Slice()); err != nil {
 				return err
@@ -123,6 +126,9 @@ func run(words []string, stdout, stderr io.Writer) (code int) {
 func (s *session) execute(ctx context.Context, words []string) error {
 	if len(words) > 1 && words[1] == completeWord {
 		return s.finish(s.complete(words[2:]))
+	}
+	if len(words) == 3 && words[1] == loadWord {
+		return s.finish(s.loadModels(words[2], os.Stdin))
 	}
 	app := s.app()
 	if len(words) < 2 {

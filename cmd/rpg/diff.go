@@ -36,7 +36,7 @@ func (s *session) diffVerb() verb {
 			if !slices.Contains(diffOrders, order) {
 				return usagef(didYouMean(order, diffOrders, "--sort ", ""), "--sort: expected one of %s, found %q", strings.Join(diffOrders, ", "), order)
 			}
-			models, closeModels, err := openModels(c.Args().Slice())
+			models, closeModels, err := s.openModels(c.Args().Slice())
 			defer closeModels()
 			if err != nil {
 				return err

@@ -107,12 +107,12 @@ func (s *session) evaluate(c *cli.Context) error {
 // runEvaluation scores the models, and the originals and baselines when there
 // are originals.
 func (s *session) runEvaluation(job evaluateJob) (*evaluate.Result, error) {
-	models, closeModels, err := openModels(job.paths)
+	models, closeModels, err := s.openModels(job.paths)
 	defer closeModels()
 	if err != nil {
 		return nil, err
 	}
-	originals, closeOriginals, err := openModels(job.against)
+	originals, closeOriginals, err := s.openModels(job.against)
 	defer closeOriginals()
 	if err != nil {
 		return nil, err

@@ -35,6 +35,7 @@ func (s *session) generateVerb() verb {
 			&cli.IntFlag{Name: "sample-steps", Value: d.Steps, Usage: "`N` steps of ddim; ddpm takes all diffusion steps"},
 			&cli.Float64Flag{Name: "eta", Value: d.Eta, Usage: "`ETA` of ddim: 0 deterministic, 1 as noisy as ddpm"},
 			&cli.StringFlag{Name: "state", Value: d.State, Usage: "learned state: `random`, mean, or the number K of a checkpoint"},
+			externalFlag(),
 			&cli.StringFlag{Name: "like", Usage: "repeat exactly what made `MODEL`"},
 		),
 		ownOutput: true,
@@ -52,6 +53,12 @@ type generateJob struct {
 	machine     machine
 	metadata    map[string]string
 	replace     bool
+	external    bool
+}
+
+// externalFlag moves the values of written models into side files.
+func externalFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "external", Usage: "write large tensors to a file of their own, MODEL.data (above 2 GB always)"}
 }
 
 // number names the files 0000.onnx, 0001.onnx, ...
@@ -62,7 +69,7 @@ func (job *generateJob) number() {
 }
 
 func (s *session) generate(c *cli.Context) error {
-	job := generateJob{output: s.output, options: generator.SampleOptions{
+	job := generateJob{output: s.output, external: c.Bool("external"), options: generator.SampleOptions{
 		Count: c.Int("count"), Seed: c.Uint64("seed"), State: c.String("state"),
 		Sampler: c.String("sampler"), Steps: c.Int("sample-steps"), Eta: c.Float64("eta"),
 	}}
@@ -83,7 +90,7 @@ func (s *session) generate(c *cli.Context) error {
 				return usagef("--like repeats what made the model", "--%s and --like do not go together", name)
 			}
 		}
-		if err := job.like(like, s.warn); err != nil {
+		if err := s.like(&job, like); err != nil {
 			return err
 		}
 	} else {
@@ -125,10 +132,10 @@ const (
 	metaDevice  = "rpg.device" // the kind
 )
 
-// like takes everything from the metadata of a generated model. Without a run
+// like makes a job that repeats a generated model, by what its metadata says. Without a run
 // folder on the command line it is looked for where the model says it is.
-func (job *generateJob) like(path string, warn func(string, ...any)) error {
-	m, err := onnxio.Open(path)
+func (s *session) like(job *generateJob, path string) error {
+	m, err := onnxio.OpenWith(path, s.limits)
 	if err != nil {
 		return explain(err)
 	}
@@ -146,7 +153,7 @@ func (job *generateJob) like(path string, warn func(string, ...any)) error {
 		return failedf("the metadata of the model was changed", "%s: metadata: %w", path, err)
 	}
 	if v := meta[metaVersion]; v != versionText() {
-		warn("%s was made by rpg %s, this is %s: the weights may differ in the last digits", path, v, versionText())
+		s.warn("%s was made by rpg %s, this is %s: the weights may differ in the last digits", path, v, versionText())
 	}
 	job.options = generator.SampleOptions{Count: 1, Seed: seed, State: meta[metaState], Sampler: meta[metaSampler], Steps: steps, Eta: eta}
 	job.metadata = map[string]string{}
@@ -201,7 +208,7 @@ func (s *session) runGenerating(job generateJob) (*generation, error) {
 	if err != nil {
 		return nil, withHint(err, "rpg train MODEL... -o "+quote(job.run)+" makes it")
 	}
-	template, err := openTemplate(run.Template(), run.Tokenizer)
+	template, err := s.openTemplate(run.Template(), run.Tokenizer)
 	if err != nil {
 		return nil, err
 	}
@@ -317,7 +324,7 @@ func (s *session) writeModel(job generateJob, run *generator.Run, template *onnx
 		props[k] = v
 	}
 	props[metaSeed], props[metaState] = strconv.FormatUint(sample.Seed, 10), sample.State
-	err := onnxio.Write(made.Path, template, run.Tokenizer.Decode(sample.Tokens), onnxio.WriteOptions{Metadata: props, Force: s.force || job.replace})
+	err := onnxio.Write(made.Path, template, run.Tokenizer.Decode(sample.Tokens), onnxio.WriteOptions{Metadata: props, Force: s.force || job.replace, External: job.external})
 	if err != nil {
 		return made, explain(err)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"embed"
-	"fmt"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -83,22 +82,4 @@ func (s *session) helpCommand(app *cli.App) *cli.Command {
 			return usagef(didYouMean(name, names, "rpg help ", "rpg help lists commands and topics"), "no help on %q", name)
 		},
 	})
-}
-
-func (s *session) manVerb() verb {
-	return verb{
-		name: "man", usage: "print the manual page (roff)",
-		examples: "rpg man | man -l -\nrpg man -o rpg.1",
-		run: func(c *cli.Context) error {
-			if err := noArguments(c); err != nil {
-				return err
-			}
-			page, err := c.App.ToManWithSection(1)
-			if err != nil {
-				return fmt.Errorf("manual page: %w", err)
-			}
-			s.printf("%s", page)
-			return nil
-		},
-	}
 }

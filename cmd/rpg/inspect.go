@@ -90,7 +90,7 @@ func (s *session) inspect(paths []string, width int, selection onnxio.Selection)
 		if err := s.ctx.Err(); err != nil {
 			return err
 		}
-		m, err := onnxio.Open(path)
+		m, err := onnxio.OpenWith(path, s.limits)
 		if err != nil {
 			return explain(err)
 		}

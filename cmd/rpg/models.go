@@ -42,14 +42,14 @@ func escapeGlob(path string) string {
 }
 
 // openModels opens every model. close is never nil.
-func openModels(paths []string) (models []*onnxio.Model, close func(), err error) {
+func (s *session) openModels(paths []string) (models []*onnxio.Model, close func(), err error) {
 	close = func() {
 		for _, m := range models {
 			m.Close()
 		}
 	}
 	for _, path := range paths {
-		m, err := onnxio.Open(path)
+		m, err := onnxio.OpenWith(path, s.limits)
 		if err != nil {
 			return models, close, explain(err)
 		}
@@ -67,6 +67,8 @@ func explain(err error) error {
 		return withHint(err, "copy or download the file again")
 	case errors.Is(err, onnxio.ErrUnsupported):
 		return withHint(err, "save it as one self-contained float32 file, e.g. in Python: onnx.save_model(onnx.load(IN), OUT)")
+	case errors.Is(err, onnxio.ErrLimit):
+		return withHint(err, "if you trust the file, --limit NAME=N raises a limit: "+strings.Join(limitNames, ", "))
 	case errors.Is(err, onnxio.ErrSelection):
 		return &failure{code: exitUsage, err: err, hint: "rpg inspect MODEL lists the tensors and what happens to them"}
 	case errors.Is(err, onnxio.ErrNotFinite):

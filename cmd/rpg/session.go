@@ -15,6 +15,7 @@ import (
 	"golang.org/x/term"
 
 	"rpg/internal/atomicfile"
+	"rpg/onnxio"
 )
 
 // session is one run of the program: its streams and the flags every verb has.
@@ -31,6 +32,8 @@ type session struct {
 	json, quiet, verbose, force, dryRun, colour bool
 
 	bar *progressbar.ProgressBar // on the terminal now, nil for none
+
+	limits onnxio.Limits // of the models it opens
 
 	origin   map[string]string // where the value of a flag came from; absent: default
 	settings []setting         // keys of --set and --config that are not flags, in order
@@ -55,6 +58,7 @@ func commonFlags() []cli.Flag {
 		&cli.BoolFlag{Name: "no-color", Usage: "no colour (also: NO_COLOR in the environment)", Category: everywhere},
 		&cli.BoolFlag{Name: "dry-run", Usage: "print the resolved settings and their origin, touch nothing", Category: everywhere},
 		&cli.BoolFlag{Name: "force", Usage: "overwrite what is already there", Category: everywhere},
+		limitFlag(),
 		&cli.StringFlag{Name: "config", Usage: "read settings from the YAML `FILE`; its keys are flag names", Category: everywhere},
 		&cli.StringSliceFlag{Name: "set", Usage: "set one setting, `KEY=VALUE`; may be repeated", Category: everywhere},
 	}
@@ -76,12 +80,14 @@ func computeFlags() []cli.Flag {
 }
 
 // read takes the common flags of c.
-func (s *session) read(c *cli.Context) {
+func (s *session) read(c *cli.Context) (err error) {
 	s.json, s.quiet, s.verbose = c.Bool("json"), c.Bool("quiet"), c.Bool("verbose")
 	s.force, s.dryRun, s.output = c.Bool("force"), c.Bool("dry-run"), c.String("output")
 	if c.Bool("no-color") {
 		s.colour = false
 	}
+	s.limits, err = limitsOf(c)
+	return err
 }
 
 // answerTo sends the answer to the file named by -o, which must be new (or

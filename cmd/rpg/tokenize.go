@@ -60,7 +60,7 @@ func (s *session) tokenize(c *cli.Context) error {
 	if err := s.refuseOutput(s.output, paths); err != nil {
 		return err
 	}
-	models, closeModels, err := openModels(paths)
+	models, closeModels, err := s.openModels(paths)
 	defer closeModels()
 	if err != nil {
 		return err
@@ -151,6 +151,7 @@ func (s *session) detokenizeVerb() verb {
 		examples: "rpg detokenize set.safetensors --template zoo/0.onnx -o out",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "template", Usage: "take everything but the weights from `MODEL`"},
+			externalFlag(),
 		},
 		ownOutput: true,
 		run:       s.detokenize,
@@ -194,7 +195,7 @@ func (s *session) detokenize(c *cli.Context) error {
 		return withHint(err, "give a file that rpg tokenize wrote, or one with its metadata and tensors")
 	}
 	defer set.Close()
-	template, err := openTemplate(c.String("template"), set.Tokenizer)
+	template, err := s.openTemplate(c.String("template"), set.Tokenizer)
 	if err != nil {
 		return withHint(err, "give a model of the graph that was tokenized; rpg inspect shows signatures")
 	}
@@ -219,7 +220,7 @@ func (s *session) detokenize(c *cli.Context) error {
 		if err := s.ctx.Err(); err != nil {
 			return err
 		}
-		if err := s.writeRow(set, template, &answer.Models[k]); err != nil {
+		if err := s.writeRow(set, template, &answer.Models[k], c.Bool("external")); err != nil {
 			return err
 		}
 		p.at(k+1, set.Count)
@@ -236,12 +237,12 @@ func (s *session) detokenize(c *cli.Context) error {
 }
 
 // writeRow writes the model of one row and completes what is said about it.
-func (s *session) writeRow(set *tokenset.Set, template *onnxio.Model, row *detokenizedModel) error {
+func (s *session) writeRow(set *tokenset.Set, template *onnxio.Model, row *detokenizedModel, external bool) error {
 	meta := map[string]string{metaVersion: versionText(), metaSet: relativeTo(s.output, set.Path), metaRow: strconv.Itoa(row.Row)}
 	if row.Source != "" {
 		meta[metaSource] = row.Source
 	}
-	err := onnxio.Write(row.Path, template, set.Values(row.Row), onnxio.WriteOptions{Metadata: meta, Force: s.force})
+	err := onnxio.Write(row.Path, template, set.Values(row.Row), onnxio.WriteOptions{Metadata: meta, Force: s.force, External: external})
 	if err != nil {
 		return explain(fmt.Errorf("%s: row %d: %w", set.Path, row.Row, err))
 	}
@@ -251,8 +252,8 @@ func (s *session) writeRow(set *tokenset.Set, template *onnxio.Model, row *detok
 
 // openTemplate opens the model that gives a tokenizer's weights their graph,
 // under the selection they were tokenized with.
-func openTemplate(path string, t *tokenize.Tokenizer) (*onnxio.Model, error) {
-	m, err := onnxio.Open(path)
+func (s *session) openTemplate(path string, t *tokenize.Tokenizer) (*onnxio.Model, error) {
+	m, err := onnxio.OpenWith(path, s.limits)
 	if err != nil {
 		return nil, explain(err)
 	}

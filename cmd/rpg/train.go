@@ -132,7 +132,7 @@ func (s *session) train(c *cli.Context) error {
 
 // runTraining does the job, or with --dry-run says what it would do.
 func (s *session) runTraining(job trainJob) error {
-	models, closeModels, err := openModels(job.paths)
+	models, closeModels, err := s.openModels(job.paths)
 	defer closeModels()
 	if err != nil {
 		return err
