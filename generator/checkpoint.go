@@ -15,8 +15,8 @@ import (
 	"time"
 
 	"rpg/generator/compute"
-	"rpg/generator/safetensors"
 	"rpg/internal/atomicfile"
+	"rpg/internal/safetensors"
 )
 
 // save writes state.safetensors, model.safetensors and the DONE marker, in

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"slices"
 
-	"rpg/generator/safetensors"
+	"rpg/internal/safetensors"
 	"rpg/onnxio"
 	"rpg/tokenize"
 )

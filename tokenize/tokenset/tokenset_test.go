@@ -13,8 +13,8 @@ import (
 	"testing"
 
 	"rpg/fixtures"
-	"rpg/generator/safetensors"
 	"rpg/internal/atomicfile"
+	"rpg/internal/safetensors"
 	"rpg/onnxio"
 	"rpg/tokenize"
 )

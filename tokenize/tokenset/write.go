@@ -7,8 +7,8 @@ import (
 	"io"
 	"math"
 
-	"rpg/generator/safetensors"
 	"rpg/internal/atomicfile"
+	"rpg/internal/safetensors"
 	"rpg/onnxio"
 	"rpg/tokenize"
 )

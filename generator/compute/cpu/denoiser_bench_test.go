@@ -1,12 +1,8 @@
-//go:build unix
-
 package cpu
 
 import (
 	"fmt"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"rpg/generator/compute"
 )
@@ -38,22 +34,15 @@ func filled(d *device, stream, n int) compute.Buffer {
 func perSecond(b *testing.B, flops int, f func()) {
 	f() // working memory is allocated at the first call
 	b.ReportAllocs()
-	before := computed(b)
+	before, known := computed()
 	for b.Loop() {
 		f()
 	}
 	work := float64(flops) * float64(b.N) / 1e9
-	b.ReportMetric(work/(computed(b)-before), "GFLOP/cpu-s")
-	b.ReportMetric(work/b.Elapsed().Seconds(), "GFLOP/s")
-}
-
-// computed is how many seconds the threads of this process have computed.
-func computed(b *testing.B) float64 {
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		b.Fatal(err)
+	if after, _ := computed(); known {
+		b.ReportMetric(work/(after-before), "GFLOP/cpu-s")
 	}
-	return float64(u.Utime.Nano()) * 1e-9
+	b.ReportMetric(work/b.Elapsed().Seconds(), "GFLOP/s")
 }
 
 func benchConvLayer(d *device, in, out int) (compute.ConvLayerBackward, int) {
