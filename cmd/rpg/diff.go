@@ -227,10 +227,10 @@ func (s *session) printDiff(d *difference) {
 		}
 	}
 	if equal == len(d.Tensors) {
-		s.printf("weights  all %s equal: %s values\n", count(equal), count(d.Total.Elements))
+		s.printf("weights  all %s equal: %s\n", count(equal), several(d.Total.Elements, "value"))
 		return
 	}
-	s.printf("weights  %s compared, %s equal; %s values, %s changed\n", count(len(d.Tensors)), count(equal), count(d.Total.Elements), count(d.Total.Changed))
+	s.printf("weights  %s compared, %s equal; %s, %s changed\n", count(len(d.Tensors)), count(equal), several(d.Total.Elements, "value"), count(d.Total.Changed))
 	s.printf("total    relative L2 %s, cosine %s, largest change %s\n\n", relativeL2(d.Total), cosine(d.Total), short(d.Total.MaxAbs))
 	t := table{{"TENSOR", "ELEMENTS", "REL-L2", "COSINE", "MAX-CHANGE", "CHANGES"}}
 	for _, w := range d.Tensors {
