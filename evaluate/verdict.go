@@ -135,8 +135,12 @@ func distanceVerdict(r *Result, generated []*candidate) string {
 	if unrelated < farEnough {
 		return text + fmt.Sprintf(" The originals lie so far apart that even unrelated weights would only be %.1f times farther.", unrelated)
 	}
-	return text + fmt.Sprintf(" The generated weights stay near the originals': the nearest differ by %.2g standard deviations a weight at the median, unrelated weights by 1.4.",
+	text += fmt.Sprintf(" The generated weights stay near the originals': the nearest differ by %.2g standard deviations a weight at the median, unrelated weights by 1.4.",
 		g.Median/math.Sqrt(float64(r.Zoo.Values)))
+	if r.Zoo.Kind == OneTrajectory {
+		text += " The reason: what a generator can learn from one trajectory is what its moments have in common, and that lies near all of them."
+	}
+	return text
 }
 
 func maxRatio(group []*candidate, usual float64) float64 {

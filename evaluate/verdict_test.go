@@ -45,7 +45,7 @@ func TestDistanceVerdict(t *testing.T) {
 		says []string
 	}{
 		{"all far", near, []float64{20, 30}, []string{"Every generated model is at least 10 times farther", "10.0 to 15.0 times", "which is 2."}},
-		{"one near", near, []float64{19.9, 30}, []string{"Not every generated model", "1 of 2 are", "9.95 to 15.00 times", "stay near the originals'"}},
+		{"one near", near, []float64{19.9, 30}, []string{"Not every generated model", "1 of 2 are", "9.95 to 15.00 times", "stay near the originals'", "The reason"}},
 		{"copies", near, []float64{0, 0}, []string{"0 of 2 are", "0.00 to 0.00 times"}},
 		{"no room", apart, []float64{30, 40}, []string{"0 of 2 are", "even unrelated weights would only be 1.5 times farther"}},
 		{"one original", nil, []float64{5}, []string{"at least 10 times", "cannot be told", "only one original"}},

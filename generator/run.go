@@ -23,12 +23,13 @@ import (
 
 // The files of a run folder.
 const (
-	configFile   = "config.json"       // resolved configuration, written last of the first four
-	layoutFile   = "layout.json"       // how weights are cut and normalized
-	templateFile = "template.onnx"     // the first checkpoint: the graph of every generated model
-	modelFile    = "model.safetensors" // averaged weights
-	stateFile    = "state.safetensors" // everything training needs to go on
-	metricsFile  = "metrics.jsonl"     // one line a step
+	configFile   = "config.json"        // resolved configuration, written last of the first four
+	layoutFile   = "layout.json"        // how weights are cut and normalized
+	templateFile = "template.onnx"      // the first checkpoint: the graph of every generated model
+	templateData = "template.onnx.data" // its external data, when it has any
+	modelFile    = "model.safetensors"  // averaged weights
+	stateFile    = "state.safetensors"  // everything training needs to go on
+	metricsFile  = "metrics.jsonl"      // one line a step
 	lockFile     = "LOCK"
 	donePrefix   = "DONE_" // empty; written after the files of its step
 )
@@ -87,7 +88,10 @@ func (e *MismatchError) Error() string {
 // Create makes a run folder, or opens it again when the same configuration and
 // zoo made it: anything else is a *MismatchError. With fresh, what an earlier
 // run left is removed first. The folder is locked until Close.
-func Create(dir string, r Resolved, zoo *Zoo, template string, fresh bool) (*Run, error) {
+//
+// writeTemplate writes the model whose graph generated models will have to the
+// path it is given.
+func Create(dir string, r Resolved, zoo *Zoo, writeTemplate func(path string) error, fresh bool) (*Run, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("generator: %w", err)
 	}
@@ -108,7 +112,7 @@ func Create(dir string, r Resolved, zoo *Zoo, template string, fresh bool) (*Run
 	}
 	old, err := readConfig(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = run.writeNew(template)
+		err = run.writeNew(writeTemplate)
 	} else if err == nil {
 		err = run.same(old)
 	}
@@ -159,7 +163,7 @@ func (r *Run) path(name string) string { return filepath.Join(r.Dir, name) }
 
 // isRunFile tells whether a run may have made a file of this name.
 func isRunFile(name string) bool {
-	known := []string{configFile, layoutFile, templateFile, modelFile, stateFile, metricsFile, lockFile}
+	known := []string{configFile, layoutFile, templateFile, templateData, modelFile, stateFile, metricsFile, lockFile}
 	return slices.Contains(known, name) || strings.HasPrefix(name, donePrefix) || strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp") ||
 		strings.HasPrefix(name, "model-") && strings.HasSuffix(name, ".safetensors")
 }
@@ -242,7 +246,7 @@ func (r *Run) clear() error {
 
 // writeNew writes the first files, config.json last. What a run that never
 // got that far left behind is cleared first.
-func (r *Run) writeNew(template string) error {
+func (r *Run) writeNew(writeTemplate func(path string) error) error {
 	if err := r.clear(); err != nil {
 		return err
 	}
@@ -254,21 +258,15 @@ func (r *Run) writeNew(template string) error {
 	if err != nil {
 		return fmt.Errorf("generator: configuration: %w", err)
 	}
-	model, err := os.Open(template)
-	if err != nil {
-		return fmt.Errorf("generator: %w", err)
+	if err := writeTemplate(r.Template()); err != nil {
+		return err
 	}
-	defer model.Close()
 	for _, f := range []struct {
 		name    string
-		content io.Reader
-	}{
-		{layoutFile, bytes.NewReader(layout)},
-		{templateFile, model},
-		{configFile, bytes.NewReader(append(config, '\n'))},
-	} {
+		content []byte
+	}{{layoutFile, layout}, {configFile, append(config, '\n')}} {
 		if err := atomicfile.Write(r.path(f.name), true, func(w io.Writer) error {
-			_, err := io.Copy(w, f.content)
+			_, err := w.Write(f.content)
 			return err
 		}); err != nil {
 			return fmt.Errorf("generator: %w", err)

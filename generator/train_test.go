@@ -13,7 +13,7 @@ import (
 )
 
 // trainIn runs a training in dir to its end or until stop says so.
-func trainIn(t *testing.T, dir string, r Resolved, zoo *Zoo, template string, threads int, h Hooks) error {
+func trainIn(t *testing.T, dir string, r Resolved, zoo *Zoo, template func(string) error, threads int, h Hooks) error {
 	t.Helper()
 	run, err := Create(dir, r, zoo, template, false)
 	if err != nil {

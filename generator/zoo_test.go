@@ -14,8 +14,8 @@ import (
 )
 
 // testZoo reads the first checkpoints of the embedded zoo, tokens D wide. It
-// also returns the path of the first model.
-func testZoo(t *testing.T, checkpoints, D int) (*Zoo, string) {
+// also returns what writes the first model as a run's template.
+func testZoo(t *testing.T, checkpoints, D int) (*Zoo, func(path string) error) {
 	t.Helper()
 	names, err := fs.Glob(fixtures.Zoo(), "*.onnx")
 	if err != nil || len(names) < checkpoints {
@@ -52,7 +52,9 @@ func testZoo(t *testing.T, checkpoints, D int) (*Zoo, string) {
 		}
 		z.Sources = append(z.Sources, m.Path)
 	}
-	return z, models[0].Path
+	return z, func(path string) error {
+		return onnxio.Write(path, models[0], models[0], onnxio.WriteOptions{Force: true})
+	}
 }
 
 func openCPU(t *testing.T, threads int) compute.Device {

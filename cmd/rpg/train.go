@@ -173,7 +173,9 @@ func (s *session) runTraining(job trainJob) error {
 		return err
 	}
 	defer device.Close()
-	run, err := generator.Create(job.output, resolved, zoo, job.paths[0], job.fresh)
+	run, err := generator.Create(job.output, resolved, zoo, func(path string) error {
+		return onnxio.Write(path, models[0], models[0], onnxio.WriteOptions{Force: true})
+	}, job.fresh)
 	if err != nil {
 		return explainRun(err)
 	}
