@@ -77,6 +77,7 @@ type (
 		OtherName string      `json:"other_name,omitempty"` // in B, where it is another
 		Role      onnxio.Role `json:"role"`
 		Shape     []int       `json:"shape"`
+		Rounded   bool        `json:"rounded,omitempty"` // float64, compared as float32
 		change
 		number int // in A's order
 	}
@@ -114,7 +115,8 @@ func (s *session) diff(a, b *onnxio.Model) (*difference, error) {
 		if err != nil {
 			return nil, explain(err)
 		}
-		row := weightChange{Name: w.Name, Role: w.Role, Shape: append([]int{}, w.Shape...), change: changeOf(r), number: n}
+		row := weightChange{Name: w.Name, Role: w.Role, Shape: append([]int{}, w.Shape...), change: changeOf(r), number: n,
+			Rounded: w.DType == onnxio.Float64 || v.DType == onnxio.Float64}
 		if v.Name != w.Name {
 			row.OtherName = v.Name
 		}
@@ -226,11 +228,11 @@ func (s *session) printDiff(d *difference) {
 			equal++
 		}
 	}
-	if equal == len(d.Tensors) {
-		s.printf("weights  all %s equal: %s values\n", count(equal), count(d.Total.Elements))
+	if equal == len(d.Tensors) && !slices.ContainsFunc(d.Tensors, func(w weightChange) bool { return w.Rounded }) {
+		s.printf("weights  all %s equal: %s\n", count(equal), several(d.Total.Elements, "value"))
 		return
 	}
-	s.printf("weights  %s compared, %s equal; %s values, %s changed\n", count(len(d.Tensors)), count(equal), count(d.Total.Elements), count(d.Total.Changed))
+	s.printf("weights  %s compared, %s equal; %s, %s changed\n", count(len(d.Tensors)), count(equal), several(d.Total.Elements, "value"), count(d.Total.Changed))
 	s.printf("total    relative L2 %s, cosine %s, largest change %s\n\n", relativeL2(d.Total), cosine(d.Total), short(d.Total.MaxAbs))
 	t := table{{"TENSOR", "ELEMENTS", "REL-L2", "COSINE", "MAX-CHANGE", "CHANGES"}}
 	for _, w := range d.Tensors {
@@ -245,6 +247,9 @@ func (s *session) printDiff(d *difference) {
 	s.printf("\n")
 	s.paragraph("", "CHANGES counts values by |B-A| over the root mean square of A: unchanged, below 1e-6, then by decades up to 10 and more.")
 	for _, w := range d.Tensors {
+		if w.Rounded {
+			s.paragraph("", fmt.Sprintf("%s is float64, compared after rounding to float32", w.Name))
+		}
 		if w.NotFinite > 0 {
 			s.paragraph("", fmt.Sprintf("%s: %s values are NaN or Inf in A or in B and count nowhere else", w.Name, count(w.NotFinite)))
 		}

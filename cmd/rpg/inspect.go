@@ -60,7 +60,7 @@ type (
 	inspectedPort struct {
 		Name  string `json:"name"`
 		DType string `json:"dtype"`
-		Shape []any  `json:"shape"` // numbers, names of dimensions, or null
+		Shape []any  `json:"shape"` // numbers, names of dimensions, or null; null when the model does not say
 	}
 	inspectedTensor struct {
 		Name     string      `json:"name"`
@@ -159,9 +159,12 @@ func inspectModel(m *onnxio.Model, width int) inspectedModel {
 func inspectPorts(ports []onnxio.Port) []inspectedPort {
 	out := []inspectedPort{}
 	for _, p := range ports {
-		v := inspectedPort{Name: p.Name, DType: p.Type, Shape: []any{}}
+		v := inspectedPort{Name: p.Name, DType: p.Type}
 		if p.DType != 0 {
 			v.DType = p.DType.String()
+		}
+		if p.Shape != nil {
+			v.Shape = []any{}
 		}
 		for i, n := range p.Shape {
 			switch {

@@ -16,7 +16,11 @@ import (
 // reasons that the table refers to.
 func (s *session) printModel(v inspectedModel) {
 	s.printf("%s:\n", v.Path)
-	s.paragraph("file        ", fmt.Sprintf("%s, IR %d, opset %d, producer %s", size(v.Bytes), v.IRVersion, v.Opset, orDash(visible(v.Producer, true))))
+	opset := "-" // of the standard operators
+	if v.Opset > 0 {
+		opset = fmt.Sprint(v.Opset)
+	}
+	s.paragraph("file        ", fmt.Sprintf("%s, IR %d, opset %s, producer %s", size(v.Bytes), v.IRVersion, opset, orDash(visible(v.Producer, true))))
 	if domains := domainsOf(v); domains != "" {
 		s.paragraph("operators   ", domains)
 	}
@@ -85,7 +89,10 @@ func (s *session) printPorts(head string, ports []inspectedPort) {
 			s.printf("%sand %s more\n", head, count(len(ports)-i))
 			return
 		}
-		text := head + visible(p.Name, false) + " " + p.DType + " " + shapeOf(p.Shape)
+		text := head + visible(p.Name, false) + " " + p.DType
+		if p.Shape != nil {
+			text += " " + shapeOf(p.Shape)
+		}
 		s.printf("%s\n", shorten(text, s.width()))
 	}
 }
@@ -124,13 +131,13 @@ func (s *session) printTotals(v inspectedModel) {
 	}
 	s.paragraph("tensors     ", strings.Join(parts, ", "))
 	if generated > 0 {
-		s.paragraph("generated   ", fmt.Sprintf("%s tensors, %s values: %s tokens of %d, %.1f %% filled",
-			count(generated), count(v.Parameters), count(v.Tokens.Count), v.Tokens.Width, 100*v.Tokens.Fill))
+		s.paragraph("generated   ", fmt.Sprintf("%s, %s: %s of %d, %.1f %% filled",
+			several(generated, "tensor"), several(v.Parameters, "value"), several(v.Tokens.Count, "token"), v.Tokens.Width, 100*v.Tokens.Fill))
 	} else {
 		s.printf("generated   none\n")
 	}
 	if copied > 0 {
-		s.printf("copied      %s tensors, %s values\n", count(copied), count(values))
+		s.printf("copied      %s, %s\n", several(copied, "tensor"), several(values, "value"))
 	}
 }
 

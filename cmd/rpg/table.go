@@ -21,16 +21,17 @@ func (t table) write(w io.Writer) {
 	width := t.widths()
 	number := make([]bool, len(t[0]))
 	for j := range width {
-		number[j] = len(t) > 1
+		text, numbers := false, false
 		for i, row := range t {
 			if row[j] == "" {
 				row[j] = "-"
 			}
 			_, err := strconv.ParseFloat(strings.ReplaceAll(row[j], ",", ""), 64)
-			if i > 0 && err != nil && row[j] != "-" {
-				number[j] = false
+			if i > 0 && row[j] != "-" {
+				text, numbers = text || err != nil, numbers || err == nil
 			}
 		}
+		number[j] = numbers && !text
 	}
 	for _, row := range t {
 		var b strings.Builder
@@ -78,6 +79,14 @@ func count[N int | int64 | uint64](n N) string {
 		b.WriteRune(d)
 	}
 	return b.String()
+}
+
+// several writes 1 tensor, 2 tensors.
+func several(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return count(n) + " " + what + "s"
 }
 
 // size writes bytes for people.

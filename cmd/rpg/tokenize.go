@@ -137,7 +137,7 @@ func (s *session) answerTokenize(t *tokenize.Tokenizer, paths []string) error {
 		return s.answerJSON(answer)
 	}
 	s.printf("%s\n", s.output)
-	s.say("%s models of %s tokens of %d, %.1f %% filled, %s", count(len(paths)), count(L), D, 100*answer.Tokens.Fill, size(answer.Bytes))
+	s.say("%s of %s of %d, %.1f %% filled, %s", several(len(paths), "model"), several(L, "token"), D, 100*answer.Tokens.Fill, size(answer.Bytes))
 	s.say("next: rpg detokenize %s --template %s -o DIR", quote(s.output), quote(paths[0]))
 	return nil
 }
@@ -232,7 +232,7 @@ func (s *session) detokenize(c *cli.Context) error {
 	for _, m := range answer.Models {
 		s.printf("%s\n", m.Path)
 	}
-	s.say("%s models of the graph of %s", count(set.Count), template.Path)
+	s.say("%s of the graph of %s", several(set.Count, "model"), template.Path)
 	return nil
 }
 
