@@ -38,6 +38,9 @@ func batchNormELU() Operation {
 func batchNormELUBackward() Operation {
 	var cases []Case
 	for _, c := range batchNormELUCases {
+		if c.tol() > 0.01 {
+			continue // Mean in float32 says too little
+		}
 		run := func(e *Env, inPlace bool) {
 			a, args := c.inputs(e, true)
 			dy, dscale, dbias := e.Random(len(a.x)), e.Random(c.c), e.Random(c.c)
@@ -89,6 +92,7 @@ var batchNormELUCases = []batchNormELUCase{
 	{"odd sizes", 7, 5, 33, 0, 1, 1e-5},
 	{"several groups", 130, 3, 31, 0, 3, 1e-5},
 	{"far from zero", 9, 4, 40, 100, 0.5, 1e-5},
+	{"very far from zero", 9, 4, 40, 1e5, 0.25, 1e-5},
 	{"wide", 6, 32, 256, 0, 1, 1e-5},
 }
 
