@@ -95,7 +95,9 @@ func runtimeVersion(lib string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot be loaded: %w", err)
 	}
-	defer purego.Dlclose(handle)
+	// The handle stays open: the binding loads the same library next, and
+	// unloading it in between has been seen to crash inside it, once in several
+	// hundred starts.
 	symbol, err := purego.Dlsym(handle, "OrtGetApiBase")
 	if err != nil {
 		return "", fmt.Errorf("expected libonnxruntime, found a library without OrtGetApiBase")
