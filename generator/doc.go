@@ -11,11 +11,13 @@
 //	linear.go      the one dense layer
 //	mamba.go       a Mamba-2 layer, forward and backward
 //	recurrent.go   positions and states -> prototypes z
-//	mlp.go         the denoiser of preset fast;  conv.go  the published one
+//	denoiser.go    what a denoiser is; its embedding of time
+//	mlp.go         the denoiser of preset fast; conv.go the published one
 //	diffusion.go   schedule, samplers as linear steps
-//	train.go       one training step; the loop
+//	train.go       one training step; loop.go all of them
 //	sample.go      prototypes, noise, denoising, in windows of tokens
-//	run.go         the run folder, its lock and its checkpoints
+//	plan.go        what a training will cost, before it begins
+//	run.go         the run folder and its lock; checkpoint.go what is saved in it
 //
 // # Letters
 //
