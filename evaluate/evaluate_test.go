@@ -13,6 +13,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"rpg/internal/shareddata"
 	"rpg/onnxio"
 )
 
@@ -247,7 +248,7 @@ func TestEvaluateRefuses(t *testing.T) {
 		})
 	}
 	t.Run("models of two graphs", func(t *testing.T) {
-		other := open(t, filepath.Join(sharedData(t), "models", "cifar10", "resnet20.onnx"))
+		other := open(t, filepath.Join(shareddata.Path(t, ""), "models", "cifar10", "resnet20.onnx"))
 		_, err := Evaluate(t.Context(), Options{Runtime: r, Data: d, Models: []*onnxio.Model{other}, Against: zoo})
 		if err == nil || !strings.Contains(err.Error(), "resnet20.onnx: expected the graph of "+zoo[0].Path) {
 			t.Errorf("error %v, expected that the graph differs", err)
@@ -257,7 +258,7 @@ func TestEvaluateRefuses(t *testing.T) {
 
 // TestSeveralGraphs scores networks of two graphs in one call.
 func TestSeveralGraphs(t *testing.T) {
-	data := sharedData(t)
+	data := shareddata.Path(t, "")
 	r := openTestRuntime(t)
 	resnet := open(t, filepath.Join(data, "models", "cifar10", "resnet20.onnx"))
 	zoo := testZoo(t, 2)

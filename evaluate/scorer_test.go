@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"rpg/evaluate/fetch"
+	"rpg/internal/shareddata"
 	"rpg/onnxio"
 )
 
@@ -34,7 +35,7 @@ func score(t *testing.T, r *Runtime, d *Dataset, o ScorerOptions, template *onnx
 // TestPublishedAccuracy scores the public ResNets, whose accuracy Python's ONNX
 // Runtime gives too.
 func TestPublishedAccuracy(t *testing.T) {
-	data := sharedData(t)
+	data := shareddata.Path(t, "")
 	r := openTestRuntime(t)
 	d, err := OpenCIFAR10(filepath.Join(data, "cifar10", "test_1017.bin"))
 	if err != nil {
@@ -55,7 +56,7 @@ func TestPublishedAccuracy(t *testing.T) {
 // TestZooAccuracy compares checkpoints with what PyTorch measured on all 10,000
 // test images when it saved them.
 func TestZooAccuracy(t *testing.T) {
-	data := sharedData(t)
+	data := shareddata.Path(t, "")
 	folder, err := fetch.FindCIFAR10()
 	if err != nil {
 		t.Skip("CIFAR-10 is not on this machine; `rpg fetch cifar10` gets it")
@@ -278,7 +279,7 @@ func TestNewScorerRefuses(t *testing.T) {
 		})
 	}
 	t.Run("a network for other data", func(t *testing.T) {
-		file := filepath.Join(sharedData(t), "zoo", "digits-mlp-seeds")
+		file := filepath.Join(shareddata.Path(t, ""), "zoo", "digits-mlp-seeds")
 		found, err := filepath.Glob(filepath.Join(file, "*.onnx"))
 		if err != nil || len(found) == 0 {
 			t.Fatalf("no models in %s: %v", file, err)
@@ -290,7 +291,7 @@ func TestNewScorerRefuses(t *testing.T) {
 }
 
 func TestScoreRefusesAnotherGraph(t *testing.T) {
-	data := sharedData(t)
+	data := shareddata.Path(t, "")
 	r := openTestRuntime(t)
 	m := testZoo(t, 1)[0]
 	other := open(t, filepath.Join(data, "models", "cifar10", "resnet20.onnx"))

@@ -3,8 +3,6 @@ package evaluate
 import (
 	"bytes"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"rpg/evaluate/fetch"
@@ -30,23 +28,6 @@ func openTestRuntime(t *testing.T) *Runtime {
 		}
 	})
 	return r
-}
-
-// sharedData gives the folder shared/data beside the repository.
-func sharedData(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for ; dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
-		data := filepath.Join(dir, "shared", "data")
-		if info, err := os.Stat(data); err == nil && info.IsDir() {
-			return data
-		}
-	}
-	t.Skip("no shared/data beside the repository")
-	return ""
 }
 
 // zooBytes gives the file of checkpoint k of the embedded zoo.

@@ -5,13 +5,14 @@ import (
 	"strings"
 	"testing"
 
+	"rpg/internal/shareddata"
 	"rpg/onnxio"
 )
 
 // resnetZoo opens the first n checkpoints of the shared ResNet-20 zoo.
 func resnetZoo(t *testing.T, n int) []*onnxio.Model {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(sharedData(t), "zoo", "cifar10-resnet20", "*.onnx"))
+	found, err := filepath.Glob(filepath.Join(shareddata.Path(t, ""), "zoo", "cifar10-resnet20", "*.onnx"))
 	if err != nil || len(found) < n {
 		t.Fatalf("%d checkpoints, expected %d, %v", len(found), n, err)
 	}

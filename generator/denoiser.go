@@ -30,7 +30,6 @@ type timeMLP struct {
 	width         int
 	first, second *linear
 
-	rows       int
 	f, a, b, e compute.Matrix // features, pre-activation, SiLU, embedding
 	da, db, de compute.Matrix
 }
@@ -42,11 +41,10 @@ func newTimeMLP(ps *params, width int) *timeMLP {
 }
 
 func (k *timeMLP) alloc(dev compute.Device, rows int, train bool) {
-	k.rows = rows
 	if !train {
-		k.rows = 1 // sampling: all rows share one time
+		rows = 1 // sampling: all rows share one time
 	}
-	matrix := func(cols int) compute.Matrix { return compute.MatrixOf(dev.Alloc(k.rows*cols), k.rows, cols) }
+	matrix := func(cols int) compute.Matrix { return compute.MatrixOf(dev.Alloc(rows*cols), rows, cols) }
 	k.f, k.a, k.b, k.e = matrix(timeFeatures), matrix(k.width), matrix(k.width), matrix(k.width)
 	if train {
 		k.da, k.db, k.de = matrix(k.width), matrix(k.width), matrix(k.width)

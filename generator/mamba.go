@@ -15,7 +15,7 @@ import (
 //	out = GatedRMSNorm(y, z)·Wout     (+ u, with a residual)
 type mamba struct {
 	n, l, m      int
-	i, h, s, kw  int
+	i, h, s      int
 	chunk        int
 	residual     bool
 	in, out      *linear
@@ -38,7 +38,7 @@ const (
 func newMamba(ps *params, name string, c Config, n, l int) *mamba {
 	m := c.Width
 	i := 2 * m
-	k := &mamba{n: n, l: l, m: m, i: i, h: i / c.HeadDim, s: c.State, kw: convWidth, chunk: min(mambaChunk, l), residual: c.Residual}
+	k := &mamba{n: n, l: l, m: m, i: i, h: i / c.HeadDim, s: c.State, chunk: min(mambaChunk, l), residual: c.Residual}
 	k.in = newLinear(ps, name+".in_proj", m, 2*i+2*k.s+k.h, false)
 	k.convW = ps.uniform(vectorParam, name+".conv1d.weight", fanIn(convWidth), i+2*k.s, convWidth)
 	k.convB = ps.uniform(vectorParam, name+".conv1d.bias", fanIn(convWidth), i+2*k.s)
@@ -65,7 +65,7 @@ func (k *mamba) alloc(dev compute.Device, train bool) {
 }
 
 func (k *mamba) convArgs() compute.CausalConv {
-	return compute.CausalConv{N: k.n, L: k.l, K: k.kw,
+	return compute.CausalConv{N: k.n, L: k.l, K: convWidth,
 		X: k.proj.Columns(k.i, 2*k.i+2*k.s), Y: k.conv, W: k.convW.value, Bias: k.convB.value}
 }
 

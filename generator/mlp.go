@@ -14,7 +14,6 @@ import "rpg/generator/compute"
 // that takes several times as many steps (docs/presets.md).
 type mlp struct {
 	rows, d, m, w int
-	train         bool
 	timeMLP       *timeMLP
 	cond, in      *linear
 	blocks        []*mlpBlock
@@ -45,7 +44,6 @@ func newMLP(ps *params, c Config, rows int) *mlp {
 }
 
 func (k *mlp) alloc(dev compute.Device, train bool) {
-	k.train = train
 	matrix := func(cols int) compute.Matrix { return compute.MatrixOf(dev.Alloc(k.rows*cols), k.rows, cols) }
 	k.timeMLP.alloc(dev, k.rows, train)
 	k.cz, k.sum, k.y, k.h, k.pred = matrix(k.w), matrix(k.w), matrix(k.w), matrix(k.w), matrix(k.d)

@@ -3,11 +3,7 @@ package onnxio
 import (
 	"bytes"
 	"encoding/binary"
-	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -171,38 +167,4 @@ func find(t testing.TB, m *Model, name string) *Tensor {
 	}
 	t.Fatalf("no tensor %q", name)
 	return nil
-}
-
-// sharedFiles lists the real models below the given folder of the project's
-// shared data; it skips the test where there are none, and fails when the
-// data are there and the folder holds no model.
-func sharedFiles(t testing.TB, folder string) []string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for !exists(filepath.Join(dir, "shared", "data")) {
-		if filepath.Dir(dir) == dir {
-			t.Skip("no shared/data beside the repository")
-		}
-		dir = filepath.Dir(dir)
-	}
-	var files []string
-	err = filepath.WalkDir(filepath.Join(dir, "shared", "data", folder), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(path, ".onnx") {
-			files = append(files, path)
-		}
-		return err
-	})
-	if err != nil || len(files) == 0 {
-		t.Fatalf("%d models below shared/data/%s: %v", len(files), folder, err)
-	}
-	slices.Sort(files)
-	return files
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"rpg/internal/shareddata"
 )
 
 // TestRealModels opens every real model that the project has: it is read,
@@ -26,7 +28,7 @@ func TestRealModels(t *testing.T) {
 		"weightless.transpose_matmul.onnx":      "raw_data does not match the shape",
 	}
 	met := map[string]bool{}
-	for _, path := range sharedFiles(t, "") {
+	for _, path := range shareddata.Models(t, "") {
 		data, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -72,7 +74,7 @@ func TestZoos(t *testing.T) {
 		{"imagenet-squeezenet", 16, 52, 1248424, "conv1.weight", "conv10.bias", 0, map[Role]int{RoleWeight: 26, RoleBias: 26}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			files := sharedFiles(t, filepath.Join("zoo", c.name))
+			files := shareddata.Models(t, filepath.Join("zoo", c.name))
 			if len(files) != c.models {
 				t.Fatalf("%d models, want %d", len(files), c.models)
 			}
@@ -114,7 +116,7 @@ func TestZoos(t *testing.T) {
 // their old values and not by our index.
 func TestOnlyPayloadsChange(t *testing.T) {
 	for _, file := range []string{"models/cifar10", "zoo/imagenet-squeezenet", "zoo/acasxu"} {
-		path := sharedFiles(t, file)[0]
+		path := shareddata.Models(t, file)[0]
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			data, err := os.ReadFile(path)
 			if err != nil {

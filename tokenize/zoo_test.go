@@ -5,36 +5,15 @@ import (
 	"encoding/binary"
 	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
 
 	"rpg/fixtures"
+	"rpg/internal/shareddata"
 	"rpg/onnxio"
 )
-
-// shared gives the path of a folder in shared/data, which stands beside the
-// repository where the project is developed and is absent elsewhere.
-func shared(t *testing.T, name string) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		path := filepath.Join(dir, "shared", "data", filepath.FromSlash(name))
-		if _, err := os.Stat(path); err == nil {
-			return path
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			t.Skipf("shared/data/%s is not beside the repository", name)
-		}
-		dir = parent
-	}
-}
 
 // open opens the models of a folder, at most n of them, in order of name.
 func open(t *testing.T, dir string, n int) []*onnxio.Model {
@@ -157,7 +136,7 @@ func TestRealZoosComeBack(t *testing.T) {
 		{"imagenet-squeezenet", 2, 4096, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			models := open(t, shared(t, "zoo/"+c.name), c.models)
+			models := open(t, shareddata.Path(t, "zoo/"+c.name), c.models)
 			tok, err := Build(models, pooled(c.D))
 			if err != nil {
 				t.Fatal(err)
@@ -274,7 +253,7 @@ func TestOtherGraphsAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	other := open(t, shared(t, "zoo/digits-mlp-seeds"), 1)[0]
+	other := open(t, shareddata.Path(t, "zoo/digits-mlp-seeds"), 1)[0]
 	_, err = Build([]*onnxio.Model{cnn[0], other}, pooled(64))
 	wantError(t, err, "tokenize: "+other.Path, cnn[0].Path, cnn[0].Difference(other))
 	wantError(t, tok.Fits(other), "tokenize: "+other.Path, other.Signature(), cnn[0].Signature())

@@ -50,6 +50,7 @@ func rules() map[string]rule {
 		"fixtures/make":       {},
 		"internal/atomicfile": {others: []string{system}},
 		"internal/order":      {},
+		"internal/shareddata": {},
 	}
 }
 

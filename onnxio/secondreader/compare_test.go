@@ -4,45 +4,15 @@ import (
 	"bytes"
 	"encoding/binary"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"rpg/internal/shareddata"
 	"rpg/onnxio"
 )
-
-// models lists the real models below a folder of the project's shared data; it
-// skips the test where there are none.
-func models(t *testing.T, folder string) []string {
-	t.Helper()
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "shared", "data")); err == nil {
-			break
-		}
-		if filepath.Dir(dir) == dir {
-			t.Skip("no shared/data beside the repository")
-		}
-		dir = filepath.Dir(dir)
-	}
-	var files []string
-	err = filepath.WalkDir(filepath.Join(dir, "shared", "data", folder), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && strings.HasSuffix(path, ".onnx") {
-			files = append(files, path)
-		}
-		return err
-	})
-	if err != nil || len(files) == 0 {
-		t.Fatalf("%d models below shared/data/%s: %v", len(files), folder, err)
-	}
-	return files
-}
 
 func compareFile(t *testing.T, path string) (status, reason string) {
 	t.Helper()
@@ -64,7 +34,7 @@ func TestZoosAgree(t *testing.T) {
 		{"zoo/imagenet-squeezenet", "52 of 52 stored tensors and 64 operators compared"},
 	} {
 		t.Run(filepath.Base(c.folder), func(t *testing.T) {
-			for _, path := range models(t, c.folder)[:3] {
+			for _, path := range shareddata.Models(t, c.folder)[:3] {
 				if status, reason := compareFile(t, path); status != Agrees || reason != c.reason {
 					t.Errorf("%s: %s, %s", filepath.Base(path), status, reason)
 				}
@@ -77,7 +47,7 @@ func TestZoosAgree(t *testing.T) {
 // reads: nothing may panic, and nothing may differ.
 func TestOddModels(t *testing.T) {
 	count := map[string]int{}
-	for _, path := range append(models(t, "hard-onnx"), models(t, "models")...) {
+	for _, path := range append(shareddata.Models(t, "hard-onnx"), shareddata.Models(t, "models")...) {
 		m, err := onnxio.Open(path)
 		if err != nil {
 			continue // refused by onnxio, which has its own tests
@@ -103,7 +73,7 @@ func TestNotCovered(t *testing.T) {
 		{"loop.onnx", "onnx-go: onnx: operator"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for _, path := range models(t, root) {
+			for _, path := range shareddata.Models(t, root) {
 				if filepath.Base(path) != c.name {
 					continue
 				}
@@ -119,7 +89,7 @@ func TestNotCovered(t *testing.T) {
 
 // TestDiffers gives the second reader other bytes than ours.
 func TestDiffers(t *testing.T) {
-	zoo, seeds := models(t, "zoo/cifar10-cnn-medium"), models(t, "zoo/digits-mlp-seeds")
+	zoo, seeds := shareddata.Models(t, "zoo/cifar10-cnn-medium"), shareddata.Models(t, "zoo/digits-mlp-seeds")
 	m, err := onnxio.Open(zoo[0])
 	if err != nil {
 		t.Fatal(err)
