@@ -15,7 +15,7 @@ import (
 
 // testZoo reads the first checkpoints of the embedded zoo, tokens D wide. It
 // also returns what writes the first model as a run's template.
-func testZoo(t *testing.T, checkpoints, D int) (*Zoo, func(path string) error) {
+func testZoo(t testing.TB, checkpoints, D int) (*Zoo, func(path string) error) {
 	t.Helper()
 	names, err := fs.Glob(fixtures.Zoo(), "*.onnx")
 	if err != nil || len(names) < checkpoints {
@@ -57,7 +57,7 @@ func testZoo(t *testing.T, checkpoints, D int) (*Zoo, func(path string) error) {
 	}
 }
 
-func openCPU(t *testing.T, threads int) compute.Device {
+func openCPU(t testing.TB, threads int) compute.Device {
 	t.Helper()
 	dev, err := cpu.Open(threads)
 	if err != nil {
@@ -68,7 +68,7 @@ func openCPU(t *testing.T, threads int) compute.Device {
 }
 
 // small is a configuration that trains in moments.
-func small(t *testing.T, overrides ...Override) Resolved {
+func small(t testing.TB, overrides ...Override) Resolved {
 	t.Helper()
 	base := []Override{
 		{"token-dim", "512", "test"}, {"width", "16", "test"}, {"state", "8", "test"}, {"head-dim", "8", "test"},
