@@ -3,7 +3,7 @@
 // models err, how far they lie from each other, and what trivial baselines
 // reach.
 //
-// Read in this order: dataset.go (images into network input), runtime.go
+// Read in this order: dataset.go (what is scored on), runtime.go
 // (libonnxruntime), session.go and scorer.go (many models over one data set, on
 // every core), statistics.go (intervals, and the overlap of wrong predictions),
 // distance.go (distances between models, in token space), baselines.go (noised
@@ -11,6 +11,7 @@
 // their originals), result.go (the JSON object rpg.evaluate/1), verdict.go (what
 // the figures allow to say) and table.go (the same for people).
 //
-// Package evaluate/fetch, beside it, gets the data set and the library. Nothing
-// here touches the network.
+// Package evaluate/dataset, beside it, reads the images and evaluate/picture
+// decodes them; evaluate/fetch gets the data set and the library. Nothing here
+// touches the network.
 package evaluate

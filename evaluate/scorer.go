@@ -273,7 +273,7 @@ func (b *buffers) size(n int, d *Dataset) (err error) {
 	if err := b.free(); err != nil {
 		return err
 	}
-	if b.inTensor, err = ort.NewTensor(ort.NewShape(int64(n), int64(d.Channels), int64(d.Height), int64(d.Width)), b.in); err != nil {
+	if b.inTensor, err = ort.NewTensor(inputShape(n, d), b.in); err != nil {
 		return err
 	}
 	if b.outTensor, err = ort.NewTensor(ort.NewShape(int64(n), int64(d.Classes)), b.out); err != nil {
@@ -303,7 +303,9 @@ func (j *job) batchOf(t *task, b *buffers, first, n int) error {
 	if err := b.size(size, j.data); err != nil {
 		return fmt.Errorf("evaluate: %w", err)
 	}
-	j.data.Fill(b.in, first, n)
+	if err := j.data.Fill(b.in, first, n); err != nil {
+		return err
+	}
 	session := t.session
 	if !t.own {
 		session = j.shared

@@ -262,8 +262,8 @@ func TestNewScorerRefuses(t *testing.T) {
 		d    *Dataset
 		say  []string
 	}{
-		{"another height", changed(func(d *Dataset) { d.Height = 28 }), []string{`input "image": shape: expected [batch 3 28 32]`, "float32 [batch 3 32 32]"}},
-		{"another number of channels", changed(func(d *Dataset) { d.Channels = 1 }), []string{`expected [batch 1 32 32]`}},
+		{"another height", changed(func(d *Dataset) { d.Shape = []int{3, 28, 32} }), []string{`input "image": shape: expected [batch 3 28 32]`, "float32 [batch 3 32 32]"}},
+		{"another number of channels", changed(func(d *Dataset) { d.Shape = []int{1, 32, 32} }), []string{`expected [batch 1 32 32]`}},
 		{"another number of classes", changed(func(d *Dataset) { d.Classes = 100 }), []string{"outputs: expected float32 [batch 100]", `"logits" float32 [batch 10]`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

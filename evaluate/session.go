@@ -58,11 +58,11 @@ func checkPorts(m *onnxio.Model, d *Dataset) (ports, error) {
 	if in.DType != onnxio.Float32 && in.DType != 0 {
 		return ports{}, fmt.Errorf("evaluate: %s: input %q: type: expected float32, found %v", m.Path, in.Name, in.DType)
 	}
-	want := []int64{-1, int64(d.Channels), int64(d.Height), int64(d.Width)}
+	want := inputShape(-1, d)
 	if in.Shape != nil {
 		if !compatible(in.Shape, want) {
-			return ports{}, fmt.Errorf("evaluate: %s: input %q: shape: expected [batch %d %d %d], the images of %s, found %s",
-				m.Path, in.Name, d.Channels, d.Height, d.Width, d.Name, shapeText(in))
+			return ports{}, fmt.Errorf("evaluate: %s: input %q: shape: expected [batch %s], the images of %s, found %s",
+				m.Path, in.Name, strings.Trim(fmt.Sprint(d.Shape), "[]"), d.Name, shapeText(in))
 		}
 		p.batch = int(max(in.Shape[0], 0))
 	}
@@ -77,6 +77,15 @@ func checkPorts(m *onnxio.Model, d *Dataset) (ports, error) {
 	}
 	return ports{}, fmt.Errorf("evaluate: %s: outputs: expected float32 [batch %d], one value for each class of %s, found %s",
 		m.Path, d.Classes, d.Name, strings.Join(found, ", "))
+}
+
+// inputShape is the shape of n images as network input.
+func inputShape(n int, d *Dataset) ort.Shape {
+	shape := ort.NewShape(int64(n))
+	for _, size := range d.Shape {
+		shape = append(shape, int64(size))
+	}
+	return shape
 }
 
 // compatible says whether a shape with -1 for "any" allows want, with the same

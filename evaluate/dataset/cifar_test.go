@@ -1,8 +1,9 @@
-package evaluate
+package dataset
 
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -10,9 +11,9 @@ import (
 )
 
 func TestCIFAR10Refused(t *testing.T) {
-	good := fixtures.Images()[:3*cifarRow]
+	good := fixtures.Images()[:3*3073]
 	badLabel := append([]byte{}, good...)
-	badLabel[2*cifarRow] = 10
+	badLabel[2*3073] = 10
 	for _, c := range []struct {
 		name string
 		data []byte
@@ -62,7 +63,7 @@ func TestOpenCIFAR10(t *testing.T) {
 			t.Errorf("%s: %d images, %d classes, %d values, %q", path, d.Count, d.Classes, d.Pixels(), d.SHA256)
 		}
 		// The first test images of CIFAR-10 are a cat, two ships and an airplane.
-		if string(d.Labels[:4]) != "\x03\x08\x08\x00" {
+		if !slices.Equal(d.Labels[:4], []uint16{3, 8, 8, 0}) {
 			t.Errorf("%s: labels %v", path, d.Labels[:4])
 		}
 	}
@@ -84,7 +85,9 @@ func TestFirst(t *testing.T) {
 func TestFillNormalizes(t *testing.T) {
 	d := testImages(t, 0)
 	dst := make([]float32, 2*d.Pixels())
-	d.Fill(dst, 500, 2)
+	if err := d.Fill(dst, 500, 2); err != nil {
+		t.Fatal(err)
+	}
 	mean, std := []float32{0.485, 0.456, 0.406}, []float32{0.229, 0.224, 0.225}
 	for i := range 2 {
 		for c := range 3 {
@@ -97,4 +100,14 @@ func TestFillNormalizes(t *testing.T) {
 			}
 		}
 	}
+}
+
+// testImages gives the first n embedded images.
+func testImages(t *testing.T, n int) *Set {
+	t.Helper()
+	d, err := CIFAR10FromBytes("images", fixtures.Images())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d.First(n)
 }
