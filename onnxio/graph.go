@@ -63,12 +63,11 @@ type function struct {
 
 // parser reads the structure of a model. It never reads a payload.
 type parser struct {
-	w        *window
-	limits   Limits
-	used     int64                                // bytes of the index so far
-	side     func(location string) (*side, error) // finds a side file; nil when the model has no folder
-	tensors  []*Tensor
-	declared float64 // elements of all values whose shape the file declares
+	w       *window
+	limits  Limits
+	used    int64                                // bytes of the index so far
+	side    func(location string) (*side, error) // finds a side file; nil when the model has no folder
+	tensors []*Tensor
 }
 
 // readGraph reads a GraphProto. stored is what Tensor.Stored is to be for its
@@ -131,7 +130,6 @@ func (p *parser) readGraph(c cursor, label, stored string, depth int) (*graph, e
 			if err := p.charge(f.at, costPort); err != nil {
 				return nil, at(err, graphTitle(label), "")
 			}
-			p.declared += v.typ.elements()
 			switch f.number {
 			case graphInput:
 				v.entry = extent{f.at, f.end}

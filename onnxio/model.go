@@ -69,7 +69,6 @@ type Info struct {
 	Metadata        map[string]string // metadata_props
 	Bytes           int64             // the size of the file
 	Nodes           int               // of the main graph
-	Declared        float64           // elements of all values with a declared shape, unknown dimensions counted as 1
 }
 
 // metadataEntry is one entry of metadata_props and its place in the file.
@@ -139,7 +138,7 @@ func parse(name string, src io.ReaderAt, size int64, l Limits, d *sides) (*Model
 		return nil, err
 	}
 	m.assignRoles()
-	m.info.Bytes, m.info.Nodes, m.info.Declared = size, len(m.main.nodes), p.declared
+	m.info.Bytes, m.info.Nodes = size, len(m.main.nodes)
 	m.info.Inputs, m.info.Outputs = m.ports(m.main.inputs, true), m.ports(m.main.outputs, false)
 	return m, nil
 }
@@ -166,11 +165,19 @@ func (m *Model) Weights() []*Tensor { return m.weights }
 // belong to the model and must not be changed.
 func (m *Model) Info() Info { return m.info }
 
-// Operators lists the operator of every node of the main graph, in the file's order.
-func (m *Model) Operators() []string {
-	ops := make([]string, len(m.main.nodes))
+// Operator is a node as the file has it: its operator, and the names of what it
+// takes and makes, "" for an optional one that is left out.
+type Operator struct {
+	Op              string
+	Inputs, Outputs []string
+}
+
+// Operators lists every node of the main graph, in the file's order. The names
+// belong to the model and must not be changed.
+func (m *Model) Operators() []Operator {
+	ops := make([]Operator, len(m.main.nodes))
 	for i, n := range m.main.nodes {
-		ops[i] = n.op
+		ops[i] = Operator{n.op, n.inputs, n.outputs}
 	}
 	return ops
 }

@@ -46,18 +46,6 @@ func (v valueType) String() string {
 	return v.kind + " of " + v.inner
 }
 
-// elements is the number of elements that the shape declares, unknown
-// dimensions counted as 1; a float, because files may declare anything.
-func (v valueType) elements() float64 {
-	n := 1.0
-	for _, d := range v.dims {
-		if d.value >= 0 {
-			n *= float64(d.value)
-		}
-	}
-	return n
-}
-
 // readPort reads a ValueInfoProto.
 func (p *parser) readPort(c cursor) (port, error) {
 	var v port

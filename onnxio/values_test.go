@@ -163,7 +163,7 @@ func TestInfo(t *testing.T) {
 	if got := fmt.Sprint(info.Outputs); got != "[{y float32 [-1 4] [ ] float32 [?,4]}]" {
 		t.Errorf("outputs %s", got)
 	}
-	if got := fmt.Sprint(m.Operators()); got != "[Add]" {
+	if got := fmt.Sprint(m.Operators()); got != "[{Add [x w] [y]}]" {
 		t.Errorf("operators %s", got)
 	}
 }

@@ -152,7 +152,10 @@ func (s *session) checkModel(first, m *onnxio.Model) (checkedModel, error) {
 		return view, err
 	}
 	view.Problems = append(view.Problems, broken...)
-	view.Second.Status, view.Second.Reason = secondreader.Compare(m)
+	view.Second.Status, view.Second.Reason = secondreader.Compare(s.ctx, m)
+	if err := s.ctx.Err(); err != nil {
+		return view, err
+	}
 	if view.Second.Status == secondreader.Differs {
 		view.Problems = append(view.Problems, problem{What: "a second reader differs: " + view.Second.Reason})
 	}

@@ -18,6 +18,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -173,7 +174,7 @@ func (f *file) look(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	f.second, f.reason = secondreader.Compare(m)
+	f.second, f.reason = secondreader.Compare(context.Background(), m)
 	if f.Tensors, err = hashes(m); err != nil {
 		return err
 	}

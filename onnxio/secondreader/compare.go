@@ -1,14 +1,12 @@
 package secondreader
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"io"
-	"math"
 	"slices"
 	"strings"
 
-	onnx "github.com/owulveryck/onnx-go"
 	"gorgonia.org/tensor"
 
 	"rpg/onnxio"
@@ -21,84 +19,148 @@ const (
 	NotCovered = "not covered"
 )
 
-// What the second reader is given: it holds all of the file in memory several
-// times over, and allocates every value whose shape the file declares.
-const (
-	maxBytes    = 1 << 30
-	maxDeclared = 1 << 28 // elements
-)
-
-// Compare reads m's file with onnx-go and compares the operators in the
-// file's order, and every stored tensor of the main graph that onnx-go can decode
-// (float32, float64, int32 and int64), bit for bit. The status is Agrees,
-// Differs or NotCovered. The reason says what differs, why it is not covered, or
-// how many tensors agree.
-func Compare(m *onnxio.Model) (status, reason string) {
-	if size := m.Info().Bytes; size > maxBytes {
-		return NotCovered, fmt.Sprintf("the file has %d bytes, more than the second reader is given", size)
-	}
-	if n := m.Info().Declared; !(n <= maxDeclared) {
-		return NotCovered, fmt.Sprintf("the file declares values of %g elements, more than the second reader is given", n)
-	}
-	data, err := io.ReadAll(m.Reader())
-	if err != nil {
-		return NotCovered, "the file cannot be read: " + err.Error()
-	}
-	return compareWith(m, data)
+// Compare reads m's file with onnx-go and compares every operator of the main
+// graph with its inputs and outputs, in the file's order, and every stored tensor
+// that onnx-go can decode (float32, float64, int32 and int64), bit for bit. The
+// status is Agrees, Differs or NotCovered. The reason says what differs, why it
+// is not covered, or how many tensors agree.
+//
+// Memory is a few times that of the graph, which may have 16 MiB, and of a tensor
+// in typed fields, which may have 64 MiB; raw_data is compared piece by piece.
+func Compare(ctx context.Context, m *onnxio.Model) (status, reason string) {
+	r := m.Reader()
+	return compareWith(ctx, m, &file{src: r, size: r.Size(), window: make([]byte, 0, 64<<10)})
 }
 
-// compareWith compares m with what onnx-go reads in data.
-func compareWith(m *onnxio.Model, data []byte) (status, reason string) {
-	seen, err := decode(data)
+// compareWith compares m with what onnx-go reads in f.
+func compareWith(ctx context.Context, m *onnxio.Model, f *file) (status, reason string) {
+	rest, parts, err := f.split()
+	if errors.Is(err, errTooLarge) {
+		return NotCovered, fmt.Sprintf("the graph without its tensors has more than the %d bytes that the second reader is given", maxGraph)
+	} else if err != nil {
+		return NotCovered, "the file cannot be taken apart: " + err.Error()
+	}
+	seen, err := decode(rest)
 	if err != nil {
 		return NotCovered, "onnx-go: " + short(err.Error())
 	}
-	if ours := m.Operators(); !slices.Equal(ours, seen.operators) {
-		return Differs, fmt.Sprintf("onnx-go reads %d operators, onnxio %d; %s", len(seen.operators), len(ours), firstDifference(seen.operators, ours))
+	if what := graphDifference(m.Operators(), seen.operators); what != "" {
+		return Differs, what
 	}
-	compared, total := 0, 0
+	ours, total := map[string]*onnxio.Tensor{}, 0
 	for _, t := range m.Tensors() {
-		if t.Stored != onnxio.StoredInitializer && t.Stored != onnxio.StoredConstant {
-			continue
+		switch t.Stored {
+		case onnxio.StoredInitializer, onnxio.StoredConstant, onnxio.StoredExternal:
+			ours[t.Name] = t
+			total++
 		}
-		total++
-		theirs := seen.tensors[t.Name]
-		if theirs == nil || !decodable(t.DType) || t.Elements == 0 {
-			continue
-		}
-		what, err := difference(m, t, theirs)
-		if err != nil {
+	}
+	compared, why := 0, ""
+	for _, p := range parts {
+		if err := ctx.Err(); err != nil {
 			return NotCovered, err.Error()
 		}
-		if what != "" {
-			return Differs, fmt.Sprintf("tensor %q: %s", t.Name, what)
+		theirs, err := f.open(p)
+		if err != nil {
+			return NotCovered, "the file cannot be taken apart: " + err.Error()
 		}
-		compared++
+		t := ours[theirs.name]
+		if t == nil {
+			return Differs, fmt.Sprintf("tensor %q is not there for onnxio", theirs.name)
+		}
+		delete(ours, theirs.name)
+		if _, ok := typeOf(t.DType); !ok || t.Elements == 0 || t.Stored == onnxio.StoredExternal {
+			continue
+		}
+		var differs errDiffers
+		switch err := compareTensor(m, t, theirs); {
+		case err == nil:
+			compared++
+		case errors.As(err, &differs):
+			return Differs, fmt.Sprintf("tensor %q: %s", t.Name, differs)
+		case why == "":
+			why = ": onnx-go: " + short(err.Error())
+		}
+	}
+	for _, t := range m.Tensors() {
+		if t.Stored == onnxio.StoredInitializer && ours[t.Name] == t {
+			return Differs, fmt.Sprintf("tensor %q is not there for onnx-go", t.Name)
+		}
 	}
 	if compared == 0 && total > 0 {
-		return NotCovered, fmt.Sprintf("onnx-go decodes none of the %d stored tensors", total)
+		return NotCovered, fmt.Sprintf("onnx-go decodes none of the %d stored tensors%s", total, why)
 	}
-	return Agrees, fmt.Sprintf("%d of %d stored tensors and %d operators compared", compared, total, len(seen.operators))
+	return Agrees, fmt.Sprintf("%d of %d stored tensors and %d operators compared%s", compared, total, len(seen.operators), why)
 }
 
-// decodable are the types that onnx-go decodes rightly; its bool is 8 bytes wide.
-func decodable(d onnxio.DType) bool {
-	return d == onnxio.Float32 || d == onnxio.Float64 || d == onnxio.Int32 || d == onnxio.Int64
+// typeOf gives the type that onnx-go decodes d as, if it does so rightly; its
+// bool is 8 bytes wide.
+func typeOf(d onnxio.DType) (t tensor.Dtype, ok bool) {
+	switch d {
+	case onnxio.Float32:
+		return tensor.Float32, true
+	case onnxio.Float64:
+		return tensor.Float64, true
+	case onnxio.Int32:
+		return tensor.Int32, true
+	case onnxio.Int64:
+		return tensor.Int64, true
+	}
+	return t, false
 }
 
-// decode lets onnx-go read a model. Whatever it panics with becomes an error.
-func decode(data []byte) (seen *recorder, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			seen, err = nil, fmt.Errorf("it panics: %v", p)
+// compareTensor compares our reading of t with theirs. What is different is an
+// errDiffers, any other error is one of reading.
+func compareTensor(m *onnxio.Model, t *onnxio.Tensor, theirs *pieces) error {
+	dtype, _ := typeOf(t.DType)
+	width := int(dtype.Size())
+	// gorgonia has one element without a shape where ONNX may have [] or [1,1].
+	if theirs.cut && !slices.Equal(theirs.dims, t.Shape) {
+		return errDiffers(fmt.Sprintf("shape %v for the second reader and %v for onnxio", theirs.dims, t.Shape))
+	}
+	next := func() ([]byte, error) {
+		d, err := theirs.next(int64(width))
+		if err != nil {
+			return nil, err
 		}
-	}()
-	r := newRecorder()
-	if err := onnx.NewModel(r).UnmarshalBinary(data); err != nil {
-		return nil, err
+		if d.Dtype() != dtype {
+			return nil, errDiffers(fmt.Sprintf("type %v for onnx-go and %v for onnxio", d.Dtype(), t.DType))
+		}
+		if !theirs.cut && t.Elements > 1 && !slices.Equal(d.Shape(), t.Shape) {
+			return nil, errDiffers(fmt.Sprintf("shape %v for onnx-go and %v for onnxio", d.Shape(), t.Shape))
+		}
+		return elements(d)
 	}
-	r.collect()
-	return r, nil
+	to := &matcher{next: next, dtype: t.DType, width: width}
+	if err := m.WriteTensor(to, t); err != nil {
+		return err
+	}
+	return to.end()
+}
+
+// graphDifference tells the first operator in which two graphs differ, or "".
+func graphDifference(ours, theirs []onnxio.Operator) string {
+	for i := range min(len(ours), len(theirs)) {
+		a, b := ours[i], theirs[i]
+		if a.Op != b.Op {
+			return fmt.Sprintf("operator %d is %s for onnx-go and %s for onnxio", i, b.Op, a.Op)
+		}
+		if !slices.Equal(a.Outputs, b.Outputs) {
+			return fmt.Sprintf("operator %d (%s) makes %q for onnx-go and %q for onnxio", i, a.Op, b.Outputs, a.Outputs)
+		}
+		// onnx-go tells inputs only of operators with outputs, and gives one to an
+		// operator without any.
+		if len(a.Outputs) == 0 || len(a.Inputs) == 0 && len(b.Inputs) == 1 {
+			continue
+		}
+		if !slices.Equal(a.Inputs, b.Inputs) {
+			return fmt.Sprintf("operator %d (%s) takes %q for onnx-go and %q for onnxio", i, a.Op, b.Inputs, a.Inputs)
+		}
+	}
+	if len(ours) != len(theirs) {
+		return fmt.Sprintf("onnx-go reads %d operators, onnxio %d", len(theirs), len(ours))
+	}
+	return ""
 }
 
 // short cuts a message that prints a whole model.
@@ -108,74 +170,4 @@ func short(s string) string {
 		return s
 	}
 	return strings.ToValidUTF8(s[:most], "") + " ..."
-}
-
-func firstDifference(theirs, ours []string) string {
-	for i := range min(len(theirs), len(ours)) {
-		if theirs[i] != ours[i] {
-			return fmt.Sprintf("number %d is %s for onnx-go and %s for onnxio", i, theirs[i], ours[i])
-		}
-	}
-	return "one list is the beginning of the other"
-}
-
-// difference compares our reading of t with theirs; "" when they are equal.
-func difference(m *onnxio.Model, t *onnxio.Tensor, theirs tensor.Tensor) (what string, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			what, err = "", fmt.Errorf("onnx-go's tensor %q cannot be read: %v", t.Name, p)
-		}
-	}()
-	ours, err := m.Dense(t)
-	if err != nil {
-		return "", err
-	}
-	// gorgonia has one element without a shape where ONNX may have [] or [1,1].
-	if t.Elements > 1 && !ours.Shape().Eq(theirs.Shape()) {
-		return fmt.Sprintf("shape %v for onnx-go and %v for onnxio", theirs.Shape(), ours.Shape()), nil
-	}
-	switch a := values(ours).(type) {
-	case []float32:
-		return compare(a, values(theirs), func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) }), nil
-	case []float64:
-		return compare(a, values(theirs), func(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) }), nil
-	case []int32:
-		return compare(a, values(theirs), func(x, y int32) bool { return x == y }), nil
-	case []int64:
-		return compare(a, values(theirs), func(x, y int64) bool { return x == y }), nil
-	}
-	return "", errors.New("a type that is not compared")
-}
-
-// compare tells the first element in which two lists differ, or "".
-func compare[T any](ours []T, other any, same func(x, y T) bool) string {
-	theirs, ok := other.([]T)
-	if !ok {
-		return fmt.Sprintf("type %T for onnx-go and %T for onnxio", other, ours)
-	}
-	if len(theirs) != len(ours) {
-		return fmt.Sprintf("%d elements for onnx-go and %d for onnxio", len(theirs), len(ours))
-	}
-	for i := range ours {
-		if !same(ours[i], theirs[i]) {
-			return fmt.Sprintf("element %d is %v for onnx-go and %v for onnxio", i, theirs[i], ours[i])
-		}
-	}
-	return ""
-}
-
-// values gives a tensor's elements as a slice, also of a scalar.
-func values(t tensor.Tensor) any {
-	switch v := t.Data().(type) {
-	case float32:
-		return []float32{v}
-	case float64:
-		return []float64{v}
-	case int32:
-		return []int32{v}
-	case int64:
-		return []int64{v}
-	default:
-		return v
-	}
 }

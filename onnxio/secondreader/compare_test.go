@@ -21,7 +21,7 @@ func compareFile(t *testing.T, path string) (status, reason string) {
 		t.Fatal(err)
 	}
 	defer m.Close()
-	return Compare(m)
+	return Compare(t.Context(), m)
 }
 
 // TestZoosAgree compares whole models with the second reader, every tensor of them.
@@ -52,7 +52,7 @@ func TestOddModels(t *testing.T) {
 		if err != nil {
 			continue // refused by onnxio, which has its own tests
 		}
-		status, reason := Compare(m)
+		status, reason := Compare(t.Context(), m)
 		m.Close()
 		count[status]++
 		if status == Differs || reason == "" {
@@ -68,8 +68,7 @@ func TestOddModels(t *testing.T) {
 func TestNotCovered(t *testing.T) {
 	root := "hard-onnx/polygraphy/Polygraphy/tests/models"
 	for _, c := range []struct{ name, want string }{
-		{"residual_block.onnx", "onnx-go: it panics: negative dimension size"},
-		{"matmul.bf16.onnx", "onnx-go: Unknown input type: BFLOAT16"},
+		{"matmul.bf16.onnx", "onnx-go decodes none of the 1 stored tensors"},
 		{"loop.onnx", "onnx-go: onnx: operator"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -122,20 +121,20 @@ func TestDiffers(t *testing.T) {
 		{"the same", Agrees, "10 of 10", own},
 		{"one bit", Differs, `tensor "module.0.weight": element 431 is`, turned},
 		{"another checkpoint", Differs, `tensor "module.0.weight": element 0 is`, read(zoo[1])},
-		{"another network", Differs, "onnx-go reads 5 operators, onnxio 13; number 0 is Gemm for onnx-go and Conv for onnxio", read(seeds[0])},
-		{"not a model", NotCovered, "onnx-go: ", []byte("not a model")},
+		{"another network", Differs, "operator 0 is Gemm for onnx-go and Conv for onnxio", read(seeds[0])},
+		{"not a model", NotCovered, "cannot be taken apart: ", []byte("not a model")},
 		{"nothing", NotCovered, "onnx-go: ", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if status, reason := compareWith(m, c.data); status != c.status || !strings.Contains(reason, c.want) {
+			if status, reason := compareWith(t.Context(), m, inMemory(c.data)); status != c.status || !strings.Contains(reason, c.want) {
 				t.Errorf("%s, %s; want %s with %q", status, reason, c.status, c.want)
 			}
 		})
 	}
 }
 
-// TestDeclaredSizes checks that a small file which declares a huge value is
-// not given to a reader that would allocate it.
+// TestDeclaredSizes checks that a small file which declares a huge value does
+// not make onnx-go allocate it.
 func TestDeclaredSizes(t *testing.T) {
 	// ir_version 8; a graph with input x, float32 [2^20, 2^20], and Relu(x) -> y; operator set 17.
 	shape := "\x0a\x04\x08\x80\x80\x40\x0a\x04\x08\x80\x80\x40"
@@ -148,7 +147,11 @@ func TestDeclaredSizes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, reason := Compare(m); status != NotCovered || !strings.Contains(reason, "1.099511627777e+12 elements") {
+	if status, reason := Compare(t.Context(), m); status != Agrees || reason != "0 of 0 stored tensors and 1 operators compared" {
 		t.Errorf("%s, %s", status, reason)
 	}
+}
+
+func inMemory(data []byte) *file {
+	return &file{src: bytes.NewReader(data), size: int64(len(data)), window: make([]byte, 0, 4<<10)}
 }

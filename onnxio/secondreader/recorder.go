@@ -7,21 +7,21 @@ import (
 	"gonum.org/v1/gonum/graph"
 	"gonum.org/v1/gonum/graph/simple"
 	"gorgonia.org/tensor"
+
+	"rpg/onnxio"
 )
 
 // recorder is an onnx-go backend that computes nothing and remembers what the
-// decoder tells it: the operators, in order, and the tensors, by name.
+// decoder tells it: the operators, in order, with the names of their inputs and
+// outputs, and the tensors in its nodes.
 type recorder struct {
 	*simple.WeightedDirectedGraph
-	operators []string
-	tensors   map[string]tensor.Tensor
+	operators []onnxio.Operator
+	edges     []graph.WeightedEdge // since the last operator
 }
 
 func newRecorder() *recorder {
-	return &recorder{
-		WeightedDirectedGraph: simple.NewWeightedDirectedGraph(0, math.Inf(1)),
-		tensors:               map[string]tensor.Tensor{},
-	}
+	return &recorder{WeightedDirectedGraph: simple.NewWeightedDirectedGraph(0, math.Inf(1))}
 }
 
 // value is a node of onnx-go's graph: one named value of the model.
@@ -47,31 +47,28 @@ func (r *recorder) NewNode() graph.Node {
 	return &value{Node: r.WeightedDirectedGraph.NewNode()}
 }
 
-// SetWeightedEdge ignores an edge from a value to itself, on which the graph
-// would panic; nothing here depends on edges.
-func (r *recorder) SetWeightedEdge(e graph.WeightedEdge) {
-	if e.From().ID() != e.To().ID() {
-		r.WeightedDirectedGraph.SetWeightedEdge(e)
-	}
-}
+// SetWeightedEdge notes an edge, from an output of the operator that is told
+// next to one of its inputs. They come in the order of the outputs, and of the
+// inputs for each.
+func (r *recorder) SetWeightedEdge(e graph.WeightedEdge) { r.edges = append(r.edges, e) }
 
-// ApplyOperation notes an operator, and the tensor of a Constant under the
-// name of its output.
+// ApplyOperation notes an operator.
 func (r *recorder) ApplyOperation(o onnx.Operation, outputs ...graph.Node) error {
-	r.operators = append(r.operators, o.Name)
-	if t, ok := o.Attributes["value"].(tensor.Tensor); ok && o.Name == "Constant" && len(outputs) == 1 {
-		if v, ok := outputs[0].(*value); ok {
-			v.data = t
-		}
+	n := onnxio.Operator{Op: o.Name}
+	for _, v := range outputs {
+		n.Outputs = append(n.Outputs, nameOf(v))
 	}
+	for _, e := range r.edges[:len(r.edges)/max(1, len(outputs))] {
+		n.Inputs = append(n.Inputs, nameOf(e.To()))
+	}
+	r.edges = r.edges[:0]
+	r.operators = append(r.operators, n)
 	return nil
 }
 
-// collect takes the tensors out of the graph's values.
-func (r *recorder) collect() {
-	for all := r.Nodes(); all.Next(); {
-		if v, ok := all.Node().(*value); ok && v.data != nil && v.data.Size() > 0 {
-			r.tensors[v.name] = v.data
-		}
+func nameOf(n graph.Node) string {
+	if v, ok := n.(*value); ok {
+		return v.name
 	}
+	return ""
 }
