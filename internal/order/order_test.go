@@ -34,6 +34,7 @@ func rules() map[string]rule {
 		"onnxio/secondreader": {own: []string{"onnxio"},
 			others: []string{tensor, "github.com/owulveryck/onnx-go", "gonum.org/v1/gonum/graph"}},
 		"tokenize":                      {own: []string{"onnxio"}, others: []string{tensor}},
+		"tokenize/align":                {own: []string{"onnxio", "tokenize"}, others: []string{tensor, "gonum.org/v1/gonum/blas"}},
 		"tokenize/tokenset":             {own: []string{"onnxio", "tokenize", "internal/safetensors"}},
 		"generator":                     {own: []string{"tokenize", "internal/safetensors", "generator/compute"}},
 		"internal/safetensors":          {},

@@ -1,0 +1,110 @@
+package align
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+)
+
+// Frame is an order of channels that a zoo has in common, given by the mean of
+// its models in that order.
+type Frame struct {
+	Mean         []float32     // tokens
+	Permutations []Permutation // of each model, from its own order to the frame's
+}
+
+// FrameOptions says how a frame is found.
+type FrameOptions struct {
+	Reference int    // the model whose order is the first one
+	Rounds    int    // how often all models are matched to their mean after that
+	Seed      uint64 // of the order in which groups are visited
+	Threads   int    // at least 1; the frame does not depend on it
+	// Matched is told how many of how many matchings are done, by any goroutine
+	// but never by two at once; nil for nobody.
+	Matched func(done, total int)
+}
+
+// Frame brings models, given by their tokens, into one order: all are matched to
+// the reference, and then, round for round, to the mean of the last round, so
+// that no single model decides. The same input gives the same frame. It returns
+// an error when ctx is done.
+func (m *Matcher) Frame(ctx context.Context, tokens [][]float32, o FrameOptions) (*Frame, error) {
+	if o.Reference < 0 || o.Reference >= len(tokens) {
+		panic("align: the reference is not one of the models")
+	}
+	f := &Frame{Mean: tokens[o.Reference], Permutations: make([]Permutation, len(tokens))}
+	for i := range f.Permutations {
+		f.Permutations[i] = m.Symmetry.Identity()
+	}
+	var lock sync.Mutex
+	done, total := 0, len(tokens)*(1+o.Rounds)
+	for round := range 1 + o.Rounds {
+		r := rand.New(rand.NewPCG(o.Seed, uint64(round)))
+		seeds := make([]uint64, len(tokens))
+		for i := range seeds {
+			seeds[i] = r.Uint64()
+		}
+		err := inParallel(o.Threads, len(tokens), func(i int) (err error) {
+			if round == 0 && i == o.Reference {
+				return nil
+			}
+			f.Permutations[i], err = m.Match(ctx, f.Mean, tokens[i], f.Permutations[i], seeds[i])
+			lock.Lock()
+			defer lock.Unlock()
+			if done++; o.Matched != nil && err == nil {
+				o.Matched(done, total-1)
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		f.Mean = m.mean(tokens, f.Permutations)
+	}
+	return f, nil
+}
+
+// mean is the mean of tokens, each permuted.
+func (m *Matcher) mean(tokens [][]float32, p []Permutation) []float32 {
+	sum := make([]float64, len(tokens[0]))
+	for i, t := range tokens {
+		for e, v := range m.Permute(p[i], t) {
+			sum[e] += float64(v)
+		}
+	}
+	mean := make([]float32, len(sum))
+	for e, v := range sum {
+		mean[e] = float32(v / float64(len(tokens)))
+	}
+	return mean
+}
+
+// inParallel calls do for 0 to n-1 on so many goroutines and returns the error of
+// the lowest one that has one; after an error no new ones begin.
+func inParallel(threads, n int, do func(i int) error) error {
+	errs := make([]error, n)
+	var next atomic.Int64
+	var failed atomic.Bool
+	var wg sync.WaitGroup
+	for range min(max(threads, 1), n) {
+		wg.Go(func() {
+			for !failed.Load() {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				if errs[i] = do(i); errs[i] != nil {
+					failed.Store(true)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
