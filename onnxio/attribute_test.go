@@ -31,7 +31,7 @@ func TestAttributeValues(t *testing.T) {
 		{"strings", attr("k", kindString, str(attrString, "SAME_UPPER")), attr("k", kindString, str(attrString, "VALID")), `"SAME_UPPER", the other "VALID"`},
 		{"lists of strings", attr("k", kindStrings, str(attrStrings, "a"), str(attrStrings, "b")), attr("k", kindStrings, str(attrStrings, "a,b")), `["a","b"], the other ["a,b"]`},
 		{"long strings", attr("k", kindString, str(attrString, long)), attr("k", kindString, str(attrString, long+"k")), "1000 bytes, sha256"},
-		{"names", attr("k", kindInt, num(attrInt, 1)), attr("l", kindInt, num(attrInt, 1)), "has attribute k 1, where the other's node 0: Op has attribute l 1"},
+		{"names", attr("k", kindInt, num(attrInt, 1)), attr("l", kindInt, num(attrInt, 1)), "node 0: Op has attribute k 1, the other's does not"},
 		{"tensors", attr("k", kindTensor, sub(attrTensor, tensorOf("", Float32, []int64{1}, packed(1)))), attr("k", kindTensor, sub(attrTensor, tensorOf("", Float32, []int64{1}, packed(2)))), "float32 [1] [1], the other float32 [1] [2]"},
 		{"number of tensors", attr("k", 9, sub(attrTensors, tensorOf("", Float32, nil, packed(1)))), attr("k", 9, sub(attrTensors, tensorOf("", Float32, nil, packed(1))), sub(attrTensors, tensorOf("", Float32, nil, packed(1)))), "where the other's"},
 		{"types", attr("k", 13, sub(attrType, sub(typeTensor, num(tensorTypeElement, 1)))), attr("k", 13, sub(attrType, sub(typeSequence, sub(1, sub(typeTensor, num(tensorTypeElement, 1)))))), "float32 of any shape], the other [sequence of"},

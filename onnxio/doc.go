@@ -27,7 +27,7 @@
 // tensor.go, span.go, external.go and types.go index the messages, outermost first,
 // with the numbers of fields.go and dtype.go; order.go and calls.go resolve names
 // and find the canonical order; role.go decides what is a weight by the tables of
-// slots.go; select.go overrides that by name; signature.go and differences.go
+// slots.go; select.go overrides that by name; signature.go, defaults.go and differences.go
 // compare graphs. values.go, span.go and canonical.go read values, half.go and
 // encode.go make them. rewrite.go changes parts of a file; write.go, side.go and
 // inputs.go use it to make new models. sniff.go and error.go are for people.

@@ -1,6 +1,7 @@
 package onnxio
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
@@ -13,6 +14,14 @@ import (
 // shape" "[16,3,3,3]". Two graphs are the same when all their facts are.
 type fact struct{ subject, has, value string }
 
+// What has of a fact about one attribute begins with, and of the one after them.
+const (
+	attributePrefix = "has attribute "
+	attributeCount  = "has attributes"
+)
+
+func (f fact) isAttribute() bool { return strings.HasPrefix(f.has, attributePrefix) }
+
 // shownConstant is the bytes of the largest constant whose values are written
 // out in a fact; of a larger one it is the SHA-256.
 const shownConstant = 64
@@ -21,8 +30,10 @@ const shownConstant = 64
 // canonical order: operators, domains, attributes, wiring, types and shapes,
 // the values of stored tensors that are not weights, operator sets, and the
 // types of inputs and outputs. Names, documentation, producer, metadata, the
-// values of weights, how a tensor is stored and the order of nodes in the file
-// play no part. Models of equal Signature may exchange their weights.
+// values of weights, how a tensor is stored, the order of nodes in the file,
+// attributes that say what holds without them, and operator sets and local
+// functions that nothing uses play no part. Models of equal Signature may
+// exchange their weights.
 //
 // The values of stored constants are read at the first call. If that fails,
 // the result is the error's text, which no other model has as its signature.
@@ -52,6 +63,10 @@ func (m *Model) Difference(other *Model) string {
 		case a == b:
 		case a.subject == b.subject && a.has == b.has:
 			return fmt.Sprintf("%s %s %s, the other %s", a.subject, a.has, a.value, b.value)
+		case a.subject == b.subject && a.isAttribute() && (b.has == attributeCount || b.isAttribute() && a.has < b.has):
+			return fmt.Sprintf("%s %s %s, the other's does not", a.subject, a.has, a.value)
+		case a.subject == b.subject && b.isAttribute() && b.has != m.facts[i-1].has:
+			return fmt.Sprintf("%s does not have attribute %s, the other's %s %s", a.subject, strings.TrimPrefix(b.has, attributePrefix), b.has, b.value)
 		default:
 			return fmt.Sprintf("%s %s %s, where the other's %s %s %s", a.subject, a.has, a.value, b.subject, b.has, b.value)
 		}
@@ -100,7 +115,7 @@ func (s *signer) add(subject, has, value string) {
 }
 
 func (s *signer) model() {
-	s.add("the model", "uses operator sets", opsetsText(s.m.operatorSets(s.m.info.Opsets)))
+	s.add("the model", "uses operator sets", opsetsText(operatorSets(s.m.main, s.m.info.Opsets)))
 	k := 0
 	for _, in := range s.m.main.inputs {
 		if s.m.main.defs[in.name].tensor == nil {
@@ -111,25 +126,28 @@ func (s *signer) model() {
 	s.graph(&scope{g: s.m.main}, "")
 	for _, fn := range s.m.functions {
 		label := fmt.Sprintf("local function %d, ", fn.number)
-		s.add(label, "has inputs, attributes and operator sets", fmt.Sprintf("%d %q %s", len(fn.graph.inputs), fn.attrs, opsetsText(s.m.operatorSets(fn.opsets))))
+		s.add(label, "has inputs, attributes and operator sets", fmt.Sprintf("%d %q %s", len(fn.graph.inputs), fn.attrs, opsetsText(operatorSets(fn.graph, fn.opsets))))
 		s.attributes(&scope{g: fn.graph}, "its default", fn.defaults, label)
 		s.graph(&scope{g: fn.graph}, label)
 	}
 }
 
-// operatorSets leaves out the domains of local functions, which are names.
-func (m *Model) operatorSets(opsets []Opset) []Opset {
-	names := map[string]bool{}
-	for _, fn := range m.functions {
-		names[fn.domain] = fn.domain != ""
-	}
-	return slices.DeleteFunc(slices.Clone(opsets), func(o Opset) bool { return names[o.Domain] })
+// operatorSets are those of the domains that a node of g or of a graph inside it
+// is of. The domains of local functions are not among them: they are names.
+func operatorSets(g *graph, opsets []Opset) []Opset {
+	used := map[string]bool{}
+	walk(&scope{g: g}, func(_ *scope, n *node) {
+		if n.calls == nil {
+			used[n.domain] = true
+		}
+	})
+	return slices.DeleteFunc(slices.Clone(opsets), func(o Opset) bool { return !used[o.Domain] })
 }
 
 func opsetsText(opsets []Opset) string {
 	var parts []string
 	for _, o := range opsets {
-		parts = append(parts, fmt.Sprintf("%q %d", o.Domain, o.Version))
+		parts = append(parts, fmt.Sprintf("%s %d", cmp.Or(o.Domain, "ai.onnx"), o.Version))
 	}
 	slices.Sort(parts)
 	return strings.Join(slices.Compact(parts), ", ")
@@ -163,7 +181,8 @@ func (s *signer) graph(sc *scope, label string) {
 			outputs[k] = n.outputs[k] != ""
 		}
 		s.add(subject, "has outputs", fmt.Sprint(outputs))
-		s.attributes(sc, subject, n.attrs, number+", ")
+		telling := slices.DeleteFunc(slices.Clone(n.attrs), func(a *attribute) bool { return s.implied(sc, n, a) })
+		s.attributes(sc, subject, telling, number+", ")
 	}
 	s.add(label+"graph", "has nodes", fmt.Sprint(len(sc.g.order)))
 	for k, out := range sc.g.outputs {
@@ -245,7 +264,7 @@ func (s *signer) attributes(sc *scope, subject string, attrs []*attribute, label
 	sorted := slices.Clone(attrs)
 	slices.SortStableFunc(sorted, func(a, b *attribute) int { return strings.Compare(a.name, b.name) })
 	for _, a := range sorted {
-		has := "has attribute " + a.name
+		has := attributePrefix + a.name
 		switch {
 		case a.reference != "":
 			s.add(subject, has, "the function's attribute "+a.reference)
@@ -261,7 +280,7 @@ func (s *signer) attributes(sc *scope, subject string, attrs []*attribute, label
 			s.graph(&scope{inner, sc}, fmt.Sprintf("%s%s %d, ", label, a.name, i))
 		}
 	}
-	s.add(subject, "has attributes", fmt.Sprint(len(attrs)))
+	s.add(subject, attributeCount, fmt.Sprint(len(attrs)))
 }
 
 // constant is the text of a constant's values, or their hash when there are many.

@@ -48,6 +48,8 @@ func TestSignature(t *testing.T) {
 		{"constants in another form", modelBytes(with(4, sub(graphInitializer, tensorOf("shape", Int64, []int64{2}, num(tensorInt64Data, 1), num(tensorInt64Data, -1))))...), ""},
 		{"a weight listed as an input", modelBytes(append(base(), in("w", 4, 4))...), ""},
 		{"an unused tensor", modelBytes(append(base(), weight("more", 0, 7))...), ""},
+		{"an attribute that says its default", modelBytes(gemm("x w b", transB, alpha, attr("beta", kindFloat, fix32(attrFloat, 1)), attr("transA", kindInt, num(attrInt, 0)))...), ""},
+		{"an operator set that nothing uses", join(modelBytes(base()...), opset("com.example", 3)), ""},
 		{"a dimension with a name", modelBytes(with(0, sub(graphInput, str(portName, "x"), sub(portType, sub(typeTensor, num(tensorTypeElement, 1), sub(tensorTypeShape, sub(shapeDim, str(dimParam, "batch")), sub(shapeDim, num(dimValue, 4)))))))...), ""},
 
 		{"weight shape", modelBytes(with(2, weight("w", 0, 8, 4))...), "node 0: Gemm has weight shape [4,4], the other [8,4]"},
@@ -58,9 +60,10 @@ func TestSignature(t *testing.T) {
 		{"wiring of one input", modelBytes(with(8, call("Neg", "g", "n"))...), "node 3: Neg has as input 0 output 0 of node 1, the other output 0 of node 0"},
 		{"an input more", modelBytes(append(with(7, call("Relu", "r z", "a")), in("z"))...), "the other"},
 		{"an input less", modelBytes(gemm("x w", transB, alpha)...), "node 0: Gemm has inputs 3, the other 2"},
-		{"attribute value", modelBytes(gemm("x w b", attr("transB", kindInt, num(attrInt, 0)), alpha)...), "node 0: Gemm has attribute transB 1, the other 0"},
+		{"attribute value", modelBytes(gemm("x w b", attr("transB", kindInt, num(attrInt, 0)), alpha)...), "node 0: Gemm has attribute transB 1, the other's does not"},
 		{"float attribute by one bit", modelBytes(gemm("x w b", transB, attr("alpha", kindFloat, fix32(attrFloat, 0.50000006)))...), "node 0: Gemm has attribute alpha 0.5, the other 0.50000006"},
-		{"attribute missing", modelBytes(gemm("x w b", alpha)...), "node 0: Gemm has attribute transB 1, where the other's node 0: Gemm has attributes 1"},
+		{"an attribute more", modelBytes(gemm("x w b", transB, alpha, attr("beta", kindFloat, fix32(attrFloat, 2)))...), "node 0: Gemm does not have attribute beta, the other's has attribute beta 2"},
+		{"attribute missing", modelBytes(gemm("x w b", alpha)...), "node 0: Gemm has attribute transB 1, the other's does not"},
 		{"constant value", modelBytes(with(4, ints("shape", -1, 1))...), "node 1: Reshape has at input 1 the constant [1,-1], the other [-1,1]"},
 		{"constant type", modelBytes(with(4, sub(graphInitializer, tensorOf("shape", Int32, []int64{2}, num(tensorInt32Data, 1), num(tensorInt32Data, -1))))...), "node 1: Reshape has as input 1 a constant int64, the other a constant int32"},
 		{"weight type", modelBytes(with(3, sub(graphInitializer, tensorOf("b", Float64, []int64{4}, appendBytes(nil, tensorRawData, make([]byte, 32)))))...), "node 0: Gemm has at input 2 weight 1 (float32 bias), the other weight 1 (float64 bias)"},
@@ -69,7 +72,7 @@ func TestSignature(t *testing.T) {
 		{"output shape", modelBytes(with(1, out("y", -1, 3))...), "output 0 is float32 [?,2], the other float32 [?,3]"},
 		{"an output more", modelBytes(append(base(), out("a"))...), "where the other's output 1"},
 		{"a node more", modelBytes(append(base(), call("Abs", "y", "z"))...), "where the other's node 5 is Abs"},
-		{"operator set", join(num(modelIRVersion, 8), sub(modelGraph, base()...), opset("", 18)), `the model uses operator sets "" 17, the other "" 18`},
+		{"operator set", join(num(modelIRVersion, 8), sub(modelGraph, base()...), opset("", 18)), "the model uses operator sets ai.onnx 17, the other ai.onnx 18"},
 		{"a shared weight", modelBytes(append(with(8, call("Mul", "r b", "n")), call("Neg", "y", "q"))...), "node 3 is Neg, the other Mul"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
