@@ -54,6 +54,7 @@ func rules() map[string]rule {
 		"fixtures/make":       {},
 		"internal/atomicfile": {others: []string{system}},
 		"internal/order":      {},
+		"internal/peer":       {},
 		"internal/shareddata": {},
 	}
 }
