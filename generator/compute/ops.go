@@ -34,7 +34,7 @@ type CausalConvBackward struct {
 // tokens, H heads of width P and state size S:
 //
 //	dt = softplus(DT + DTBias[h]),  A = -exp(ALog[h])
-//	h_l[p,s] = exp(dt_l·A)·h_{l-1}[p,s] + dt_l·x_l[p]·B_l[s],  h_{-1} = 0
+//	h_l[p,s] = exp(dt_l·A)·h_{l-1}[p,s] + dt_l·x_l[p]·B_l[s],  h_{-1} = Start
 //	y_l[p] = Σ_s h_l[p,s]·C_l[s] + D[h]·x_l[p]
 //
 // X and Y are [N·L, H·P] with head h in columns h·P..(h+1)·P-1; B and C are
@@ -42,11 +42,18 @@ type CausalConvBackward struct {
 // Devices compute it in chunks of Chunk tokens (the last may be shorter) with
 // matrix products. States, [N, ceil(L/Chunk), H, P, S], receives the state at
 // the start of each chunk; the backward pass reads it.
+//
+// Start and End, [N, H, P, S], let a long sequence be taken in pieces: the state
+// before the first token (nil: zeros) and where the state after the last one
+// goes (nil: nowhere). They may be the same buffer. Pieces whose length is a
+// multiple of Chunk give what the whole sequence gives, bit for bit. The backward
+// pass takes no Start.
 type SSD struct {
 	N, L, H, P, S, Chunk int
 	X, B, C, DT, Y       Matrix
 	DTBias, ALog, D      Buffer
 	States               Buffer
+	Start, End           Buffer
 }
 
 // Chunks is the number of chunks in a sequence.

@@ -18,6 +18,10 @@ func ssd() Operation {
 		c := ssdCase{"", 2, 65, 2, 5, 6, chunk, 1, 0}
 		cases = append(cases, Case{"chunks of " + strconv.Itoa(chunk), func(e *Env) { c.forward(e, c.inputs(e)) }})
 	}
+	for _, first := range []int{1, 16, 32, 40} {
+		c := ssdCase{"", 2, 53, 3, 5, 6, 16, 2, 0}
+		cases = append(cases, Case{"in pieces, from " + strconv.Itoa(first), func(e *Env) { c.pieces(e, c.inputs(e), first) }})
+	}
 	return Operation{"SSD", cases}
 }
 
@@ -103,6 +107,28 @@ func (c ssdCase) forward(e *Env, a *ssdArguments) {
 	y, starts := a.reference.forward(c.chunk)
 	e.Check("y", y, ssdTol)
 	e.Check("states", starts, ssdTol)
+}
+
+// pieces takes each sequence's first tokens, and then the rest with the state
+// carried on.
+func (c ssdCase) pieces(e *Env, a *ssdArguments, first int) {
+	want, _ := a.reference.forward(c.chunk)
+	size := c.h * c.p * c.s
+	for seq := range c.n {
+		state := e.Device.Alloc(size)
+		for i, part := range [][2]int{{0, first}, {first, c.l}} {
+			lo, hi := seq*c.l+part[0], seq*c.l+part[1]
+			name := "y" + strconv.Itoa(seq) + strconv.Itoa(i)
+			p := a.SSD
+			p.N, p.L = 1, hi-lo
+			p.X, p.B, p.C, p.DT = a.X.RowRange(lo, hi), a.B.RowRange(lo, hi), a.C.RowRange(lo, hi), a.DT.RowRange(lo, hi)
+			p.Y = e.OutputMatrix(name, hi-lo, c.h*c.p, c.h*c.p+c.gap)
+			p.States = e.Device.Alloc(p.Chunks() * size)
+			p.Start, p.End = state, state
+			e.Device.SSD(p)
+			e.Check(name, want[lo*c.h*c.p:hi*c.h*c.p], ssdTol)
+		}
+	}
 }
 
 func (c ssdCase) backward(e *Env, a *ssdArguments) {

@@ -20,6 +20,12 @@ import (
 // 1, as in the recurrence itself; nothing is ever divided by a decay.
 func (d *device) SSD(a compute.SSD) {
 	t := d.newSSD(a)
+	if a.Start != nil {
+		t.start = sized(a.Start, a.N*a.H*a.P*a.S)
+	}
+	if a.End != nil {
+		t.end = sized(a.End, a.N*a.H*a.P*a.S)
+	}
 	y, ldy := matOf(a.Y, a.N*a.L, a.H*a.P)
 	t.keepRates(d, d.common(2*a.H*a.N*a.L))
 	d.parallel(a.N*a.H, func(worker, i int) {
@@ -42,6 +48,7 @@ type ssd struct {
 	x, b, c, dt                  []float32
 	ldx, ldb, ldc, lddt          int
 	dtBias, aLog, d, states      []float32
+	start, end                   []float32 // nil when absent
 	steps, decays                []float32 // [h, n·l]: softplus(dt+bias) and exp(step·A)
 }
 
@@ -110,15 +117,27 @@ func (t *ssd) passMemory(d *device) int {
 func (t *ssd) passStates(d *device, scratch []float32, seq, head int) {
 	after, scratch := cut(scratch, t.chunk)
 	x, scratch := cut(scratch, t.chunk*t.p)
-	clear(t.state(t.states, seq, 0, head))
-	for k := range t.chunks - 1 {
+	edge := (seq*t.h + head) * t.p * t.s // of this head in start and end
+	if t.start == nil {
+		clear(t.state(t.states, seq, 0, head))
+	} else {
+		copy(t.state(t.states, seq, 0, head), t.start[edge:])
+	}
+	for k := range t.chunks {
+		var next []float32
+		if k+1 < t.chunks {
+			next = t.state(t.states, seq, k+1, head)
+		} else if t.end != nil {
+			next = t.end[edge : edge+t.p*t.s]
+		} else {
+			break
+		}
 		row, q := t.rowsOf(seq, k)
 		steps, decays := t.rates(row, q, head)
 		total := productsAfter(after, decays)
 		for j, v := range steps {
 			t.scale(x[j*t.p:(j+1)*t.p], t.x[(row+j)*t.ldx+head*t.p:], v*after[j])
 		}
-		next := t.state(t.states, seq, k+1, head)
 		t.scale(next, t.state(t.states, seq, k, head), total)
 		d.product(scratch, true, t.p, t.s, q, x, t.p, t.b[row*t.ldb:], t.ldb, 1, next, t.s, full)
 	}
@@ -187,7 +206,7 @@ func (t *ssd) chunkForward(d *device, scratch, y []float32, ldy, seq, k int) {
 		}
 		x, out := t.x[row*t.ldx+head*t.p:], y[row*ldy+head*t.p:]
 		d.product(scratch, false, q, t.p, q, mixed, wide, x, t.ldx, 0, out, ldy, lowerA)
-		if k > 0 {
+		if k > 0 || t.start != nil {
 			productsUpTo(upTo, decays)
 			for i := range q {
 				t.scale(decayed[i*t.s:(i+1)*t.s], c[i*t.ldc:], upTo[i])
