@@ -26,8 +26,8 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script/*.txtar. Each script finds four checkpoints
-// of the embedded zoo in zoo/, the first 100 images in images.bin, an empty HOME, and, besides the commands of
-// testscript:
+// of the embedded zoo in zoo/, the first 100 images in images.bin, an empty HOME, the exports of one network by
+// several versions of PyTorch in $EXPORTERS, and, besides the commands of testscript:
 //
 //	exits CODE PROGRAM ARGS...   the program ends with exactly this code
 //	json PATH VALUE              stdout is JSON and holds VALUE at PATH (a.0.b, .. is a dot in a
@@ -41,6 +41,10 @@ func TestScripts(t *testing.T) {
 	if path, _, _, err := fetch.FindRuntime(); err == nil {
 		library = path
 	}
+	exporters, err := filepath.Abs("../../onnxio/testdata/exporters")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -49,6 +53,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("XDG_CACHE_HOME", "")
 			e.Setenv("ORT", library)
+			e.Setenv("EXPORTERS", exporters)
 			if err := writeZoo(filepath.Join(e.WorkDir, "zoo"), 4); err != nil {
 				return err
 			}
