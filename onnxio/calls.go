@@ -29,6 +29,9 @@ func (m *Model) linkCalls() error {
 	if err := c.graph(m.main, 0); err != nil {
 		return err
 	}
+	for _, fn := range c.order {
+		fn.called = true
+	}
 	rest := slices.Clone(m.functions)
 	slices.SortFunc(rest, func(a, b *function) int {
 		x, y := a.key(), b.key()

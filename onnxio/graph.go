@@ -59,6 +59,7 @@ type function struct {
 	opsets                 []Opset
 	graph                  *graph
 	number                 int // its place in Model.functions, by the order of first calls
+	called                 bool
 }
 
 // parser reads the structure of a model. It never reads a payload.

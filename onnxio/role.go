@@ -36,7 +36,9 @@ func (m *Model) assignRoles() {
 	}
 	walk(&scope{g: m.main}, visit)
 	for _, fn := range m.functions {
-		walk(&scope{g: fn.graph}, visit)
+		if fn.called {
+			walk(&scope{g: fn.graph}, visit)
+		}
 	}
 	m.decideAll()
 }

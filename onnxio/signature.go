@@ -125,6 +125,9 @@ func (s *signer) model() {
 	}
 	s.graph(&scope{g: s.m.main}, "")
 	for _, fn := range s.m.functions {
+		if !fn.called {
+			break // and so are those after it
+		}
 		label := fmt.Sprintf("local function %d, ", fn.number)
 		s.add(label, "has inputs, attributes and operator sets", fmt.Sprintf("%d %q %s", len(fn.graph.inputs), fn.attrs, opsetsText(operatorSets(fn.graph, fn.opsets))))
 		s.attributes(&scope{g: fn.graph}, "its default", fn.defaults, label)

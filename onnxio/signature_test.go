@@ -50,6 +50,7 @@ func TestSignature(t *testing.T) {
 		{"an unused tensor", modelBytes(append(base(), weight("more", 0, 7))...), ""},
 		{"an attribute that says its default", modelBytes(gemm("x w b", transB, alpha, attr("beta", kindFloat, fix32(attrFloat, 1)), attr("transA", kindInt, num(attrInt, 0)))...), ""},
 		{"an operator set that nothing uses", join(modelBytes(base()...), opset("com.example", 3)), ""},
+		{"a local function that nothing calls", join(modelBytes(base()...), functionOf("F", "a", "r", constant("k", 0, 2), call("Add", "a k", "r"))), ""},
 		{"a dimension with a name", modelBytes(with(0, sub(graphInput, str(portName, "x"), sub(portType, sub(typeTensor, num(tensorTypeElement, 1), sub(tensorTypeShape, sub(shapeDim, str(dimParam, "batch")), sub(shapeDim, num(dimValue, 4)))))))...), ""},
 
 		{"weight shape", modelBytes(with(2, weight("w", 0, 8, 4))...), "node 0: Gemm has weight shape [4,4], the other [8,4]"},
