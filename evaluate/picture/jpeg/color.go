@@ -66,7 +66,7 @@ func (d *Decoder) convert() error {
 	}
 	p := &d.picture
 	p.Width, p.Height, p.Channels = d.width, d.height, n
-	p.Pix = resized(p.Pix, d.width*d.height*n)
+	p.Pix = resized(p.Pix, d.width*d.height*n+8)[:d.width*d.height*n]
 	space := d.colors()
 	var rows [4][]byte
 	for y := range d.height {

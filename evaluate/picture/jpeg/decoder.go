@@ -6,14 +6,15 @@ import (
 	"fmt"
 )
 
-// ErrTruncated is the error for a file that ends before its picture does.
+// ErrTruncated is the error for a file that ends before its picture does, or
+// without the marker of its end, which libjpeg wants to see.
 var ErrTruncated = errors.New("jpeg: the file ends before the picture does")
 
 // Image is a decoded picture, rows of interleaved bytes.
 type Image struct {
 	Width, Height int
 	Channels      int    // 1 grey, 3 RGB, 4 CMYK as stored, which is usually inverted
-	Pix           []byte // [Height][Width][Channels]
+	Pix           []byte // [Height][Width][Channels], with room for 8 bytes more
 	Damage        string // what is wrong with the data though it could be decoded, or ""
 }
 
@@ -84,7 +85,7 @@ func (d *Decoder) Decode(data []byte) (*Image, error) {
 		if !c.scanned {
 			return nil, ErrTruncated
 		}
-		if d.coefficientsKept(c) {
+		if d.progressive {
 			d.transformAll(c)
 		}
 	}
@@ -121,10 +122,6 @@ func (d *Decoder) markers(data []byte, headerOnly bool) error {
 	for {
 		marker, err := d.nextMarker()
 		if err != nil {
-			if d.decoded() {
-				d.damaged("no end-of-image marker")
-				return nil // libjpeg, fed by Pillow, is content once it has every row
-			}
 			return err
 		}
 		switch {
@@ -169,20 +166,6 @@ func (d *Decoder) markers(data []byte, headerOnly bool) error {
 			return err
 		}
 	}
-}
-
-// decoded tells whether a file without EOI is complete all the same: a file of
-// one scan whose every MCU was there.
-func (d *Decoder) decoded() bool {
-	if len(d.components) == 0 || d.progressive {
-		return false
-	}
-	for _, c := range d.components {
-		if !c.scanned || d.coefficientsKept(&c) {
-			return false
-		}
-	}
-	return true
 }
 
 // nextMarker finds the next marker and steps over it.

@@ -15,9 +15,6 @@ type scanPart struct {
 	high, low   int // successive approximation; 0, 0 in sequential files
 }
 
-// coefficientsKept tells whether samples can be made only after all scans.
-func (d *Decoder) coefficientsKept(*component) bool { return d.progressive }
-
 func (d *Decoder) scanHeader(s []byte) error {
 	if len(d.components) == 0 {
 		return fmt.Errorf("jpeg: offset %d: expected a frame header before the first scan", d.at)
@@ -116,6 +113,9 @@ func (d *Decoder) decodeScan(part scanPart) error {
 				d.damaged("offset %d: the coded data of the picture ends early", d.bits.at)
 			}
 		}
+	}
+	if !d.bits.ended && d.bits.n >= 8 {
+		d.damaged("offset %d: bytes after the picture's data", d.bits.at)
 	}
 	d.at = d.bits.at
 	return nil
