@@ -4,7 +4,7 @@
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo test lint bench
+.PHONY: help build demo test corpus lint bench
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -20,6 +20,9 @@ demo: build ## train on the embedded zoo, write new models, score them
 test: build ## run all tests; brings what they need into ~/.cache/rpg
 	bin/rpg fetch onnxruntime
 	RPG_TEST_PYTHON="$$(.ci/python)" $(GO) test ./...
+
+corpus: ## hold onnxio against other readers over every ONNX file to be had
+	.ci/corpus
 
 lint: ## gofmt, go vet, staticcheck
 	@files="$$(gofmt -l .)"; test -z "$$files" || { echo "not formatted by gofmt:"; echo "$$files"; exit 1; }

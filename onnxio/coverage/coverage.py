@@ -6,6 +6,7 @@ of results. Every file is handled in a process that may die.
 
 import collections
 import concurrent.futures
+import concurrent.futures.process
 import hashlib
 import json
 import os
@@ -251,27 +252,61 @@ def close(want, got):
     return all(np.allclose(x, y, rtol=1e-5, atol=1e-6, equal_nan=True) for x, y in zip(want, got))
 
 
+def loads(file):
+    session(file["path"])
+
+
+# Seconds that one file may take.
+LIMIT = 300
+
+
+class Worker:
+    """A process for one job after another; a new one after one that died or was too slow."""
+
+    def __init__(self):
+        self.pool = concurrent.futures.ProcessPoolExecutor(1)
+
+    def do(self, job, file):
+        try:
+            return self.pool.submit(job, file).result(timeout=LIMIT)
+        except (concurrent.futures.process.BrokenProcessPool, concurrent.futures.TimeoutError):
+            for process in (self.pool._processes or {}).values():
+                process.kill()
+            self.pool.shutdown(wait=False, cancel_futures=True)
+            self.pool = concurrent.futures.ProcessPoolExecutor(1)
+            raise
+
+
+def examine(worker, file):
+    r = {"path": file["path"]}
+    if file.get("refused"):
+        return r
+    try:
+        r.update(worker.do(compare, file))
+    except Exception as e:
+        r["unequal"] = f"compare: {type(e).__name__}: {e}"[:300]
+    try:
+        r.update(worker.do(run, file))
+    except concurrent.futures.TimeoutError:
+        r["loads"] = "slow"
+    except concurrent.futures.process.BrokenProcessPool:
+        r["loads"] = "died"
+        try:
+            worker.do(loads, file)
+            r.update({"loads": "yes", "changed": "ONNX Runtime ends the process with a file that was made of it"})
+        except Exception:
+            pass  # it is the original that it cannot stand
+    except Exception as e:
+        r.update({"loads": "yes", "changed": f"run: {type(e).__name__}: {e}"[:300]})
+    return r
+
+
 def main():
     with open(sys.argv[1]) as f:
         files = json.load(f)
-    out = []
-
-    def fresh():
-        return concurrent.futures.ProcessPoolExecutor(1)
-
-    pool = fresh()
-    for file in files:
-        r = {"path": file["path"]}
-        if not file.get("refused"):
-            for job in (compare, run):
-                try:
-                    r.update(pool.submit(job, file).result(timeout=300))
-                except Exception as e:
-                    pool.shutdown(wait=False, cancel_futures=True)
-                    pool = fresh()
-                    r.update({"unequal": f"{job.__name__}: {type(e).__name__}: {e}"[:300]} if job is compare else {"loads": "died"})
-        out.append(r)
-    pool.shutdown()
+    worker = Worker()
+    out = [examine(worker, file) for file in files]
+    worker.pool.shutdown()
     json.dump(out, sys.stdout)
 
 

@@ -16,6 +16,7 @@ import (
 
 	"rpg/evaluate/fetch"
 	"rpg/onnxio"
+	"rpg/onnxio/secondreader"
 )
 
 // hard is the folder of what models.py makes; SHA256SUMS lists it.
@@ -70,6 +71,41 @@ func TestHardModels(t *testing.T) {
 func TestNoModels(t *testing.T) {
 	if _, err := run(&bytes.Buffer{}, []string{t.TempDir()}, "", ""); err == nil || !strings.Contains(err.Error(), "no .onnx file") {
 		t.Errorf("an empty folder: %v", err)
+	}
+}
+
+// TestDisagreementFails has one file on which readers agree, and then all that
+// must end the program with status 1.
+func TestDisagreementFails(t *testing.T) {
+	fine := file{Path: "a.onnx", second: secondreader.Agrees, Changed: "b.onnx", Inputs: "c.onnx", Moved: "d.onnx"}
+	read := result{Path: "a.onnx", Loads: "yes", Changed: "yes", Moved: "equal", Inputs: "equal"}
+	for _, c := range []struct {
+		name string
+		set  func(f *file, r *result)
+		want string // "" when nothing is wrong
+	}{
+		{"agreement", func(f *file, r *result) {}, ""},
+		{"refused", func(f *file, r *result) { f.Refused = "cut" }, ""},
+		{"not covered by onnx-go", func(f *file, r *result) { f.second, f.reason = secondreader.NotCovered, "Loop" }, ""},
+		{"never loaded", func(f *file, r *result) { *r = result{Loads: "InvalidGraph"} }, ""},
+		{"not rewritten identically", func(f *file, r *result) { f.Same = "other bytes" }, "other bytes"},
+		{"a panic", func(f *file, r *result) { f.Refused, f.panicked = "onnxio panics", "index out of range" }, "index out of range"},
+		{"onnx-go differs", func(f *file, r *result) { f.second, f.reason = secondreader.Differs, "tensor w" }, "onnx-go reads it otherwise: tensor w"},
+		{"a tensor is unequal", func(f *file, r *result) { r.Unequal = "'w' 1 [3]" }, "'w' 1 [3]"},
+		{"the onnx package refuses it", func(f *file, r *result) { r.Read = "DecodeError" }, "DecodeError"},
+		{"changed, it no longer loads", func(f *file, r *result) { r.Changed = "bad file" }, "with changed weights: bad file"},
+		{"side file", func(f *file, r *result) { r.Moved = "does not load" }, "with a side file: does not load"},
+		{"weights as inputs", func(f *file, r *result) { r.Inputs = "outputs differ" }, "with weights as inputs: outputs differ"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f, r := fine, read
+			c.set(&f, &r)
+			var out bytes.Buffer
+			ok := report(&out, []string{"x"}, []*file{&f}, []*result{&r})
+			if ok != (c.want == "") || !strings.Contains(out.String(), c.want) || !strings.Contains(out.String(), "| files | 1 |") {
+				t.Errorf("ok is %v, expected %q in\n%s", ok, c.want, out.String())
+			}
+		})
 	}
 }
 

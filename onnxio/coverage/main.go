@@ -13,7 +13,8 @@
 // too, and ONNX Runtime must load the changed file and the one with weights as
 // inputs where it loads the original, the latter with the same outputs.
 //
-// The exit status is 1 when anything that must be equal is not.
+// The exit status is 1 when anything that must be equal is not, when onnxio
+// panics, and when another reader reads a file otherwise; the files are listed.
 package main
 
 import (
@@ -30,6 +31,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -59,6 +61,7 @@ type file struct {
 
 	generated      int
 	second, reason string
+	panicked       string // what onnxio panicked with
 }
 
 // tensor is one stored tensor; Old and New are SHA-256 of its values.
@@ -163,8 +166,13 @@ func list(folder string) ([]string, error) {
 }
 
 // look opens the file, writes it in three ways into dir, and fills in f. Its
-// error is one of the machine, not of the file.
+// error is one of the machine, not of the file; a panic is the file's.
 func (f *file) look(dir string) error {
+	defer func() {
+		if what := recover(); what != nil {
+			f.Refused, f.panicked = "onnxio panics", fmt.Sprintf("%v\n%s", what, debug.Stack())
+		}
+	}()
 	m, err := onnxio.Open(f.Path)
 	if err != nil {
 		f.Refused = class(err)

@@ -21,7 +21,7 @@ type counts struct {
 	agree, differ, notCovered           int
 	loads, loadsChanged, lifted, output int
 	moved, movedRead, movedOutput       int
-	died                                int
+	died, slow                          int
 }
 
 // report prints the tables and tells whether everything that must be equal is.
@@ -36,6 +36,9 @@ func report(out io.Writer, names []string, files []*file, results []*result) boo
 		if f.Refused != "" {
 			total.refused++
 			reasons[f.Refused]++
+			if f.panicked != "" {
+				wrong = append(wrong, f.Path+": onnxio panics: "+f.panicked)
+			}
 			continue
 		}
 		if f.Same == "" {
@@ -51,6 +54,7 @@ func report(out io.Writer, names []string, files []*file, results []*result) boo
 		case secondreader.Differs:
 			total.differ++
 			second["differs: "+family(f.reason)]++
+			wrong = append(wrong, f.Path+": onnx-go reads it otherwise: "+f.reason)
 		default:
 			total.notCovered++
 			second["not covered: "+family(f.reason)]++
@@ -125,6 +129,7 @@ func printCounts(out io.Writer, names []string, columns []counts, second bool) {
 		row("of them with weights as inputs, and loaded still", func(c *counts) int { return c.lifted })
 		row("of them run on random inputs, with the same outputs", func(c *counts) int { return c.output })
 		row("files on which ONNX Runtime ends the process", func(c *counts) int { return c.died })
+		row("files on which ONNX Runtime takes too long", func(c *counts) int { return c.slow })
 	}
 	row("second reader (onnx-go): agrees", func(c *counts) int { return c.agree })
 	row("second reader: differs", func(c *counts) int { return c.differ })
@@ -136,6 +141,8 @@ func (c *counts) add(f *file, r *result) []string {
 	var wrong []string
 	if r.Read == "" {
 		c.read++
+	} else {
+		wrong = append(wrong, f.Path+": the onnx package refuses it: "+r.Read)
 	}
 	c.equal += r.Equal
 	c.asNew += r.New
@@ -155,8 +162,11 @@ func (c *counts) add(f *file, r *result) []string {
 	default:
 		wrong = append(wrong, f.Path+": with a side file: "+r.Moved)
 	}
-	if r.Loads == "died" {
+	switch r.Loads {
+	case "died":
 		c.died++
+	case "slow":
+		c.slow++
 	}
 	if r.Loads != "yes" {
 		return wrong
@@ -198,7 +208,7 @@ func listReasons(out io.Writer, title string, reasons map[string]int) {
 
 // family shortens a reason of the second reader to what many files share.
 func family(s string) string {
-	for _, cut := range []string{"\"", " [", " 0x", ": index out", "not implemented"} {
+	for _, cut := range []string{"\"", " (&", " [", " 0x", ": index out", "not implemented"} {
 		if i := strings.Index(s, cut); i > 0 {
 			s = s[:i]
 		}
