@@ -125,6 +125,10 @@ type BatchNormELUBackward struct {
 //	M = Beta1·M + (1-Beta1)·g,  V = Beta2·V + (1-Beta2)·g²
 //	P = P - LR·Decay·P - LR·(M/(1-Beta1^Step)) / (sqrt(V/(1-Beta2^Step)) + Eps)
 //
+// and, where EMA is not nil, with the new P,
+//
+//	EMA = EMADecay·EMA + (1-EMADecay)·P
+//
 // Norm holds the squared sum of all gradients (SquaredSum), of which G may be
 // a part. Step counts from 1.
 type AdamW struct {
@@ -134,4 +138,6 @@ type AdamW struct {
 	Beta1, Beta2, Eps float32
 	Decay             float32
 	Step              int
+	EMA               Buffer
+	EMADecay          float32
 }

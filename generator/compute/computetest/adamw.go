@@ -14,11 +14,14 @@ func adamW() Operation {
 			maxNorm, norm float32
 			decay         float32
 			step          int
+			emaDecay      float32 // 0 for none
 		}{
-			{"first step", 0, 0, 0, 1},
-			{"clipped", 1, 400, 0.01, 3},
-			{"below the norm", 1, 0.25, 0.01, 3},
-			{"late", 1, 1.5, 0.05, 100000},
+			{"first step", 0, 0, 0, 1, 0},
+			{"first step with average", 0, 0, 0, 1, 0.1},
+			{"clipped", 1, 400, 0.01, 3, 0},
+			{"below the norm", 1, 0.25, 0.01, 3, 0},
+			{"late", 1, 1.5, 0.05, 100000, 0},
+			{"late with average", 1, 1.5, 0.05, 100000, 0.9999},
 		} {
 			op.Cases = append(op.Cases, Case{s.name + " " + form.name, func(e *Env) {
 				p, g, m := e.Random(s.n), e.Random(s.n), e.Random(s.n)
@@ -31,7 +34,18 @@ func adamW() Operation {
 				if form.maxNorm != 0 {
 					a.Norm = e.Buffer("norm", []float32{form.norm})
 				}
-				e.Device.AdamW(a)
+				if form.emaDecay != 0 {
+					old := e.Random(s.n)
+					a.EMA, a.EMADecay = e.Buffer("ema", old), form.emaDecay
+					wantEMA := make([]float64, s.n)
+					for i, v := range old {
+						wantEMA[i] = float64(a.EMADecay)*float64(v) + (1-float64(a.EMADecay))*wantP[i]
+					}
+					e.Device.AdamW(a)
+					e.Check("ema", wantEMA, 6e-7)
+				} else {
+					e.Device.AdamW(a)
+				}
 				e.Check("m", wantM, 3e-7)
 				e.Check("v", wantV, 3e-7)
 				e.Check("p", wantP, 3e-7)

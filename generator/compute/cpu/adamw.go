@@ -7,24 +7,50 @@ import (
 )
 
 func (d *device) AdamW(a compute.AdamW) {
-	p := vals(a.P)
-	g, m, v := sized(a.G, len(p)), sized(a.M, len(p)), sized(a.V, len(p))
+	j := keep[adamW](d)
+	j.loops = d.loops()
+	j.p = vals(a.P)
+	j.g, j.m, j.v = sized(a.G, len(j.p)), sized(a.M, len(j.p)), sized(a.V, len(j.p))
+	if a.EMA != nil {
+		j.ema = sized(a.EMA, len(j.p))
+	}
 	if a.Step < 1 {
 		panic(errStep)
 	}
-	clip := float32(1)
+	j.clip = 1
 	if a.MaxNorm != 0 {
 		norm := math.Sqrt(float64(sized(a.Norm, 1)[0]))
-		clip = float32(min(1, float64(a.MaxNorm)/(norm+1e-6)))
+		j.clip = float32(min(1, float64(a.MaxNorm)/(norm+1e-6)))
 	}
 	// What does not depend on the value is computed once, in float64.
 	step := float64(a.Step)
-	rate := float32(float64(a.LR) / (1 - math.Pow(float64(a.Beta1), step)))
-	root := float32(1 / math.Sqrt(1-math.Pow(float64(a.Beta2), step)))
-	keep := float32(1 - float64(a.LR)*float64(a.Decay))
-	new1, new2 := float32(1-float64(a.Beta1)), float32(1-float64(a.Beta2))
-	l := d.loops()
-	d.spans(len(p), func(lo, hi int) {
-		l.adamW(p[lo:hi], g[lo:hi], m[lo:hi], v[lo:hi], clip, a.Beta1, new1, a.Beta2, new2, keep, rate, root, a.Eps)
-	})
+	j.rate = float32(float64(a.LR) / (1 - math.Pow(float64(a.Beta1), step)))
+	j.root = float32(1 / math.Sqrt(1-math.Pow(float64(a.Beta2), step)))
+	j.keep = float32(1 - float64(a.LR)*float64(a.Decay))
+	j.new1, j.new2, j.eps = float32(1-float64(a.Beta1)), float32(1-float64(a.Beta2)), a.Eps
+	j.newEMA = float32(1 - float64(a.EMADecay))
+	d.spans(len(j.p), j, func(a any, _, lo, hi int) { a.(*adamW).update(lo, hi) })
+	drop(j)
+}
+
+// adamW are the checked arguments of AdamW and what follows from them.
+type adamW struct {
+	loops
+	p, g, m, v, ema []float32
+	clip            float32
+	new1, new2      float32 // 1-Beta1, 1-Beta2
+	keep            float32 // 1 - LR·Decay
+	rate            float32 // LR/(1-Beta1^Step)
+	root            float32 // 1/sqrt(1-Beta2^Step)
+	eps             float32
+	newEMA          float32 // 1-EMADecay
+}
+
+func (j *adamW) update(lo, hi int) {
+	p, g, m, v := j.p[lo:hi], j.g[lo:hi], j.m[lo:hi], j.v[lo:hi]
+	if j.ema == nil {
+		j.adamW(p, g, m, v, j)
+	} else {
+		j.adamWAverage(p, g, m, v, j.ema[lo:hi], j)
+	}
 }

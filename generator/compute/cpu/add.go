@@ -3,8 +3,12 @@ package cpu
 import "rpg/generator/compute"
 
 func (d *device) Add(y, x compute.Buffer) {
-	from := vals(x)
-	to := sized(y, len(from))
-	l := d.loops()
-	d.spans(len(from), func(lo, hi int) { l.add(to[lo:hi], from[lo:hi]) })
+	e := d.newElements()
+	e.x = vals(x)
+	e.dst = sized(y, len(e.x))
+	d.spans(len(e.x), e, func(a any, _, lo, hi int) {
+		e := a.(*elements)
+		e.add(e.dst[lo:hi], e.x[lo:hi])
+	})
+	drop(e)
 }

@@ -13,46 +13,48 @@ const errFewValues = "compute: batch statistics need two values a channel"
 // float64: over groups of tokens first, then over the groups in their order.
 func (d *device) BatchNormELU(a compute.BatchNormELU) {
 	n := d.newBatchNorm(a)
-	y := sized(a.Y, len(n.x))
+	n.y = sized(a.Y, len(n.x))
 	runningMean, runningVar := sized(a.RunningMean, a.C), sized(a.RunningVar, a.C)
-	affines, rest := cut(n.memory, 3*a.C)
-	n.memory = rest
+	n.lines, n.memory = cut(n.memory, 3*a.C)
 	if !a.Train {
 		for c := range a.C {
-			n.fold(affines[3*c:], c, float64(runningMean[c]), 1/math.Sqrt(float64(runningVar[c])+float64(a.Eps)))
+			n.fold(n.lines[3*c:], c, float64(runningMean[c]), 1/math.Sqrt(float64(runningVar[c])+float64(a.Eps)))
 		}
 	} else {
 		if a.Tokens*a.D < 2 {
 			panic(errFewValues)
 		}
 		mean, invStd := sized(a.Mean, a.C), sized(a.InvStd, a.C)
+		n.mean = mean
 		count := float64(a.Tokens * a.D)
-		n.sums(d, func(row, c int) (float64, float64) { return n.sum(n.row(n.x, row)), 0 })
+		n.sums(d, func(n *batchNorm, row, c int) (float64, float64) { return n.sum(n.row(n.x, row)), 0 })
 		for c := range a.C {
 			// Kept in two parts: squares are of differences to the first one.
 			m, _ := n.total(c)
 			hi, lo := split(m / count)
-			mean[c], affines[3*c] = hi, lo
+			mean[c], n.lines[3*c] = hi, lo
 		}
-		n.sums(d, func(row, c int) (float64, float64) { return n.squares(n.row(n.x, row), mean[c]), 0 })
+		n.sums(d, func(n *batchNorm, row, c int) (float64, float64) { return n.squares(n.row(n.x, row), n.mean[c]), 0 })
 		for c := range a.C {
 			squares, _ := n.total(c)
-			lo := float64(affines[3*c])
+			lo := float64(n.lines[3*c])
 			m, v := float64(mean[c])+lo, max(0, squares/count-lo*lo)
 			inv := 1 / math.Sqrt(v+float64(a.Eps))
 			invStd[c] = float32(inv)
 			keep, move := 1-float64(a.Momentum), float64(a.Momentum)
 			runningMean[c] = float32(keep*float64(runningMean[c]) + move*m)
 			runningVar[c] = float32(keep*float64(runningVar[c]) + move*v*count/(count-1))
-			n.fold(affines[3*c:], c, m, inv)
+			n.fold(n.lines[3*c:], c, m, inv)
 		}
 	}
-	d.rows(a.Tokens*a.C, a.D, func(lo, hi int) {
+	d.rows(a.Tokens*a.C, a.D, n, func(a any, _, lo, hi int) {
+		n := a.(*batchNorm)
 		for row := lo; row < hi; row++ {
-			affine := affines[row%a.C*3:]
-			n.elu(n.row(y, row), n.row(n.x, row), affine[0], affine[1], affine[2])
+			line := n.lines[row%n.channels*3:]
+			n.elu(n.row(n.y, row), n.row(n.x, row), line[0], line[1], line[2])
 		}
 	})
+	drop(n)
 }
 
 // batchNorm holds the checked arguments that both directions share.
@@ -62,13 +64,19 @@ type batchNorm struct {
 	x, weight, bias     []float32
 	group, groups       int       // tokens in a group of sums, number of groups
 	memory              []float32 // for sums, [groups, C, 4], and 3·C values more
+	lines               []float32 // [C, 3]: see fold and BatchNormELUBackward
+	mean, invStd        []float32
+	y                   []float32 // of the forward pass
+	dy, dx              []float32 // of the backward pass
+	measure             func(n *batchNorm, row, c int) (float64, float64)
 }
 
-func (d *device) newBatchNorm(a compute.BatchNormELU) batchNorm {
+func (d *device) newBatchNorm(a compute.BatchNormELU) *batchNorm {
 	if a.Tokens < 0 || a.C < 0 || a.D < 0 {
 		panic(errShape)
 	}
-	n := batchNorm{
+	n := keep[batchNorm](d)
+	*n = batchNorm{
 		loops: d.loops(), tokens: a.Tokens, channels: a.C, d: a.D,
 		x: sized(a.X, a.Tokens*a.C*a.D), weight: sized(a.Scale, a.C), bias: sized(a.Bias, a.C),
 	}
@@ -82,18 +90,19 @@ func (d *device) newBatchNorm(a compute.BatchNormELU) batchNorm {
 // row returns the values of one channel of one token; row is token·C + channel.
 func (n *batchNorm) row(x []float32, row int) []float32 { return x[row*n.d : (row+1)*n.d] }
 
-// sums adds up what f returns for the rows of each channel, group by group; see
-// total.
-func (n *batchNorm) sums(d *device, f func(row, c int) (float64, float64)) {
-	d.parallel(n.groups, func(_, i int) {
-		first, end := i*n.group, min(n.tokens, (i+1)*n.group)
+// sums adds up what measure returns for the rows of each channel, group by
+// group; see total.
+func (n *batchNorm) sums(d *device, measure func(n *batchNorm, row, c int) (float64, float64)) {
+	n.measure = measure
+	d.split(n.tokens, n.group, n, func(a any, _, first, end int) {
+		n := a.(*batchNorm)
 		for c := range n.channels {
 			var s0, s1 float64
 			for token := first; token < end; token++ {
-				v0, v1 := f(token*n.channels+c, c)
+				v0, v1 := n.measure(n, token*n.channels+c, c)
 				s0, s1 = s0+v0, s1+v1
 			}
-			parts := n.memory[(i*n.channels+c)*4:][:4]
+			parts := n.memory[(first/n.group*n.channels+c)*4:][:4]
 			parts[0], parts[1] = split(s0)
 			parts[2], parts[3] = split(s1)
 		}
@@ -131,26 +140,28 @@ func (n *batchNorm) fold(dst []float32, c int, mean, inv float64) {
 // DX and sums it, the other one takes out its mean and its component along X.
 func (d *device) BatchNormELUBackward(a compute.BatchNormELUBackward) {
 	n := d.newBatchNorm(a.BatchNormELU)
-	mean, invStd := sized(a.Mean, a.C), sized(a.InvStd, a.C)
-	dy, dx := sized(a.DY, len(n.x)), sized(a.DX, len(n.x))
+	n.mean, n.invStd = sized(a.Mean, a.C), sized(a.InvStd, a.C)
+	n.dy, n.dx = sized(a.DY, len(n.x)), sized(a.DX, len(n.x))
 	dscale, dbias := sized(a.DScale, a.C), sized(a.DBias, a.C)
-	lines, rest := cut(n.memory, 3*a.C) // of each channel: the mean, the slope and the factor
-	n.memory = rest
-	n.sums(d, func(row, c int) (float64, float64) {
-		return n.eluBack(n.row(dx, row), n.row(dy, row), n.row(n.x, row), mean[c], invStd[c], n.weight[c], n.bias[c])
+	n.lines, n.memory = cut(n.memory, 3*a.C) // of each channel: the mean, the slope and the factor
+	n.sums(d, func(n *batchNorm, row, c int) (float64, float64) {
+		return n.eluBack(n.row(n.dx, row), n.row(n.dy, row), n.row(n.x, row), n.mean[c], n.invStd[c], n.weight[c], n.bias[c])
 	})
 	count := float64(a.Tokens * a.D)
 	for c := range a.C {
 		total, along := n.total(c) // Σ du and Σ du·unit
 		dbias[c] += float32(total)
 		dscale[c] += float32(along)
-		lines[3*c], lines[3*c+1], lines[3*c+2] = float32(total/count), float32(along/count), n.weight[c]*invStd[c]
+		line := n.lines[3*c:]
+		line[0], line[1], line[2] = float32(total/count), float32(along/count), n.weight[c]*n.invStd[c]
 	}
-	d.rows(a.Tokens*a.C, a.D, func(lo, hi int) {
+	d.rows(a.Tokens*a.C, a.D, n, func(a any, _, lo, hi int) {
+		n := a.(*batchNorm)
 		for row := lo; row < hi; row++ {
-			c := row % a.C
-			line := lines[3*c:]
-			n.normBack(n.row(dx, row), n.row(n.x, row), mean[c], invStd[c], line[0], line[1], line[2])
+			c := row % n.channels
+			line := n.lines[3*c:]
+			n.normBack(n.row(n.dx, row), n.row(n.x, row), n.mean[c], n.invStd[c], line[0], line[1], line[2])
 		}
 	})
+	drop(n)
 }

@@ -4,15 +4,18 @@ import "rpg/generator/compute"
 
 // CausalConv runs in groups of rows: the rows before a group are only read.
 func (d *device) CausalConv(a compute.CausalConv) {
-	c := d.newCausalConv(a, d.common((a.K+1)*a.X.Cols))
-	y, ldy := matOf(a.Y, a.N*a.L, c.channels)
-	d.rows(a.N*a.L, c.channels, func(lo, hi int) {
+	c := keep[causalConv](d)
+	*c = d.newCausalConv(a, d.common((a.K+1)*a.X.Cols))
+	c.y = output(a.Y, a.N*a.L, c.channels)
+	d.rows(a.N*a.L, c.channels, c, func(a any, _, lo, hi int) {
+		c := a.(*causalConv)
 		for row := lo; row < hi; row++ {
-			out := y[row*ldy : row*ldy+c.channels]
+			out := c.y.row(row)
 			c.linear(out, row, 0)
 			c.silu(out, out)
 		}
 	})
+	drop(c)
 }
 
 // causalConv holds the checked arguments of a causal convolution.
@@ -23,6 +26,7 @@ type causalConv struct {
 	ldx            int
 	w              []float32 // transposed: [K, C]
 	zeros          []float32 // [C], for rows that do not exist
+	y              matrix    // of the forward pass
 }
 
 // newCausalConv checks the arguments; memory, [K+1, C], is for w and zeros.

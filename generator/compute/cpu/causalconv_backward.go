@@ -12,15 +12,17 @@ const channelBlock = 256
 func (d *device) CausalConvBackward(a compute.CausalConvBackward) {
 	rows, channels := a.N*a.L, a.X.Cols
 	memory, parts := cut(d.common((a.K+1)*channels*(a.N+1)), (a.K+1)*channels)
-	b := causalConvBackward{causalConv: d.newCausalConv(a.CausalConv, memory)}
+	b := keep[causalConvBackward](d)
+	b.causalConv, b.device, b.parts = d.newCausalConv(a.CausalConv, memory), d, parts
 	b.dy, b.lddy = inputOf(a.DY, rows, channels)
 	b.dx, b.lddx = matOf(a.DX, rows, channels)
 	dw, dbias := sized(a.DW, channels*a.K), sized(a.DBias, channels)
-	blocks := (channels + channelBlock - 1) / channelBlock
-	d.parallel(a.N*blocks, func(worker, i int) {
-		seq, c0 := i/blocks, i%blocks*channelBlock
-		width := min(channelBlock, channels-c0)
-		b.sequence(d.scratch(worker, a.K*width), parts[seq*len(memory):(seq+1)*len(memory)], seq*a.L, c0, width)
+	b.blocks = (channels + channelBlock - 1) / channelBlock
+	d.parallel(a.N*b.blocks, b, func(a any, worker, i, _ int) {
+		b := a.(*causalConvBackward)
+		seq, c0 := i/b.blocks, i%b.blocks*channelBlock
+		width, size := min(channelBlock, b.channels-c0), (b.k+1)*b.channels
+		b.sequence(b.device.scratch(worker, b.k*width), b.parts[seq*size:(seq+1)*size], seq*b.l, c0, width)
 	})
 	for seq := range a.N {
 		part := parts[seq*len(memory):]
@@ -29,10 +31,14 @@ func (d *device) CausalConvBackward(a compute.CausalConvBackward) {
 			dw[i%channels*a.K+i/channels] += v
 		}
 	}
+	drop(b)
 }
 
 type causalConvBackward struct {
 	causalConv
+	device     *device
+	blocks     int       // of channels
+	parts      []float32 // [N, K+1, C]: sums of each sequence
 	dy, dx     []float32
 	lddy, lddx int
 }

@@ -9,24 +9,26 @@ const columnGroup = 64
 const shortSum = 32
 
 func (d *device) ColumnSums(dst compute.Buffer, x compute.Matrix) {
+	e := d.newElements()
 	data, stride := mat(x)
-	sums := sized(dst, x.Cols)
-	l := d.loops()
-	d.parallel((x.Cols+columnGroup-1)/columnGroup, func(_, g int) {
-		lo := g * columnGroup
-		hi := min(x.Cols, lo+columnGroup)
+	e.x, e.stride, e.count = data, stride, x.Rows
+	e.dst = sized(dst, x.Cols)
+	d.split(x.Cols, columnGroup, e, func(a any, worker, lo, hi int) {
+		e := a.(*elements)
 		var total [columnGroup]float64
-		for first := 0; first < x.Rows; first += shortSum {
-			var part [columnGroup]float32
-			for i := first; i < min(x.Rows, first+shortSum); i++ {
-				l.add(part[:hi-lo], data[i*stride+lo:i*stride+hi])
+		part := e.device.scratch(worker, columnGroup)[:hi-lo]
+		for first := 0; first < e.count; first += shortSum {
+			clear(part)
+			for i := first; i < min(e.count, first+shortSum); i++ {
+				e.add(part, e.x[i*e.stride+lo:i*e.stride+hi])
 			}
 			for j, v := range part {
 				total[j] += float64(v)
 			}
 		}
 		for j := lo; j < hi; j++ {
-			sums[j] = float32(float64(sums[j]) + total[j-lo])
+			e.dst[j] = float32(float64(e.dst[j]) + total[j-lo])
 		}
 	})
+	drop(e)
 }

@@ -7,25 +7,28 @@ import "rpg/generator/compute"
 // the same rows read one value farther, and tiles of Y are formed from there
 // and from the weights, which are packed once.
 func (d *device) ConvLayer(a compute.ConvLayer) {
-	l := d.newConvLayer(a)
-	y := sized(a.Y, a.Tokens*a.Out*a.D)
+	l := keep[convLayer](d)
+	*l = d.newConvLayer(a)
+	l.y = sized(a.Y, a.Tokens*a.Out*a.D)
 	rows := roundUp(a.Out, tileRows)
-	common := d.common(rows*a.K*a.In + rows)
-	w, bias := common[:rows*a.K*a.In], common[rows*a.K*a.In:]
-	clear(bias)
-	copy(bias, l.bias)
-	d.parallel(rows/tileRows, func(_, i int) { l.packForward(w, i) })
-	d.parallel(a.Tokens, func(worker, token int) {
-		scratch := d.scratch(worker, a.In*l.padded+tileRows*tileCols)
-		g, tile := scratch[:a.In*l.padded], scratch[a.In*l.padded:]
+	l.packed, l.start = cut(d.common(rows*a.K*a.In+rows), rows*a.K*a.In)
+	clear(l.start)
+	copy(l.start, l.bias)
+	d.parallel(rows/tileRows, l, func(a any, _, i, _ int) { a.(*convLayer).packForward(i) })
+	d.parallel(a.Tokens, l, func(a any, worker, token, _ int) {
+		l := a.(*convLayer)
+		scratch := l.device.scratch(worker, l.in*l.padded+tileRows*tileCols)
+		g, tile := cut(scratch, l.in*l.padded)
 		l.pad(g, token)
-		l.convolve(y[token*a.Out*a.D:][:a.Out*a.D], g, w, bias, a.In, a.Out, tile)
+		l.convolve(l.y[token*l.out*l.d:][:l.out*l.d], g, l.packed, l.start, l.in, l.out, tile)
 	})
+	drop(l)
 }
 
 // convLayer holds the checked arguments that both directions share.
 type convLayer struct {
 	loops
+	device         *device
 	kernel         *kernel
 	in, out, k, d  int
 	padded         int // values of a row with its zeros
@@ -34,13 +37,17 @@ type convLayer struct {
 	cond, time     []float32
 	ldcond, ldtime int
 	weights, bias  []float32
+
+	// Of the forward pass: the output, the packed weights, and from what the sums
+	// of each channel start.
+	y, packed, start []float32
 }
 
 func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
 	if a.Tokens < 0 || a.In < 1 || a.Out < 1 || a.D < 1 || a.K < 1 || a.K%2 == 0 {
 		panic(errShape)
 	}
-	l := convLayer{loops: d.loops(), kernel: d.kernel, in: a.In, out: a.Out, k: a.K, d: a.D, tile: chooseTile(d.kernel.name)}
+	l := convLayer{loops: d.loops(), device: d, kernel: d.kernel, in: a.In, out: a.Out, k: a.K, d: a.D, tile: chooseTile(d.kernel.name)}
 	// The last tile reads tileCols values from the last tap on.
 	l.padded = roundUp(roundUp(a.D, tileCols)+a.K-1, 16)
 	l.x = sized(a.X, a.Tokens*a.In*a.D)
@@ -55,9 +62,9 @@ func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
 
 // packForward fills panel i of the weights: [K, In, tileRows] of its output
 // channels, 0 for channels that do not exist.
-func (l *convLayer) packForward(w []float32, i int) {
+func (l *convLayer) packForward(i int) {
 	size := l.k * l.in * tileRows
-	w = w[i*size : (i+1)*size]
+	w := l.packed[i*size : (i+1)*size]
 	clear(w)
 	for r := range min(tileRows, l.out-i*tileRows) {
 		from := l.weights[(i*tileRows+r)*l.in*l.k:]

@@ -12,40 +12,44 @@ const maxGroups = 32
 // product of DY, [Out, D], and the shifted g, [D, In]; it is summed over the
 // group and then, group by group, added to DW.
 func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
-	b := convLayerBackward{convLayer: d.newConvLayer(a.ConvLayer), dy: sized(a.DY, a.Tokens*a.Out*a.D)}
+	b := keep[convLayerBackward](d)
+	*b = convLayerBackward{convLayer: d.newConvLayer(a.ConvLayer), dy: sized(a.DY, a.Tokens*a.Out*a.D)}
 	if a.DX != nil {
 		b.dx = sized(a.DX, a.Tokens*a.In*a.D)
 	}
 	b.dcond, b.lddcond = matOf(a.DCond, a.Tokens, a.D)
 	b.dtime, b.lddtime = matOf(a.DTime, a.Tokens, a.D)
-	dw, dbias := sized(a.DW, a.Out*a.In*a.K), sized(a.DBias, a.Out)
+	b.dw, b.dbias = sized(a.DW, a.Out*a.In*a.K), sized(a.DBias, a.Out)
 	b.outUp, b.inUp = roundUp(a.Out, tileRows), roundUp(a.In, tileRows)
-	b.panels, b.sums = (a.In+tileCols-1)/tileCols, a.K
+	b.panels, b.sumCount = (a.In+tileCols-1)/tileCols, a.K
 	if a.In == 1 && a.K <= tileCols {
-		b.tapColumns, b.sums = true, 1
+		b.tapColumns, b.sumCount = true, 1
 	}
 
-	group := max(1, (a.Tokens+maxGroups-1)/maxGroups)
-	groups := (a.Tokens + group - 1) / group
-	part := b.sums*b.outUp*b.panels*tileCols + b.outUp
-	common := d.common(b.inUp*a.K*a.Out + b.inUp + groups*part)
-	b.turned, common = common[:b.inUp*a.K*a.Out], common[b.inUp*a.K*a.Out:]
-	b.zeros, common = common[:b.inUp], common[b.inUp:]
+	b.group = max(1, (a.Tokens+maxGroups-1)/maxGroups)
+	b.groups = (a.Tokens + b.group - 1) / b.group
+	b.part = b.sumCount*b.outUp*b.panels*tileCols + b.outUp
+	common := d.common(b.inUp*a.K*a.Out + b.inUp + b.groups*b.part)
+	b.turned, common = cut(common, b.inUp*a.K*a.Out)
+	b.zeros, b.parts = cut(common, b.inUp)
 	clear(b.zeros)
-	d.parallel(b.inUp/tileRows, func(_, i int) { b.packBackward(i) })
-	d.parallel(groups, func(worker, i int) {
-		sums := common[i*part : (i+1)*part]
+	d.parallel(b.inUp/tileRows, b, func(a any, _, i, _ int) { a.(*convLayerBackward).packBackward(i) })
+	d.split(a.Tokens, b.group, b, func(a any, worker, first, end int) {
+		b := a.(*convLayerBackward)
+		sums := b.parts[first/b.group*b.part:][:b.part]
 		clear(sums)
-		m := b.memory(d.scratch(worker, b.memorySize()))
-		for token := i * group; token < min(a.Tokens, (i+1)*group); token++ {
+		m := b.memory(b.device.scratch(worker, b.memorySize()))
+		for token := first; token < end; token++ {
 			b.token(m, sums, token)
 		}
 	})
-	d.parallel(a.Out, func(_, o int) {
-		for i := range groups {
-			b.addSums(dw[o*a.In*a.K:(o+1)*a.In*a.K], &dbias[o], common[i*part:(i+1)*part], o)
+	d.parallel(a.Out, b, func(a any, _, o, _ int) {
+		b := a.(*convLayerBackward)
+		for i := range b.groups {
+			b.addSums(o, b.parts[i*b.part:(i+1)*b.part])
 		}
 	})
+	drop(b)
 }
 
 type convLayerBackward struct {
@@ -55,12 +59,16 @@ type convLayerBackward struct {
 	lddcond, lddtime int
 	outUp, inUp      int // channels up to full panels
 	panels           int // panels of tileCols input channels
-	// sums is the number of matrices [outUp, panels·tileCols] of sums: one for each
+	group, groups    int // tokens in a group of sums, number of groups
+	// sumCount is the number of matrices [outUp, panels·tileCols] of sums: one for each
 	// tap, whose columns are input channels, or, with tapColumns, for a single
 	// input channel, one whose columns are the taps.
-	sums          int
+	sumCount      int
 	tapColumns    bool
+	part          int       // values of the sums of one group
+	parts         []float32 // [groups, part]
 	turned, zeros []float32
+	dw, dbias     []float32
 }
 
 // packBackward fills panel i of the turned weights: [K, Out, tileRows] of its
@@ -170,8 +178,9 @@ func (b *convLayerBackward) channel(g []float32, m convMemory, token, c int) {
 }
 
 // addSums adds a group's sums for output channel o to its gradients.
-func (b *convLayerBackward) addSums(dw []float32, dbias *float32, sums []float32, o int) {
-	*dbias += sums[len(sums)-b.outUp+o]
+func (b *convLayerBackward) addSums(o int, sums []float32) {
+	b.dbias[o] += sums[len(sums)-b.outUp+o]
+	dw := b.dw[o*b.in*b.k:][:b.in*b.k]
 	if b.tapColumns {
 		for t := range dw {
 			dw[t] += sums[o*tileCols+t]

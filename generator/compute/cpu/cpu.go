@@ -30,7 +30,8 @@ type device struct {
 	kernel *kernel // of the matrix products
 	pool   *pool
 	gemm   gemmJob
-	sums   []float64 // of sumRows
+	sums   []float64 // see partials
+	kept   []any     // see keep
 }
 
 // Open returns the device of this machine's processor with the given number of
@@ -57,7 +58,6 @@ func open(threads int, k *kernel) (*device, error) {
 		threads = runtime.GOMAXPROCS(0)
 	}
 	d := &device{kernel: k, pool: newPool(threads)}
-	d.initGemm()
 	d.info = compute.Info{
 		Kind:    "cpu",
 		Name:    fmt.Sprintf("%s, %s, %s", processorName(), plural(threads, "thread"), k.title),

@@ -4,32 +4,28 @@ import "rpg/generator/compute"
 
 func (d *device) Diffuse(xt, target, x0, eps compute.Matrix, a, b compute.Buffer, p compute.Prediction) {
 	n, cols := x0.Rows, x0.Cols
-	xts, xtStride := matOf(xt, n, cols)
-	targets, targetStride := matOf(target, n, cols)
-	x0s, x0Stride := inputOf(x0, n, cols)
-	noise, noiseStride := inputOf(eps, n, cols)
-	as, bs := sized(a, n), sized(b, n)
+	l := d.newLines(cols)
+	l.y, l.z = output(xt, n, cols), output(target, n, cols)
+	l.x, l.u = input(x0, n, cols), input(eps, n, cols)
+	l.a, l.b = sized(a, n), sized(b, n)
 	if p != compute.PredictEps && p != compute.PredictV && p != compute.PredictX0 {
 		panic(errPrediction)
 	}
-	d.rows(n, cols, func(lo, hi int) {
+	l.prediction = p
+	d.rows(n, cols, l, func(a any, _, lo, hi int) {
+		l := a.(*lines)
 		for i := lo; i < hi; i++ {
-			a, b := as[i], bs[i]
-			out, goal := xts[i*xtStride:][:cols], targets[i*targetStride:][:cols]
-			clean, noise := x0s[i*x0Stride:][:cols], noise[i*noiseStride:][:cols]
-			for j, x := range clean {
-				out[j] = a*x + b*noise[j]
-			}
-			switch p {
+			clean, noise, goal := l.x.row(i), l.u.row(i), l.z.row(i)
+			l.combine2(l.y.row(i), clean, noise, l.a[i], l.b[i])
+			switch l.prediction {
 			case compute.PredictEps:
 				copy(goal, noise)
 			case compute.PredictV:
-				for j, x := range clean {
-					goal[j] = a*noise[j] - b*x
-				}
+				l.combine2(goal, noise, clean, l.a[i], -l.b[i])
 			case compute.PredictX0:
 				copy(goal, clean)
 			}
 		}
 	})
+	drop(l)
 }

@@ -3,9 +3,13 @@ package cpu
 import "rpg/generator/compute"
 
 func (d *device) EMA(ema, p compute.Buffer, decay float32) {
-	from := vals(p)
-	to := sized(ema, len(from))
-	rest := float32(1 - float64(decay))
-	l := d.loops()
-	d.spans(len(from), func(lo, hi int) { l.blend(to[lo:hi], from[lo:hi], decay, rest) })
+	e := d.newElements()
+	e.x = vals(p)
+	e.dst = sized(ema, len(e.x))
+	e.a, e.b = decay, float32(1-float64(decay))
+	d.spans(len(e.x), e, func(a any, _, lo, hi int) {
+		e := a.(*elements)
+		e.blend(e.dst[lo:hi], e.x[lo:hi], e.a, e.b)
+	})
+	drop(e)
 }

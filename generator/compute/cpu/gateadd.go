@@ -4,29 +4,27 @@ import "rpg/generator/compute"
 
 func (d *device) GateAdd(y, h, u, r compute.Matrix) {
 	n, cols := y.Rows, y.Cols
-	out, outStride := matOf(y, n, cols)
-	hs, hStride := inputOf(h, n, cols)
-	us, uStride := inputOf(u, n, cols)
-	rs, rStride := inputOf(r, n, cols)
-	l := d.loops()
-	d.rows(n, cols, func(lo, hi int) {
+	l := d.newLines(cols)
+	l.y, l.x, l.u, l.v = output(y, n, cols), input(h, n, cols), input(u, n, cols), input(r, n, cols)
+	d.rows(n, cols, l, func(a any, _, lo, hi int) {
+		l := a.(*lines)
 		for i := lo; i < hi; i++ {
-			l.mulAddTo(out[i*outStride:][:cols], hs[i*hStride:], us[i*uStride:], rs[i*rStride:])
+			l.mulAddTo(l.y.row(i), l.x.row(i), l.u.row(i), l.v.row(i))
 		}
 	})
+	drop(l)
 }
 
 func (d *device) GateAddBackward(du, dr, dy, u, r compute.Matrix) {
 	n, cols := dy.Rows, dy.Cols
-	dus, duStride := matOf(du, n, cols)
-	drs, drStride := matOf(dr, n, cols)
-	dys, dyStride := inputOf(dy, n, cols)
-	us, uStride := inputOf(u, n, cols)
-	rs, rStride := inputOf(r, n, cols)
-	l := d.loops()
-	d.rows(n, cols, func(lo, hi int) {
+	l := d.newLines(cols)
+	l.y, l.z = output(du, n, cols), output(dr, n, cols)
+	l.x, l.u, l.v = input(dy, n, cols), input(u, n, cols), input(r, n, cols)
+	d.rows(n, cols, l, func(a any, _, lo, hi int) {
+		l := a.(*lines)
 		for i := lo; i < hi; i++ {
-			l.mulBoth(dus[i*duStride:][:cols], drs[i*drStride:], dys[i*dyStride:], rs[i*rStride:], us[i*uStride:])
+			l.mulBoth(l.y.row(i), l.z.row(i), l.x.row(i), l.v.row(i), l.u.row(i))
 		}
 	})
+	drop(l)
 }

@@ -3,24 +3,25 @@ package cpu
 import "rpg/generator/compute"
 
 func (d *device) Gather(dst, src compute.Matrix, rows compute.Ints, beta float32) {
-	from, fromStride := mat(src)
-	to, toStride := matOf(dst, dst.Rows, src.Cols)
-	at := rowNumbers(rows, dst.Rows, src.Rows)
-	if beta != 0 && beta != 1 {
+	l := d.newLines(src.Cols)
+	l.x = input(src, src.Rows, src.Cols)
+	l.y = output(dst, dst.Rows, src.Cols)
+	l.numbers = rowNumbers(rows, dst.Rows, src.Rows)
+	if l.beta = beta; beta != 0 && beta != 1 {
 		panic(errBeta)
 	}
-	l := d.loops()
-	d.rows(dst.Rows, dst.Cols, func(lo, hi int) {
+	d.rows(dst.Rows, dst.Cols, l, func(a any, _, lo, hi int) {
+		l := a.(*lines)
 		for i := lo; i < hi; i++ {
-			in := from[int(at[i])*fromStride:][:src.Cols]
-			out := to[i*toStride:][:src.Cols]
-			if beta == 0 {
+			out, in := l.y.row(i), l.x.row(int(l.numbers[i]))
+			if l.beta == 0 {
 				copy(out, in)
 			} else {
 				l.add(out, in)
 			}
 		}
 	})
+	drop(l)
 }
 
 // rowNumbers checks n row numbers, each below limit.

@@ -20,7 +20,6 @@ const serialProduct = 1 << 18
 // is never divided among workers. It keeps its memory from product to product.
 type gemmJob struct {
 	packA, packB []float32
-	pack, tiles  func(worker, i int) // made once: a call allocates nothing
 
 	a, b operand
 	c    []float32
@@ -32,10 +31,6 @@ type gemmJob struct {
 	i0, j0, p0, m, n, k int
 	packItemsA          int // how many of the items of packing are for A
 	tm, tn, tileRows    int // a tile's size; how many there are in a column
-}
-
-func (d *device) initGemm() {
-	d.gemm.pack, d.gemm.tiles = d.gemmPack, d.gemmTile
 }
 
 func (d *device) Gemm(c, a, b compute.Matrix, transA, transB bool, beta float32, bias compute.Buffer) {
@@ -92,11 +87,11 @@ func (d *device) chunks(m, n, k int) {
 				if i0 == 0 { // later chunks find B packed
 					items += packItems(g.n, g.k)
 				}
-				d.parallel(items, g.pack)
+				d.parallel(items, d, func(a any, _, i, _ int) { a.(*device).gemmPack(i) })
 
 				g.tm, g.tn = tileSize(g.m, g.n, kn)
 				g.tileRows = (g.m + g.tm - 1) / g.tm
-				d.parallel(g.tileRows*((g.n+g.tn-1)/g.tn), g.tiles)
+				d.parallel(g.tileRows*((g.n+g.tn-1)/g.tn), d, func(a any, worker, i, _ int) { a.(*device).gemmTile(worker, i) })
 			}
 		}
 	}
@@ -111,7 +106,7 @@ func packItems(rows, k int) int {
 }
 
 // gemmPack packs part i of the chunk: those of A come first.
-func (d *device) gemmPack(_, i int) {
+func (d *device) gemmPack(i int) {
 	g, kn := &d.gemm, d.kernel
 	if i < g.packItemsA {
 		g.packPart(kn, i, g.packA, kn.mr, g.a, g.i0, g.m)

@@ -24,6 +24,10 @@ type kernel struct {
 	// copyRows copies n rows of a panel of width w, mr or nr, that lie across
 	// src: dst[p·w+r] = src[p·stride+r].
 	copyRows func(dst []float32, w int, src []float32, stride, n int)
+	// peak does n times what is peakFlops floating-point operations of the kind
+	// that micro is made of, and nothing else.
+	peak      func(n int)
+	peakFlops int
 }
 
 // maxTile is the size of the largest tile of all kernels.
@@ -33,6 +37,7 @@ var portable = kernel{
 	name: "go", title: "no SIMD", mr: 4, nr: 4, micro: microGo,
 	transpose: func([]float32, int, []float32, int, int, int) (int, int) { return 0, 0 },
 	copyRows:  copyRowsGo,
+	peak:      peakGo, peakFlops: 12 * 2,
 }
 
 // chooseKernel returns the kernel of the given name, the best one for "".

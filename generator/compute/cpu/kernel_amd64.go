@@ -7,10 +7,10 @@ func kernels() []*kernel {
 	var all []*kernel
 	avx2 := cpu.X86.HasAVX2 && cpu.X86.HasFMA
 	if avx2 && cpu.X86.HasAVX512F {
-		all = append(all, &kernel{name: "avx512", title: "AVX-512", mr: 12, nr: 32, micro: microAVX512, transpose: transposeAVX2, copyRows: copyRowsAVX2})
+		all = append(all, &kernel{name: "avx512", title: "AVX-512", mr: 12, nr: 32, micro: microAVX512, transpose: transposeAVX2, copyRows: copyRowsAVX2, peak: peakAVX512, peakFlops: 12 * 2 * 16})
 	}
 	if avx2 {
-		all = append(all, &kernel{name: "avx2", title: "AVX2", mr: 6, nr: 16, micro: microAVX2, transpose: transposeAVX2, copyRows: copyRowsAVX2})
+		all = append(all, &kernel{name: "avx2", title: "AVX2", mr: 6, nr: 16, micro: microAVX2, transpose: transposeAVX2, copyRows: copyRowsAVX2, peak: peakAVX2, peakFlops: 12 * 2 * 8})
 	}
 	return append(all, &portable)
 }

@@ -42,7 +42,12 @@ type fastLoops struct {
 	normShiftSums    func(n int, dshift, dscale, dy, x, scale *float32, center, factor float32) (float64, float64)
 	normAdd          func(n int, dx, dy, x *float32, center, factor, mean, slope float32)
 	normShiftAdd     func(n int, dx, dy, x, scale *float32, center, factor, mean, slope float32)
-	adamW            func(n int, p, grad, m, v *float32, clip, beta1, new1, beta2, new2, keep, rate, root, eps float32)
+	adamW            func(n int, p, grad, m, v *float32, clip, new1, new2, keep, rate, root, eps float32)
+	adamWAverage     func(n int, p, grad, m, v, ema *float32, clip, new1, new2, keep, rate, root, eps, newEMA float32)
+	combine2         func(n int, dst, x, y *float32, a, b float32)
+	combine3         func(n int, dst, x, y, z *float32, a, b, c float32)
+	difference       func(n int, dst, x, y *float32, factor float32) float64
+	circle           func(n int, cos, sin, high, low *float32, t float32)
 }
 
 // loops returns the loops that go with the device's kernel.

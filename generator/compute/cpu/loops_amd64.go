@@ -37,6 +37,11 @@ var avx2Loops = fastLoops{
 	normAdd:          normAddAVX2,
 	normShiftAdd:     normShiftAddAVX2,
 	adamW:            adamWAVX2,
+	adamWAverage:     adamWAverageAVX2,
+	combine2:         combine2AVX2,
+	combine3:         combine3AVX2,
+	difference:       differenceAVX2,
+	circle:           circleAVX2,
 }
 
 // chooseLoops returns the loops that go with the kernel of the given name, nil
@@ -153,4 +158,19 @@ func normAddAVX2(n int, dx, dy, x *float32, center, factor, mean, slope float32)
 func normShiftAddAVX2(n int, dx, dy, x, scale *float32, center, factor, mean, slope float32)
 
 //go:noescape
-func adamWAVX2(n int, p, grad, m, v *float32, clip, beta1, new1, beta2, new2, keep, rate, root, eps float32)
+func adamWAVX2(n int, p, grad, m, v *float32, clip, new1, new2, keep, rate, root, eps float32)
+
+//go:noescape
+func adamWAverageAVX2(n int, p, grad, m, v, ema *float32, clip, new1, new2, keep, rate, root, eps, newEMA float32)
+
+//go:noescape
+func combine2AVX2(n int, dst, x, y *float32, a, b float32)
+
+//go:noescape
+func combine3AVX2(n int, dst, x, y, z *float32, a, b, c float32)
+
+//go:noescape
+func differenceAVX2(n int, dst, x, y *float32, factor float32) (sum0 float64)
+
+//go:noescape
+func circleAVX2(n int, cos, sin, high, low *float32, t float32)

@@ -121,6 +121,139 @@ loop:
 	VZEROUPPER
 	RET
 
+// func combine2AVX2(n int, dst, x, y *float32, a, b float32)
+TEXT ·combine2AVX2(SB), NOSPLIT, $0-40
+	MOVQ n+0(FP), DX
+	MOVQ dst+8(FP), SI
+	MOVQ x+16(FP), DI
+	MOVQ y+24(FP), R8
+	VBROADCASTSS a+32(FP), Y15
+	VBROADCASTSS b+36(FP), Y14
+	SHLQ $2, DX
+	XORQ CX, CX
+loop:
+	VMOVUPS (DI)(CX*1), Y0
+	VMOVUPS (R8)(CX*1), Y1
+	VMULPS Y14, Y1, Y2
+	VFMADD213PS Y2, Y15, Y0
+	VMOVUPS Y0, (SI)(CX*1)
+	ADDQ $32, CX
+	CMPQ CX, DX
+	JLT loop
+	VZEROUPPER
+	RET
+
+// func combine3AVX2(n int, dst, x, y, z *float32, a, b, c float32)
+TEXT ·combine3AVX2(SB), NOSPLIT, $0-52
+	MOVQ n+0(FP), DX
+	MOVQ dst+8(FP), SI
+	MOVQ x+16(FP), DI
+	MOVQ y+24(FP), R8
+	MOVQ z+32(FP), R9
+	VBROADCASTSS a+40(FP), Y15
+	VBROADCASTSS b+44(FP), Y14
+	VBROADCASTSS c+48(FP), Y13
+	SHLQ $2, DX
+	XORQ CX, CX
+loop:
+	VMOVUPS (R8)(CX*1), Y0
+	VMOVUPS (R9)(CX*1), Y1
+	VMULPS Y13, Y1, Y2
+	VFMADD213PS Y2, Y14, Y0
+	VMOVUPS (DI)(CX*1), Y2
+	VFMADD213PS Y0, Y15, Y2
+	VMOVUPS Y2, (SI)(CX*1)
+	ADDQ $32, CX
+	CMPQ CX, DX
+	JLT loop
+	VZEROUPPER
+	RET
+
+// func differenceAVX2(n int, dst, x, y *float32, factor float32) (sum0 float64)
+TEXT ·differenceAVX2(SB), NOSPLIT, $0-48
+	MOVQ n+0(FP), DX
+	MOVQ dst+8(FP), SI
+	MOVQ x+16(FP), DI
+	MOVQ y+24(FP), R8
+	VBROADCASTSS factor+32(FP), Y15
+	VXORPD Y14, Y14, Y14
+	SHLQ $2, DX
+	XORQ CX, CX
+loop:
+	VMOVUPS (DI)(CX*1), Y0
+	VMOVUPS (R8)(CX*1), Y1
+	VSUBPS Y1, Y0, Y2
+	VMULPS Y15, Y2, Y1
+	VMOVUPS Y1, (SI)(CX*1)
+	VMULPS Y2, Y2, Y1
+	VCVTPS2PD X1, Y2
+	VADDPD Y2, Y14, Y14
+	VEXTRACTF128 $1, Y1, X2
+	VCVTPS2PD X2, Y2
+	VADDPD Y2, Y14, Y14
+	ADDQ $32, CX
+	CMPQ CX, DX
+	JLT loop
+	VEXTRACTF128 $1, Y14, X0
+	VADDPD X0, X14, X0
+	VUNPCKHPD X0, X0, X1
+	VADDSD X1, X0, X0
+	VMOVSD X0, sum0+40(FP)
+	VZEROUPPER
+	RET
+
+// func circleAVX2(n int, cos, sin, high, low *float32, t float32)
+TEXT ·circleAVX2(SB), NOSPLIT, $0-44
+	MOVQ n+0(FP), DX
+	MOVQ cos+8(FP), SI
+	MOVQ sin+16(FP), DI
+	MOVQ high+24(FP), R8
+	MOVQ low+32(FP), R9
+	VBROADCASTSS t+40(FP), Y15
+	SHLQ $2, DX
+	XORQ CX, CX
+loop:
+	VMOVUPS (R8)(CX*1), Y0
+	VMULPS Y15, Y0, Y1
+	VROUNDPS $8, Y1, Y2
+	VSUBPS Y2, Y1, Y3
+	VFNMADD213PS Y1, Y15, Y0
+	VSUBPS Y0, Y3, Y1
+	VMOVUPS (R9)(CX*1), Y0
+	VFMADD213PS Y1, Y15, Y0
+	VMULPS constants<>+0(SB), Y0, Y1
+	VMULPS Y1, Y1, Y0
+	VMOVUPS constants<>+64(SB), Y3
+	VFMADD231PS constants<>+32(SB), Y0, Y3
+	VFMADD213PS constants<>+96(SB), Y0, Y3
+	VFMADD213PS constants<>+128(SB), Y0, Y3
+	VMULPS Y0, Y3, Y4
+	VFMADD213PS Y1, Y1, Y4
+	VMOVUPS constants<>+192(SB), Y1
+	VFMADD231PS constants<>+160(SB), Y0, Y1
+	VFMADD213PS constants<>+224(SB), Y0, Y1
+	VFMADD213PS constants<>+256(SB), Y0, Y1
+	VFMADD213PS constants<>+288(SB), Y0, Y1
+	VFMADD213PS constants<>+320(SB), Y0, Y1
+	VCVTPS2DQ Y2, Y0
+	VPSLLD $31, Y0, Y2
+	VPSLLD $30, Y0, Y3
+	VPAND constants<>+352(SB), Y3, Y5
+	VPADDD constants<>+384(SB), Y0, Y3
+	VPSLLD $30, Y3, Y0
+	VPAND constants<>+352(SB), Y0, Y3
+	VBLENDVPS Y2, Y1, Y4, Y0
+	VXORPS Y5, Y0, Y6
+	VBLENDVPS Y2, Y4, Y1, Y5
+	VXORPS Y3, Y5, Y1
+	VMOVUPS Y1, (SI)(CX*1)
+	VMOVUPS Y6, (DI)(CX*1)
+	ADDQ $32, CX
+	CMPQ CX, DX
+	JLT loop
+	VZEROUPPER
+	RET
+
 // func siluAVX2(n int, dst, x *float32)
 TEXT ·siluAVX2(SB), NOSPLIT, $0-24
 	MOVQ n+0(FP), DX
@@ -130,30 +263,30 @@ TEXT ·siluAVX2(SB), NOSPLIT, $0-24
 	XORQ CX, CX
 loop:
 	VMOVUPS (DI)(CX*1), Y0
-	VMOVUPS constants<>+0(SB), Y1
+	VMOVUPS constants<>+416(SB), Y1
 	VSUBPS Y0, Y1, Y1
-	VMOVUPS constants<>+64(SB), Y2
+	VMOVUPS constants<>+480(SB), Y2
 	VMINPS Y1, Y2, Y2
-	VMOVUPS constants<>+32(SB), Y1
+	VMOVUPS constants<>+448(SB), Y1
 	VMAXPS Y2, Y1, Y1
-	VMULPS constants<>+96(SB), Y1, Y2
+	VMULPS constants<>+512(SB), Y1, Y2
 	VROUNDPS $8, Y2, Y3
-	VFNMADD231PS constants<>+128(SB), Y3, Y1
-	VFNMADD231PS constants<>+160(SB), Y3, Y1
-	VMOVUPS constants<>+224(SB), Y2
-	VFMADD231PS constants<>+192(SB), Y1, Y2
-	VFMADD213PS constants<>+256(SB), Y1, Y2
-	VFMADD213PS constants<>+288(SB), Y1, Y2
-	VFMADD213PS constants<>+320(SB), Y1, Y2
-	VFMADD213PS constants<>+352(SB), Y1, Y2
+	VFNMADD231PS constants<>+544(SB), Y3, Y1
+	VFNMADD231PS constants<>+576(SB), Y3, Y1
+	VMOVUPS constants<>+640(SB), Y2
+	VFMADD231PS constants<>+608(SB), Y1, Y2
+	VFMADD213PS constants<>+672(SB), Y1, Y2
+	VFMADD213PS constants<>+704(SB), Y1, Y2
+	VFMADD213PS constants<>+736(SB), Y1, Y2
+	VFMADD213PS constants<>+768(SB), Y1, Y2
 	VMULPS Y1, Y1, Y4
 	VFMADD213PS Y1, Y4, Y2
-	VADDPS constants<>+384(SB), Y2, Y1
+	VADDPS constants<>+320(SB), Y2, Y1
 	VCVTPS2DQ Y3, Y2
 	VPSLLD $23, Y2, Y3
 	VPADDD Y3, Y1, Y2
-	VADDPS constants<>+384(SB), Y2, Y3
-	VMOVUPS constants<>+384(SB), Y2
+	VADDPS constants<>+320(SB), Y2, Y3
+	VMOVUPS constants<>+320(SB), Y2
 	VDIVPS Y3, Y2, Y2
 	VMULPS Y2, Y0, Y3
 	VMOVUPS Y3, (SI)(CX*1)
@@ -174,34 +307,34 @@ TEXT ·siluBackAVX2(SB), NOSPLIT, $0-32
 loop:
 	VMOVUPS (R8)(CX*1), Y0
 	VMOVUPS (DI)(CX*1), Y1
-	VMOVUPS constants<>+0(SB), Y2
+	VMOVUPS constants<>+416(SB), Y2
 	VSUBPS Y0, Y2, Y2
-	VMOVUPS constants<>+64(SB), Y3
+	VMOVUPS constants<>+480(SB), Y3
 	VMINPS Y2, Y3, Y3
-	VMOVUPS constants<>+32(SB), Y2
+	VMOVUPS constants<>+448(SB), Y2
 	VMAXPS Y3, Y2, Y2
-	VMULPS constants<>+96(SB), Y2, Y3
+	VMULPS constants<>+512(SB), Y2, Y3
 	VROUNDPS $8, Y3, Y4
-	VFNMADD231PS constants<>+128(SB), Y4, Y2
-	VFNMADD231PS constants<>+160(SB), Y4, Y2
-	VMOVUPS constants<>+224(SB), Y3
-	VFMADD231PS constants<>+192(SB), Y2, Y3
-	VFMADD213PS constants<>+256(SB), Y2, Y3
-	VFMADD213PS constants<>+288(SB), Y2, Y3
-	VFMADD213PS constants<>+320(SB), Y2, Y3
-	VFMADD213PS constants<>+352(SB), Y2, Y3
+	VFNMADD231PS constants<>+544(SB), Y4, Y2
+	VFNMADD231PS constants<>+576(SB), Y4, Y2
+	VMOVUPS constants<>+640(SB), Y3
+	VFMADD231PS constants<>+608(SB), Y2, Y3
+	VFMADD213PS constants<>+672(SB), Y2, Y3
+	VFMADD213PS constants<>+704(SB), Y2, Y3
+	VFMADD213PS constants<>+736(SB), Y2, Y3
+	VFMADD213PS constants<>+768(SB), Y2, Y3
 	VMULPS Y2, Y2, Y5
 	VFMADD213PS Y2, Y5, Y3
-	VADDPS constants<>+384(SB), Y3, Y2
+	VADDPS constants<>+320(SB), Y3, Y2
 	VCVTPS2DQ Y4, Y3
 	VPSLLD $23, Y3, Y4
 	VPADDD Y4, Y2, Y3
-	VADDPS constants<>+384(SB), Y3, Y4
-	VMOVUPS constants<>+384(SB), Y3
+	VADDPS constants<>+320(SB), Y3, Y4
+	VMOVUPS constants<>+320(SB), Y3
 	VDIVPS Y4, Y3, Y3
-	VMOVUPS constants<>+384(SB), Y4
+	VMOVUPS constants<>+320(SB), Y4
 	VSUBPS Y3, Y4, Y4
-	VFMADD213PS constants<>+384(SB), Y4, Y0
+	VFMADD213PS constants<>+320(SB), Y4, Y0
 	VMULPS Y0, Y3, Y4
 	VMULPS Y4, Y1, Y0
 	VMOVUPS Y0, (SI)(CX*1)
@@ -223,30 +356,30 @@ TEXT ·gateAVX2(SB), NOSPLIT, $0-40
 loop:
 	VMOVUPS (R8)(CX*1), Y0
 	VMOVUPS (DI)(CX*1), Y1
-	VMOVUPS constants<>+0(SB), Y2
+	VMOVUPS constants<>+416(SB), Y2
 	VSUBPS Y0, Y2, Y2
-	VMOVUPS constants<>+64(SB), Y3
+	VMOVUPS constants<>+480(SB), Y3
 	VMINPS Y2, Y3, Y3
-	VMOVUPS constants<>+32(SB), Y2
+	VMOVUPS constants<>+448(SB), Y2
 	VMAXPS Y3, Y2, Y2
-	VMULPS constants<>+96(SB), Y2, Y3
+	VMULPS constants<>+512(SB), Y2, Y3
 	VROUNDPS $8, Y3, Y4
-	VFNMADD231PS constants<>+128(SB), Y4, Y2
-	VFNMADD231PS constants<>+160(SB), Y4, Y2
-	VMOVUPS constants<>+224(SB), Y3
-	VFMADD231PS constants<>+192(SB), Y2, Y3
-	VFMADD213PS constants<>+256(SB), Y2, Y3
-	VFMADD213PS constants<>+288(SB), Y2, Y3
-	VFMADD213PS constants<>+320(SB), Y2, Y3
-	VFMADD213PS constants<>+352(SB), Y2, Y3
+	VFNMADD231PS constants<>+544(SB), Y4, Y2
+	VFNMADD231PS constants<>+576(SB), Y4, Y2
+	VMOVUPS constants<>+640(SB), Y3
+	VFMADD231PS constants<>+608(SB), Y2, Y3
+	VFMADD213PS constants<>+672(SB), Y2, Y3
+	VFMADD213PS constants<>+704(SB), Y2, Y3
+	VFMADD213PS constants<>+736(SB), Y2, Y3
+	VFMADD213PS constants<>+768(SB), Y2, Y3
 	VMULPS Y2, Y2, Y5
 	VFMADD213PS Y2, Y5, Y3
-	VADDPS constants<>+384(SB), Y3, Y2
+	VADDPS constants<>+320(SB), Y3, Y2
 	VCVTPS2DQ Y4, Y3
 	VPSLLD $23, Y3, Y4
 	VPADDD Y4, Y2, Y3
-	VADDPS constants<>+384(SB), Y3, Y4
-	VMOVUPS constants<>+384(SB), Y3
+	VADDPS constants<>+320(SB), Y3, Y4
+	VMOVUPS constants<>+320(SB), Y3
 	VDIVPS Y4, Y3, Y3
 	VMULPS Y3, Y0, Y4
 	VMULPS Y4, Y1, Y3
@@ -347,39 +480,39 @@ loop:
 	VMOVUPS (R10)(CX*1), Y0
 	VFNMADD213PS Y2, Y14, Y0
 	VMOVUPS (R12)(CX*1), Y2
-	VMOVUPS constants<>+0(SB), Y1
+	VMOVUPS constants<>+416(SB), Y1
 	VSUBPS Y2, Y1, Y1
-	VMOVUPS constants<>+64(SB), Y3
+	VMOVUPS constants<>+480(SB), Y3
 	VMINPS Y1, Y3, Y3
-	VMOVUPS constants<>+32(SB), Y1
+	VMOVUPS constants<>+448(SB), Y1
 	VMAXPS Y3, Y1, Y1
-	VMULPS constants<>+96(SB), Y1, Y3
+	VMULPS constants<>+512(SB), Y1, Y3
 	VROUNDPS $8, Y3, Y4
-	VFNMADD231PS constants<>+128(SB), Y4, Y1
-	VFNMADD231PS constants<>+160(SB), Y4, Y1
-	VMOVUPS constants<>+224(SB), Y3
-	VFMADD231PS constants<>+192(SB), Y1, Y3
-	VFMADD213PS constants<>+256(SB), Y1, Y3
-	VFMADD213PS constants<>+288(SB), Y1, Y3
-	VFMADD213PS constants<>+320(SB), Y1, Y3
-	VFMADD213PS constants<>+352(SB), Y1, Y3
+	VFNMADD231PS constants<>+544(SB), Y4, Y1
+	VFNMADD231PS constants<>+576(SB), Y4, Y1
+	VMOVUPS constants<>+640(SB), Y3
+	VFMADD231PS constants<>+608(SB), Y1, Y3
+	VFMADD213PS constants<>+672(SB), Y1, Y3
+	VFMADD213PS constants<>+704(SB), Y1, Y3
+	VFMADD213PS constants<>+736(SB), Y1, Y3
+	VFMADD213PS constants<>+768(SB), Y1, Y3
 	VMULPS Y1, Y1, Y5
 	VFMADD213PS Y1, Y5, Y3
-	VADDPS constants<>+384(SB), Y3, Y1
+	VADDPS constants<>+320(SB), Y3, Y1
 	VCVTPS2DQ Y4, Y3
 	VPSLLD $23, Y3, Y4
 	VPADDD Y4, Y1, Y3
-	VADDPS constants<>+384(SB), Y3, Y4
-	VMOVUPS constants<>+384(SB), Y3
+	VADDPS constants<>+320(SB), Y3, Y4
+	VMOVUPS constants<>+320(SB), Y3
 	VDIVPS Y4, Y3, Y3
 	VMULPS Y3, Y2, Y4
 	VMULPS Y4, Y0, Y1
 	VMOVUPS Y1, (SI)(CX*1)
 	VMOVUPS (R11)(CX*1), Y1
 	VMULPS Y1, Y0, Y4
-	VMOVUPS constants<>+384(SB), Y1
+	VMOVUPS constants<>+320(SB), Y1
 	VSUBPS Y3, Y1, Y1
-	VFMADD213PS constants<>+384(SB), Y1, Y2
+	VFMADD213PS constants<>+320(SB), Y1, Y2
 	VMULPS Y2, Y3, Y1
 	VMULPS Y1, Y4, Y2
 	VMOVUPS Y2, (DI)(CX*1)
@@ -403,30 +536,30 @@ loop:
 	VMOVUPS (DI)(CX*1), Y0
 	VSUBPS Y15, Y0, Y1
 	VFMADD213PS Y13, Y14, Y1
-	VMOVUPS constants<>+0(SB), Y0
+	VMOVUPS constants<>+416(SB), Y0
 	VMINPS Y1, Y0, Y0
-	VMOVUPS constants<>+64(SB), Y2
+	VMOVUPS constants<>+480(SB), Y2
 	VMINPS Y0, Y2, Y2
-	VMOVUPS constants<>+32(SB), Y0
+	VMOVUPS constants<>+448(SB), Y0
 	VMAXPS Y2, Y0, Y0
-	VMULPS constants<>+96(SB), Y0, Y2
+	VMULPS constants<>+512(SB), Y0, Y2
 	VROUNDPS $8, Y2, Y3
-	VFNMADD231PS constants<>+128(SB), Y3, Y0
-	VFNMADD231PS constants<>+160(SB), Y3, Y0
-	VMOVUPS constants<>+224(SB), Y2
-	VFMADD231PS constants<>+192(SB), Y0, Y2
-	VFMADD213PS constants<>+256(SB), Y0, Y2
-	VFMADD213PS constants<>+288(SB), Y0, Y2
-	VFMADD213PS constants<>+320(SB), Y0, Y2
-	VFMADD213PS constants<>+352(SB), Y0, Y2
+	VFNMADD231PS constants<>+544(SB), Y3, Y0
+	VFNMADD231PS constants<>+576(SB), Y3, Y0
+	VMOVUPS constants<>+640(SB), Y2
+	VFMADD231PS constants<>+608(SB), Y0, Y2
+	VFMADD213PS constants<>+672(SB), Y0, Y2
+	VFMADD213PS constants<>+704(SB), Y0, Y2
+	VFMADD213PS constants<>+736(SB), Y0, Y2
+	VFMADD213PS constants<>+768(SB), Y0, Y2
 	VMULPS Y0, Y0, Y4
 	VFMADD213PS Y0, Y4, Y2
-	VADDPS constants<>+384(SB), Y2, Y0
+	VADDPS constants<>+320(SB), Y2, Y0
 	VCVTPS2DQ Y3, Y2
 	VPSLLD $23, Y2, Y3
 	VPADDD Y3, Y0, Y2
-	VSUBPS constants<>+384(SB), Y2, Y3
-	VMOVUPS constants<>+0(SB), Y2
+	VSUBPS constants<>+320(SB), Y2, Y3
+	VMOVUPS constants<>+416(SB), Y2
 	VMAXPS Y1, Y2, Y2
 	VADDPS Y3, Y2, Y1
 	VMOVUPS Y1, (SI)(CX*1)
@@ -457,25 +590,25 @@ loop:
 	VMOVUPS Y12, Y1
 	VFMADD231PS Y13, Y0, Y1
 	VMOVUPS (DI)(CX*1), Y2
-	VMOVUPS constants<>+0(SB), Y3
+	VMOVUPS constants<>+416(SB), Y3
 	VMINPS Y1, Y3, Y3
-	VMOVUPS constants<>+64(SB), Y1
+	VMOVUPS constants<>+480(SB), Y1
 	VMINPS Y3, Y1, Y1
-	VMOVUPS constants<>+32(SB), Y3
+	VMOVUPS constants<>+448(SB), Y3
 	VMAXPS Y1, Y3, Y3
-	VMULPS constants<>+96(SB), Y3, Y1
+	VMULPS constants<>+512(SB), Y3, Y1
 	VROUNDPS $8, Y1, Y4
-	VFNMADD231PS constants<>+128(SB), Y4, Y3
-	VFNMADD231PS constants<>+160(SB), Y4, Y3
-	VMOVUPS constants<>+224(SB), Y1
-	VFMADD231PS constants<>+192(SB), Y3, Y1
-	VFMADD213PS constants<>+256(SB), Y3, Y1
-	VFMADD213PS constants<>+288(SB), Y3, Y1
-	VFMADD213PS constants<>+320(SB), Y3, Y1
-	VFMADD213PS constants<>+352(SB), Y3, Y1
+	VFNMADD231PS constants<>+544(SB), Y4, Y3
+	VFNMADD231PS constants<>+576(SB), Y4, Y3
+	VMOVUPS constants<>+640(SB), Y1
+	VFMADD231PS constants<>+608(SB), Y3, Y1
+	VFMADD213PS constants<>+672(SB), Y3, Y1
+	VFMADD213PS constants<>+704(SB), Y3, Y1
+	VFMADD213PS constants<>+736(SB), Y3, Y1
+	VFMADD213PS constants<>+768(SB), Y3, Y1
 	VMULPS Y3, Y3, Y5
 	VFMADD213PS Y3, Y5, Y1
-	VADDPS constants<>+384(SB), Y1, Y3
+	VADDPS constants<>+320(SB), Y1, Y3
 	VCVTPS2DQ Y4, Y1
 	VPSLLD $23, Y1, Y4
 	VPADDD Y4, Y3, Y1
@@ -1172,43 +1305,41 @@ loop:
 	VZEROUPPER
 	RET
 
-// func adamWAVX2(n int, p, grad, m, v *float32, clip, beta1, new1, beta2, new2, keep, rate, root, eps float32)
-TEXT ·adamWAVX2(SB), NOSPLIT, $0-76
+// func adamWAVX2(n int, p, grad, m, v *float32, clip, new1, new2, keep, rate, root, eps float32)
+TEXT ·adamWAVX2(SB), NOSPLIT, $0-68
 	MOVQ n+0(FP), DX
 	MOVQ p+8(FP), SI
 	MOVQ grad+16(FP), DI
 	MOVQ m+24(FP), R8
 	MOVQ v+32(FP), R9
 	VBROADCASTSS clip+40(FP), Y15
-	VBROADCASTSS beta1+44(FP), Y14
-	VBROADCASTSS new1+48(FP), Y13
-	VBROADCASTSS beta2+52(FP), Y12
-	VBROADCASTSS new2+56(FP), Y11
-	VBROADCASTSS keep+60(FP), Y10
-	VBROADCASTSS rate+64(FP), Y9
-	VBROADCASTSS root+68(FP), Y8
-	VBROADCASTSS eps+72(FP), Y7
+	VBROADCASTSS new1+44(FP), Y14
+	VBROADCASTSS new2+48(FP), Y13
+	VBROADCASTSS keep+52(FP), Y12
+	VBROADCASTSS rate+56(FP), Y11
+	VBROADCASTSS root+60(FP), Y10
+	VBROADCASTSS eps+64(FP), Y9
 	SHLQ $2, DX
 	XORQ CX, CX
 loop:
 	VMOVUPS (DI)(CX*1), Y0
 	VMULPS Y15, Y0, Y1
 	VMOVUPS (R8)(CX*1), Y0
-	VMULPS Y14, Y0, Y2
-	VFMADD231PS Y13, Y1, Y2
+	VSUBPS Y0, Y1, Y2
+	VFMADD213PS Y0, Y14, Y2
 	VMOVUPS Y2, (R8)(CX*1)
-	VMULPS Y1, Y1, Y0
-	VMOVUPS (R9)(CX*1), Y1
-	VMULPS Y12, Y1, Y3
-	VFMADD213PS Y3, Y11, Y0
-	VMOVUPS Y0, (R9)(CX*1)
-	VMULPS Y9, Y2, Y3
-	VSQRTPS Y0, Y2
-	VFMADD213PS Y7, Y8, Y2
-	VDIVPS Y2, Y3, Y0
+	VMOVUPS (R9)(CX*1), Y0
+	VMULPS Y1, Y1, Y3
+	VSUBPS Y0, Y3, Y1
+	VFMADD213PS Y0, Y13, Y1
+	VMOVUPS Y1, (R9)(CX*1)
+	VMULPS Y11, Y2, Y0
+	VSQRTPS Y1, Y2
+	VFMADD213PS Y9, Y10, Y2
+	VDIVPS Y2, Y0, Y1
 	VMOVUPS (SI)(CX*1), Y2
-	VMULPS Y10, Y2, Y3
-	VSUBPS Y0, Y3, Y2
+	VMULPS Y12, Y2, Y0
+	VSUBPS Y1, Y0, Y2
 	VMOVUPS Y2, (SI)(CX*1)
 	ADDQ $32, CX
 	CMPQ CX, DX
@@ -1216,56 +1347,152 @@ loop:
 	VZEROUPPER
 	RET
 
-DATA constants<>+0(SB)/8, $0x0
-DATA constants<>+8(SB)/8, $0x0
-DATA constants<>+16(SB)/8, $0x0
-DATA constants<>+24(SB)/8, $0x0
-DATA constants<>+32(SB)/8, $0xc2ad0000c2ad0000
-DATA constants<>+40(SB)/8, $0xc2ad0000c2ad0000
-DATA constants<>+48(SB)/8, $0xc2ad0000c2ad0000
-DATA constants<>+56(SB)/8, $0xc2ad0000c2ad0000
-DATA constants<>+64(SB)/8, $0x42ad000042ad0000
-DATA constants<>+72(SB)/8, $0x42ad000042ad0000
-DATA constants<>+80(SB)/8, $0x42ad000042ad0000
-DATA constants<>+88(SB)/8, $0x42ad000042ad0000
-DATA constants<>+96(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+104(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+112(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+120(SB)/8, $0x3fb8aa3b3fb8aa3b
-DATA constants<>+128(SB)/8, $0x3f3172003f317200
-DATA constants<>+136(SB)/8, $0x3f3172003f317200
-DATA constants<>+144(SB)/8, $0x3f3172003f317200
-DATA constants<>+152(SB)/8, $0x3f3172003f317200
-DATA constants<>+160(SB)/8, $0x35bfbe8e35bfbe8e
-DATA constants<>+168(SB)/8, $0x35bfbe8e35bfbe8e
-DATA constants<>+176(SB)/8, $0x35bfbe8e35bfbe8e
-DATA constants<>+184(SB)/8, $0x35bfbe8e35bfbe8e
-DATA constants<>+192(SB)/8, $0x3950696739506967
-DATA constants<>+200(SB)/8, $0x3950696739506967
-DATA constants<>+208(SB)/8, $0x3950696739506967
-DATA constants<>+216(SB)/8, $0x3950696739506967
-DATA constants<>+224(SB)/8, $0x3ab743ce3ab743ce
-DATA constants<>+232(SB)/8, $0x3ab743ce3ab743ce
-DATA constants<>+240(SB)/8, $0x3ab743ce3ab743ce
-DATA constants<>+248(SB)/8, $0x3ab743ce3ab743ce
-DATA constants<>+256(SB)/8, $0x3c0889083c088908
-DATA constants<>+264(SB)/8, $0x3c0889083c088908
-DATA constants<>+272(SB)/8, $0x3c0889083c088908
-DATA constants<>+280(SB)/8, $0x3c0889083c088908
-DATA constants<>+288(SB)/8, $0x3d2aa9c13d2aa9c1
-DATA constants<>+296(SB)/8, $0x3d2aa9c13d2aa9c1
-DATA constants<>+304(SB)/8, $0x3d2aa9c13d2aa9c1
-DATA constants<>+312(SB)/8, $0x3d2aa9c13d2aa9c1
-DATA constants<>+320(SB)/8, $0x3e2aaaaa3e2aaaaa
-DATA constants<>+328(SB)/8, $0x3e2aaaaa3e2aaaaa
-DATA constants<>+336(SB)/8, $0x3e2aaaaa3e2aaaaa
-DATA constants<>+344(SB)/8, $0x3e2aaaaa3e2aaaaa
-DATA constants<>+352(SB)/8, $0x3f0000003f000000
-DATA constants<>+360(SB)/8, $0x3f0000003f000000
-DATA constants<>+368(SB)/8, $0x3f0000003f000000
-DATA constants<>+376(SB)/8, $0x3f0000003f000000
-DATA constants<>+384(SB)/8, $0x3f8000003f800000
-DATA constants<>+392(SB)/8, $0x3f8000003f800000
-DATA constants<>+400(SB)/8, $0x3f8000003f800000
-DATA constants<>+408(SB)/8, $0x3f8000003f800000
-GLOBL constants<>(SB), RODATA|NOPTR, $416
+// func adamWAverageAVX2(n int, p, grad, m, v, ema *float32, clip, new1, new2, keep, rate, root, eps, newEMA float32)
+TEXT ·adamWAverageAVX2(SB), NOSPLIT, $0-80
+	MOVQ n+0(FP), DX
+	MOVQ p+8(FP), SI
+	MOVQ grad+16(FP), DI
+	MOVQ m+24(FP), R8
+	MOVQ v+32(FP), R9
+	MOVQ ema+40(FP), R10
+	VBROADCASTSS clip+48(FP), Y15
+	VBROADCASTSS new1+52(FP), Y14
+	VBROADCASTSS new2+56(FP), Y13
+	VBROADCASTSS keep+60(FP), Y12
+	VBROADCASTSS rate+64(FP), Y11
+	VBROADCASTSS root+68(FP), Y10
+	VBROADCASTSS eps+72(FP), Y9
+	VBROADCASTSS newEMA+76(FP), Y8
+	SHLQ $2, DX
+	XORQ CX, CX
+loop:
+	VMOVUPS (DI)(CX*1), Y0
+	VMULPS Y15, Y0, Y1
+	VMOVUPS (R8)(CX*1), Y0
+	VSUBPS Y0, Y1, Y2
+	VFMADD213PS Y0, Y14, Y2
+	VMOVUPS Y2, (R8)(CX*1)
+	VMOVUPS (R9)(CX*1), Y0
+	VMULPS Y1, Y1, Y3
+	VSUBPS Y0, Y3, Y1
+	VFMADD213PS Y0, Y13, Y1
+	VMOVUPS Y1, (R9)(CX*1)
+	VMULPS Y11, Y2, Y0
+	VSQRTPS Y1, Y2
+	VFMADD213PS Y9, Y10, Y2
+	VDIVPS Y2, Y0, Y1
+	VMOVUPS (SI)(CX*1), Y2
+	VMULPS Y12, Y2, Y0
+	VSUBPS Y1, Y0, Y2
+	VMOVUPS Y2, (SI)(CX*1)
+	VMOVUPS (R10)(CX*1), Y1
+	VSUBPS Y1, Y2, Y0
+	VFMADD213PS Y1, Y8, Y0
+	VMOVUPS Y0, (R10)(CX*1)
+	ADDQ $32, CX
+	CMPQ CX, DX
+	JLT loop
+	VZEROUPPER
+	RET
+
+DATA constants<>+0(SB)/8, $0x3fc90fdb3fc90fdb
+DATA constants<>+8(SB)/8, $0x3fc90fdb3fc90fdb
+DATA constants<>+16(SB)/8, $0x3fc90fdb3fc90fdb
+DATA constants<>+24(SB)/8, $0x3fc90fdb3fc90fdb
+DATA constants<>+32(SB)/8, $0x3638ef1d3638ef1d
+DATA constants<>+40(SB)/8, $0x3638ef1d3638ef1d
+DATA constants<>+48(SB)/8, $0x3638ef1d3638ef1d
+DATA constants<>+56(SB)/8, $0x3638ef1d3638ef1d
+DATA constants<>+64(SB)/8, $0xb9500d01b9500d01
+DATA constants<>+72(SB)/8, $0xb9500d01b9500d01
+DATA constants<>+80(SB)/8, $0xb9500d01b9500d01
+DATA constants<>+88(SB)/8, $0xb9500d01b9500d01
+DATA constants<>+96(SB)/8, $0x3c0888893c088889
+DATA constants<>+104(SB)/8, $0x3c0888893c088889
+DATA constants<>+112(SB)/8, $0x3c0888893c088889
+DATA constants<>+120(SB)/8, $0x3c0888893c088889
+DATA constants<>+128(SB)/8, $0xbe2aaaabbe2aaaab
+DATA constants<>+136(SB)/8, $0xbe2aaaabbe2aaaab
+DATA constants<>+144(SB)/8, $0xbe2aaaabbe2aaaab
+DATA constants<>+152(SB)/8, $0xbe2aaaabbe2aaaab
+DATA constants<>+160(SB)/8, $0xb493f27eb493f27e
+DATA constants<>+168(SB)/8, $0xb493f27eb493f27e
+DATA constants<>+176(SB)/8, $0xb493f27eb493f27e
+DATA constants<>+184(SB)/8, $0xb493f27eb493f27e
+DATA constants<>+192(SB)/8, $0x37d00d0137d00d01
+DATA constants<>+200(SB)/8, $0x37d00d0137d00d01
+DATA constants<>+208(SB)/8, $0x37d00d0137d00d01
+DATA constants<>+216(SB)/8, $0x37d00d0137d00d01
+DATA constants<>+224(SB)/8, $0xbab60b61bab60b61
+DATA constants<>+232(SB)/8, $0xbab60b61bab60b61
+DATA constants<>+240(SB)/8, $0xbab60b61bab60b61
+DATA constants<>+248(SB)/8, $0xbab60b61bab60b61
+DATA constants<>+256(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+264(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+272(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+280(SB)/8, $0x3d2aaaab3d2aaaab
+DATA constants<>+288(SB)/8, $0xbf000000bf000000
+DATA constants<>+296(SB)/8, $0xbf000000bf000000
+DATA constants<>+304(SB)/8, $0xbf000000bf000000
+DATA constants<>+312(SB)/8, $0xbf000000bf000000
+DATA constants<>+320(SB)/8, $0x3f8000003f800000
+DATA constants<>+328(SB)/8, $0x3f8000003f800000
+DATA constants<>+336(SB)/8, $0x3f8000003f800000
+DATA constants<>+344(SB)/8, $0x3f8000003f800000
+DATA constants<>+352(SB)/8, $0x8000000080000000
+DATA constants<>+360(SB)/8, $0x8000000080000000
+DATA constants<>+368(SB)/8, $0x8000000080000000
+DATA constants<>+376(SB)/8, $0x8000000080000000
+DATA constants<>+384(SB)/8, $0x100000001
+DATA constants<>+392(SB)/8, $0x100000001
+DATA constants<>+400(SB)/8, $0x100000001
+DATA constants<>+408(SB)/8, $0x100000001
+DATA constants<>+416(SB)/8, $0x0
+DATA constants<>+424(SB)/8, $0x0
+DATA constants<>+432(SB)/8, $0x0
+DATA constants<>+440(SB)/8, $0x0
+DATA constants<>+448(SB)/8, $0xc2ad0000c2ad0000
+DATA constants<>+456(SB)/8, $0xc2ad0000c2ad0000
+DATA constants<>+464(SB)/8, $0xc2ad0000c2ad0000
+DATA constants<>+472(SB)/8, $0xc2ad0000c2ad0000
+DATA constants<>+480(SB)/8, $0x42ad000042ad0000
+DATA constants<>+488(SB)/8, $0x42ad000042ad0000
+DATA constants<>+496(SB)/8, $0x42ad000042ad0000
+DATA constants<>+504(SB)/8, $0x42ad000042ad0000
+DATA constants<>+512(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+520(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+528(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+536(SB)/8, $0x3fb8aa3b3fb8aa3b
+DATA constants<>+544(SB)/8, $0x3f3172003f317200
+DATA constants<>+552(SB)/8, $0x3f3172003f317200
+DATA constants<>+560(SB)/8, $0x3f3172003f317200
+DATA constants<>+568(SB)/8, $0x3f3172003f317200
+DATA constants<>+576(SB)/8, $0x35bfbe8e35bfbe8e
+DATA constants<>+584(SB)/8, $0x35bfbe8e35bfbe8e
+DATA constants<>+592(SB)/8, $0x35bfbe8e35bfbe8e
+DATA constants<>+600(SB)/8, $0x35bfbe8e35bfbe8e
+DATA constants<>+608(SB)/8, $0x3950696739506967
+DATA constants<>+616(SB)/8, $0x3950696739506967
+DATA constants<>+624(SB)/8, $0x3950696739506967
+DATA constants<>+632(SB)/8, $0x3950696739506967
+DATA constants<>+640(SB)/8, $0x3ab743ce3ab743ce
+DATA constants<>+648(SB)/8, $0x3ab743ce3ab743ce
+DATA constants<>+656(SB)/8, $0x3ab743ce3ab743ce
+DATA constants<>+664(SB)/8, $0x3ab743ce3ab743ce
+DATA constants<>+672(SB)/8, $0x3c0889083c088908
+DATA constants<>+680(SB)/8, $0x3c0889083c088908
+DATA constants<>+688(SB)/8, $0x3c0889083c088908
+DATA constants<>+696(SB)/8, $0x3c0889083c088908
+DATA constants<>+704(SB)/8, $0x3d2aa9c13d2aa9c1
+DATA constants<>+712(SB)/8, $0x3d2aa9c13d2aa9c1
+DATA constants<>+720(SB)/8, $0x3d2aa9c13d2aa9c1
+DATA constants<>+728(SB)/8, $0x3d2aa9c13d2aa9c1
+DATA constants<>+736(SB)/8, $0x3e2aaaaa3e2aaaaa
+DATA constants<>+744(SB)/8, $0x3e2aaaaa3e2aaaaa
+DATA constants<>+752(SB)/8, $0x3e2aaaaa3e2aaaaa
+DATA constants<>+760(SB)/8, $0x3e2aaaaa3e2aaaaa
+DATA constants<>+768(SB)/8, $0x3f0000003f000000
+DATA constants<>+776(SB)/8, $0x3f0000003f000000
+DATA constants<>+784(SB)/8, $0x3f0000003f000000
+DATA constants<>+792(SB)/8, $0x3f0000003f000000
+GLOBL constants<>(SB), RODATA|NOPTR, $800

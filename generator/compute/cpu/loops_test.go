@@ -67,6 +67,9 @@ func TestLoops(t *testing.T) {
 			s, p := l.mix(a[0], a[1], a[2], a[3], 0.7, 0.3)
 			return []float64{s, p}
 		}},
+		{"combine2", func(l loops, a arrays) []float64 { l.combine2(a[0], a[1], a[2], 0.7, -0.4); return nil }},
+		{"combine3", func(l loops, a arrays) []float64 { l.combine3(a[0], a[1], a[2], a[0], 0.7, -0.4, 1.3); return nil }},
+		{"difference", func(l loops, a arrays) []float64 { return []float64{l.difference(a[0], a[1], a[2], 0.7)} }},
 		{"addScaled", func(l loops, a arrays) []float64 { return []float64{l.addScaled(a[0], a[1], a[2], 0.7)} }},
 	}
 	for _, test := range tests {

@@ -141,19 +141,38 @@ func (l loops) normShiftAdd(dx, dy, x, scale []float32, center, factor, mean, sl
 	}
 }
 
-// adamW: g' = clip·g, m = beta1·m + new1·g', v = beta2·v + new2·g'²,
-// p = keep·p - rate·m/(sqrt(v)·root + eps).
-func (l loops) adamW(p, g, m, v []float32, clip, beta1, new1, beta2, new2, keep, rate, root, eps float32) {
+// adamW is one step of AdamW with the constants of j: see there.
+//
+//	g' = clip·g, m += new1·(g'-m), v += new2·(g'²-v),
+//	p = keep·p - rate·m/(sqrt(v)·root + eps)
+func (l loops) adamW(p, g, m, v []float32, j *adamW) {
 	n := len(p)
 	g, m, v = g[:n], m[:n], v[:n]
 	whole := l.whole(n)
 	if whole > 0 {
-		l.fast.adamW(whole, &p[0], &g[0], &m[0], &v[0], clip, beta1, new1, beta2, new2, keep, rate, root, eps)
+		l.fast.adamW(whole, &p[0], &g[0], &m[0], &v[0], j.clip, j.new1, j.new2, j.keep, j.rate, j.root, j.eps)
 	}
 	for i := whole; i < n; i++ {
-		gi := g[i] * clip
-		m[i] = beta1*m[i] + new1*gi
-		v[i] = beta2*v[i] + new2*gi*gi
-		p[i] = keep*p[i] - rate*m[i]/(float32(math.Sqrt(float64(v[i])))*root+eps)
+		gi := g[i] * j.clip
+		m[i] += j.new1 * (gi - m[i])
+		v[i] += j.new2 * (gi*gi - v[i])
+		p[i] = j.keep*p[i] - j.rate*m[i]/(float32(math.Sqrt(float64(v[i])))*j.root+j.eps)
+	}
+}
+
+// adamWAverage is adamW and then ema += newEMA·(p-ema).
+func (l loops) adamWAverage(p, g, m, v, ema []float32, j *adamW) {
+	n := len(p)
+	g, m, v, ema = g[:n], m[:n], v[:n], ema[:n]
+	whole := l.whole(n)
+	if whole > 0 {
+		l.fast.adamWAverage(whole, &p[0], &g[0], &m[0], &v[0], &ema[0], j.clip, j.new1, j.new2, j.keep, j.rate, j.root, j.eps, j.newEMA)
+	}
+	if whole == n {
+		return
+	}
+	l.adamW(p[whole:], g[whole:], m[whole:], v[whole:], j) // fewer than 8: in Go
+	for i := whole; i < n; i++ {
+		ema[i] += j.newEMA * (p[i] - ema[i])
 	}
 }

@@ -4,35 +4,33 @@ import "rpg/generator/compute"
 
 func (d *device) MaskedMSE(loss compute.Buffer, dpred, pred, target compute.Matrix, valid compute.Ints) {
 	n, cols := pred.Rows, pred.Cols
-	grads, gradStride := matOf(dpred, n, cols)
-	preds, predStride := inputOf(pred, n, cols)
-	targets, targetStride := inputOf(target, n, cols)
-	out, lengths := sized(loss, 1), whole(valid)
-	if len(lengths) != n {
+	l := d.newLines(cols)
+	l.y, l.x, l.u = output(dpred, n, cols), input(pred, n, cols), input(target, n, cols)
+	out := sized(loss, 1)
+	if l.numbers = whole(valid); len(l.numbers) != n {
 		panic(errShape)
 	}
-	total := 0
-	for _, v := range lengths {
+	count := 0
+	for _, v := range l.numbers {
 		if v < 0 || int(v) > cols {
 			panic(errValid)
 		}
-		total += int(v)
+		count += int(v)
 	}
-	slope := float32(2 / float64(max(1, total)))
-	sum := d.sumRows(n, cols, func(lo, hi int) float64 {
+	l.factor = float32(2 / float64(max(1, count)))
+	step := rowGroup(cols)
+	l.sums = d.partials((n + step - 1) / step)
+	d.rows(n, cols, l, func(a any, _, lo, hi int) {
+		l := a.(*lines)
 		var sum float64
 		for i := lo; i < hi; i++ {
-			grad := grads[i*gradStride:][:cols]
-			k := int(lengths[i])
-			p, t := preds[i*predStride:][:k], targets[i*targetStride:][:k]
-			for j, v := range p {
-				diff := v - t[j]
-				grad[j] = slope * diff
-				sum += float64(diff) * float64(diff)
-			}
+			k := l.numbers[i]
+			grad := l.y.row(i)
+			sum += l.difference(grad[:k], l.x.row(i), l.u.row(i), l.factor)
 			clear(grad[k:])
 		}
-		return sum
+		l.sums[lo/rowGroup(l.cols)] = sum
 	})
-	out[0] = float32(sum / float64(max(1, total)))
+	out[0] = float32(total(l.sums) / float64(max(1, count)))
+	drop(l)
 }

@@ -1,59 +1,127 @@
 package cpu
 
 import (
-	"runtime"
+	"fmt"
 	"testing"
 
 	"rpg/generator/compute"
 )
 
-// After its first call an operation takes no more memory than the few closures
-// that share its work out. One thread: a second one may come to its first share,
-// and so to its memory, at any call.
-func TestWorkingMemoryIsKept(t *testing.T) {
-	d, err := open(1, kernels()[0])
-	if err != nil {
-		t.Fatal(err)
+// After its first call an operation allocates nothing, at one thread and at two.
+func TestNoAllocations(t *testing.T) {
+	for _, threads := range []int{1, 2} {
+		d, err := open(threads, kernels()[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer d.Close()
+		for _, op := range everyOperation(d) {
+			t.Run(fmt.Sprintf("%s %d threads", op.name, threads), func(t *testing.T) {
+				op.run()
+				// Of 10 runs, as the second worker may come to its first share, and so
+				// to its working memory, at any of them.
+				if n := testing.AllocsPerRun(10, op.run); n != 0 {
+					t.Errorf("%g allocations a call", n)
+				}
+			})
+		}
 	}
-	defer d.Close()
-	conv, _ := benchConvLayer(d, 3, 8)
+}
+
+// operation is a call of an operation of compute.Device.
+type operation struct {
+	name string
+	run  func()
+}
+
+// everyOperation returns a call of each operation, at sizes that are shared
+// among threads.
+func everyOperation(d *device) []operation {
+	return append(append(elementwiseOperations(d), denoiserOperations(d)...), recurrentOperations(d)...)
+}
+
+// elementwiseOperations are on 1400 rows of 256.
+func elementwiseOperations(d *device) []operation {
+	const rows, cols = 1400, 256
+	const n = rows * cols
+	x, y, z, v := filled(d, 1, n), filled(d, 2, n), filled(d, 3, n), filled(d, 4, n)
+	w := filled(d, 6, n)
+	d.SiLU(v, v)
+	one, column, t := d.Alloc(1), d.Alloc(cols), filled(d, 5, rows)
+	m := func(b compute.Buffer) compute.Matrix { return compute.MatrixOf(b, rows, cols) }
+	mx, my, mz, mv := m(x), m(y), m(z), m(v)
+	square, narrow := compute.MatrixOf(filled(d, 7, cols*cols), cols, cols), compute.MatrixOf(filled(d, 8, cols*16), cols, 16)
+	small := compute.MatrixOf(d.Alloc(rows*16), rows, 16)
+	numbers := d.AllocInts(rows)
+	index := make([]int32, rows)
+	for i := range index {
+		index[i] = int32(i % cols)
+	}
+	d.UploadInts(numbers, index)
+	var none compute.Matrix
+	adam := compute.AdamW{P: z, G: x, M: y, V: v, Norm: one, MaxNorm: 1, LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: 1}
+	average := adam
+	average.EMA, average.EMADecay = w, 0.99
+	return []operation{
+		{"Zero", func() { d.Zero(z) }},
+		{"Copy", func() { d.Copy(z, y) }},
+		{"Add", func() { d.Add(z, y) }},
+		{"Combine", func() { d.Combine(z, 0.5, x, 0.5, y, 0.1, z) }},
+		{"Gemm", func() { d.Gemm(mz, mx, square, false, true, 0, column) }},
+		{"Gemm small", func() { d.Gemm(small, mx, narrow, false, false, 1, nil) }},
+		{"ColumnSums", func() { d.ColumnSums(column, mx) }},
+		{"SiLU", func() { d.SiLU(z, x) }},
+		{"SiLUBackward", func() { d.SiLUBackward(z, y, x) }},
+		{"Gather", func() { d.Gather(mz, mx, numbers, 0) }},
+		{"ScatterAdd", func() { d.ScatterAdd(mz, mx, numbers) }},
+		{"LayerNorm", func() { d.LayerNorm(mz, mx, none, none, 1e-5) }},
+		{"LayerNorm modulated", func() { d.LayerNorm(mz, mx, my, my, 1e-5) }},
+		{"LayerNormBackward", func() { d.LayerNormBackward(mz, mv, mv, my, mx, my, 1e-5) }},
+		{"GateAdd", func() { d.GateAdd(mz, mx, my, my) }},
+		{"GateAddBackward", func() { d.GateAddBackward(mz, mv, mx, my, my) }},
+		{"TimeFeatures", func() { d.TimeFeatures(mz, t) }},
+		{"Normal", func() { d.Normal(z, 1, 2) }},
+		{"Diffuse", func() { d.Diffuse(mz, mv, mx, my, t, t, compute.PredictV) }},
+		{"MaskedMSE", func() { d.MaskedMSE(one, mz, mx, my, numbers) }},
+		{"SquaredSum", func() { d.SquaredSum(one, x) }},
+		{"AdamW", func() { d.AdamW(adam) }},
+		{"AdamW with EMA", func() { d.AdamW(average) }},
+		{"EMA", func() { d.EMA(z, x, 0.999) }},
+	}
+}
+
+func denoiserOperations(d *device) []operation {
+	const tokens, c, width = 40, 16, 256
+	var list []operation
+	for _, channels := range [][2]int{{1, 8}, {16, 24}, {8, 1}} {
+		conv, _ := benchConvLayer(d, channels[0], channels[1])
+		list = append(list,
+			operation{fmt.Sprintf("ConvLayer %d-%d", channels[0], channels[1]), func() { d.ConvLayer(conv.ConvLayer) }},
+			operation{fmt.Sprintf("ConvLayerBackward %d-%d", channels[0], channels[1]), func() { d.ConvLayerBackward(conv) }})
+	}
 	norm := compute.BatchNormELU{
-		Tokens: 40, C: 8, D: 256, Train: true, Eps: 1e-5, Momentum: 0.1,
-		X: filled(d, 1, 40*8*256), Y: d.Alloc(40 * 8 * 256), Scale: filled(d, 2, 8), Bias: filled(d, 3, 8),
-		RunningMean: d.Alloc(8), RunningVar: d.Alloc(8), Mean: d.Alloc(8), InvStd: d.Alloc(8),
+		Tokens: tokens, C: c, D: width, Train: true, Eps: 1e-5, Momentum: 0.1,
+		X: filled(d, 1, tokens*c*width), Y: d.Alloc(tokens * c * width), Scale: filled(d, 2, c), Bias: filled(d, 3, c),
+		RunningMean: d.Alloc(c), RunningVar: d.Alloc(c), Mean: d.Alloc(c), InvStd: d.Alloc(c),
 	}
+	back := compute.BatchNormELUBackward{BatchNormELU: norm, DY: norm.Y, DX: norm.Y, DScale: d.Alloc(c), DBias: d.Alloc(c)}
+	sampling := norm
+	sampling.Train = false
+	return append(list,
+		operation{"BatchNormELU", func() { d.BatchNormELU(norm) }},
+		operation{"BatchNormELU sampling", func() { d.BatchNormELU(sampling) }},
+		operation{"BatchNormELUBackward", func() { d.BatchNormELUBackward(back) }})
+}
+
+func recurrentOperations(d *device) []operation {
 	scan, causal, m := benchMamba(d, 2, 100, 32, 64)
 	w, dw := filled(d, 10, m[0].Cols), d.Alloc(m[0].Cols)
-	for _, test := range []struct {
-		name string
-		run  func()
-	}{
+	return []operation{
 		{"CausalConv", func() { d.CausalConv(causal.CausalConv) }},
 		{"CausalConvBackward", func() { d.CausalConvBackward(causal) }},
 		{"SSD", func() { d.SSD(scan.SSD) }},
 		{"SSDBackward", func() { d.SSDBackward(scan) }},
 		{"GatedRMSNorm", func() { d.GatedRMSNorm(m[2], m[0], m[1], w, 1e-5) }},
 		{"GatedRMSNormBackward", func() { d.GatedRMSNormBackward(m[3], m[4], dw, m[5], m[0], m[1], w, 1e-5) }},
-		{"ConvLayer", func() { d.ConvLayer(conv.ConvLayer) }},
-		{"ConvLayerBackward", func() { d.ConvLayerBackward(conv) }},
-		{"BatchNormELU", func() { d.BatchNormELU(norm) }},
-		{"BatchNormELUBackward", func() {
-			d.BatchNormELUBackward(compute.BatchNormELUBackward{
-				BatchNormELU: norm, DY: norm.Y, DX: norm.Y, DScale: dw.Slice(0, 8), DBias: dw.Slice(8, 16)})
-		}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			test.run()
-			var before, after runtime.MemStats
-			const calls, most = 10, 4096
-			runtime.ReadMemStats(&before)
-			for range calls {
-				test.run()
-			}
-			runtime.ReadMemStats(&after)
-			if got := (after.TotalAlloc - before.TotalAlloc) / calls; got > most {
-				t.Errorf("each call takes %d bytes, want at most %d", got, most)
-			}
-		})
 	}
 }

@@ -1,79 +1,157 @@
 package cpu
 
 import (
-	"sync"
+	"runtime"
 	"sync/atomic"
+	"time"
 )
 
 // pool shares items of work among workers: the calling goroutine, which is
-// worker 0, and threads-1 goroutines that live as long as the device.
+// worker 0, and threads-1 goroutines that live as long as the device. Nothing
+// is allocated for a call.
 type pool struct {
 	threads int
-	current atomic.Pointer[job]
-	wake    chan struct{}
+	watches bool        // workers look for work before they sleep
 	memory  [][]float32 // by worker
 	common  []float32   // see device.common
+
+	// The call in progress. Workers read it after they have claimed an item of
+	// it, which holds off the next call until the item is done.
+	f     part
+	arg   any
+	n     int // 0..n-1 in items of step
+	step  int
+	items int64
+
+	_       [64]byte     // what workers write is apart from what they only read,
+	left    atomic.Int64 // items that nobody has claimed
+	_       [56]byte     // and each counter has a cache line of its own
+	undone  atomic.Int64
+	_       [56]byte
+	asleep  atomic.Int64 // workers that need a wake-up
+	waiting atomic.Bool  // worker 0 sleeps until undone is 0
+	_       [48]byte
+	wake    chan struct{}
+	done    chan struct{}
 }
 
-// job is one call of parallel.
-type job struct {
-	f     func(worker, i int)
-	n     int64
-	next  atomic.Int64
-	items sync.WaitGroup // items not yet done
-}
+// part is a piece of work of which arg says what it is about: lo..hi-1 of the
+// numbers that are shared out. A part is a function without captured variables,
+// and arg a pointer, see keep: so a call needs no memory.
+type part func(arg any, worker, lo, hi int)
+
+// patience is how long a worker looks for the next call before it sleeps: about
+// as long as a wake-up takes. So a busy machine loses little, and steps of many
+// short calls do not wait for wake-ups. With more threads than processors
+// nobody looks: that would take a processor from those who work.
+const patience = 50 * time.Microsecond
 
 func newPool(threads int) *pool {
 	p := &pool{
 		threads: threads,
+		watches: threads <= runtime.GOMAXPROCS(0),
 		wake:    make(chan struct{}, threads-1),
+		done:    make(chan struct{}, 1),
 		memory:  make([][]float32, threads),
 	}
 	for w := 1; w < threads; w++ {
-		go func() {
-			for range p.wake {
-				if j := p.current.Load(); j != nil {
-					j.work(w)
-				}
-			}
-		}()
+		go p.serve(w)
 	}
 	return p
 }
 
+// close ends the workers, which must have nothing to do.
 func (p *pool) close() { close(p.wake) }
 
-// work does items until none is left.
-func (j *job) work(worker int) {
+// serve is a worker's life.
+func (p *pool) serve(worker int) {
 	for {
-		i := j.next.Add(1) - 1
-		if i >= j.n {
+		p.work(worker)
+		if p.watch(func() bool { return p.left.Load() > 0 }) {
+			continue
+		}
+		p.asleep.Add(1)
+		// A call that does not see this worker asleep is seen here.
+		if p.left.Load() > 0 {
+			p.asleep.Add(-1)
+			continue
+		}
+		_, open := <-p.wake
+		p.asleep.Add(-1)
+		if !open {
 			return
 		}
-		j.f(worker, int(i))
-		j.items.Done()
 	}
 }
 
-// parallel calls f(worker, i) once for each i of 0..n-1, on all workers, and
-// returns when all calls have ended. Items with the same worker run one after
-// the other, in rising order. f must not call parallel.
+// watch looks for a short while whether ready.
+func (p *pool) watch(ready func() bool) bool {
+	if !p.watches {
+		return ready()
+	}
+	for start := time.Now(); ; {
+		for range 16 {
+			if ready() {
+				return true
+			}
+			pause()
+		}
+		if time.Since(start) > patience {
+			return false
+		}
+	}
+}
+
+// work does items until none is left.
+func (p *pool) work(worker int) {
+	for {
+		left := p.left.Load()
+		if left == 0 {
+			return
+		}
+		if !p.left.CompareAndSwap(left, left-1) {
+			continue
+		}
+		lo := int(p.items-left) * p.step
+		p.f(p.arg, worker, lo, min(p.n, lo+p.step))
+		if p.undone.Add(-1) == 0 && p.waiting.CompareAndSwap(true, false) {
+			p.done <- struct{}{}
+		}
+	}
+}
+
+// wait returns when all items are done.
+func (p *pool) wait() {
+	if p.watch(func() bool { return p.undone.Load() == 0 }) {
+		return
+	}
+	p.waiting.Store(true)
+	if p.undone.Load() == 0 && p.waiting.CompareAndSwap(true, false) {
+		return
+	}
+	<-p.done
+}
+
+// split calls f(arg, worker, lo, hi) for pieces lo..hi-1, of step numbers each,
+// of 0..n-1, on all workers, and returns when all calls have ended. Pieces with
+// the same worker run one after the other, in rising order. f must not call split.
 //
-// So that results do not depend on the number of threads, n and what an item
-// does must follow from the shapes alone, and an item must not add to memory
-// that another item adds to.
-func (d *device) parallel(n int, f func(worker, i int)) {
+// So that results do not depend on the number of threads, step and what a piece
+// does must follow from the shapes alone, and a piece must not add to memory
+// that another piece adds to.
+func (d *device) split(n, step int, arg any, f part) {
 	p := d.pool
-	if p.threads == 1 || n <= 1 {
-		for i := range n {
-			f(0, i)
+	if p.threads == 1 || n <= step {
+		for lo := 0; lo < n; lo += step {
+			f(arg, 0, lo, min(n, lo+step))
 		}
 		return
 	}
-	j := &job{f: f, n: int64(n)}
-	j.items.Add(n)
-	p.current.Store(j)
-	for range min(p.threads, n) - 1 {
+	items := (n + step - 1) / step
+	p.f, p.arg, p.n, p.step, p.items = f, arg, n, step, int64(items)
+	p.undone.Store(p.items)
+	p.left.Store(p.items)
+	for range min(int64(items-1), p.asleep.Load()) {
 		// A full channel means that a worker is about to wake up anyway. A worker
 		// that comes too late finds no item left; nobody waits for it.
 		select {
@@ -81,9 +159,46 @@ func (d *device) parallel(n int, f func(worker, i int)) {
 		default:
 		}
 	}
-	j.work(0)
-	j.items.Wait()
-	p.current.Store(nil) // so that what f holds can be collected
+	p.work(0)
+	p.wait()
+	p.f, p.arg = nil, nil // so that it can be collected
+}
+
+// parallel is split into single numbers: lo is the number, hi is lo+1.
+func (d *device) parallel(n int, arg any, f part) { d.split(n, 1, arg, f) }
+
+// span is the number of values that one item of an element-wise operation
+// takes: large enough to hide the cost of handing it out, small enough for the
+// inner caches.
+const span = 16 << 10
+
+// spans is split into pieces of span values.
+func (d *device) spans(n int, arg any, f part) { d.split(n, span, arg, f) }
+
+// rows is split into groups of rows of cols values each, about span values a
+// group.
+func (d *device) rows(rows, cols int, arg any, f part) { d.split(rows, rowGroup(cols), arg, f) }
+
+func rowGroup(cols int) int { return max(1, span/max(1, cols)) }
+
+// keep returns the device's T for the arguments of an operation: the same one at
+// every call, so that only the first call takes memory. It ends as drop leaves it.
+func keep[T any](d *device) *T {
+	for _, k := range d.kept {
+		if t, ok := k.(*T); ok {
+			return t
+		}
+	}
+	t := new(T)
+	d.kept = append(d.kept, t)
+	return t
+}
+
+// drop empties what keep returned: the device must not hold on to the buffers of
+// an operation that is over.
+func drop[T any](t *T) {
+	var zero T
+	*t = zero
 }
 
 // scratch returns n values of working memory of a worker, with whatever was left
@@ -107,49 +222,10 @@ func (d *device) common(n int) []float32 {
 	return d.pool.common[:n:n]
 }
 
-// span is the number of values that one item of an element-wise operation
-// takes: large enough to hide the cost of handing it out, small enough for the
-// inner caches.
-const span = 16 << 10
-
-// spans calls f(lo, hi) in parallel for pieces lo..hi-1 of 0..n-1.
-func (d *device) spans(n int, f func(lo, hi int)) {
-	if n <= span {
-		if n > 0 {
-			f(0, n)
-		}
-		return
-	}
-	d.parallel((n+span-1)/span, func(_, i int) { f(i*span, min(n, (i+1)*span)) })
-}
-
-// rows calls f(lo, hi) in parallel for groups of rows of cols values each,
-// about span values a group.
-func (d *device) rows(rows, cols int, f func(lo, hi int)) {
-	step := rowGroup(cols)
-	if rows <= step {
-		if rows > 0 {
-			f(0, rows)
-		}
-		return
-	}
-	d.parallel((rows+step-1)/step, func(_, i int) { f(i*step, min(rows, (i+1)*step)) })
-}
-
-// sumRows is rows for an f that returns its share of a sum. The shares are
-// added in the order of the rows.
-func (d *device) sumRows(rows, cols int, f func(lo, hi int) float64) float64 {
-	step := rowGroup(cols)
-	n := (rows + step - 1) / step
+// partials returns n values of working memory for sums.
+func (d *device) partials(n int) []float64 {
 	if len(d.sums) < n {
-		d.sums = make([]float64, n)
+		d.sums = make([]float64, n+n/4)
 	}
-	d.parallel(n, func(_, i int) { d.sums[i] = f(i*step, min(rows, (i+1)*step)) })
-	var total float64
-	for _, s := range d.sums[:n] {
-		total += s
-	}
-	return total
+	return d.sums[:n]
 }
-
-func rowGroup(cols int) int { return max(1, span/max(1, cols)) }

@@ -3,15 +3,23 @@ package cpu
 import "rpg/generator/compute"
 
 func (d *device) SiLU(y, x compute.Buffer) {
-	from := vals(x)
-	to := sized(y, len(from))
-	l := d.loops()
-	d.spans(len(from), func(lo, hi int) { l.silu(to[lo:hi], from[lo:hi]) })
+	e := d.newElements()
+	e.x = vals(x)
+	e.dst = sized(y, len(e.x))
+	d.spans(len(e.x), e, func(a any, _, lo, hi int) {
+		e := a.(*elements)
+		e.silu(e.dst[lo:hi], e.x[lo:hi])
+	})
+	drop(e)
 }
 
 func (d *device) SiLUBackward(dx, dy, x compute.Buffer) {
-	from := vals(x)
-	up, down := sized(dy, len(from)), sized(dx, len(from))
-	l := d.loops()
-	d.spans(len(from), func(lo, hi int) { l.siluBack(down[lo:hi], up[lo:hi], from[lo:hi]) })
+	e := d.newElements()
+	e.x = vals(x)
+	e.y, e.dst = sized(dy, len(e.x)), sized(dx, len(e.x))
+	d.spans(len(e.x), e, func(a any, _, lo, hi int) {
+		e := a.(*elements)
+		e.siluBack(e.dst[lo:hi], e.y[lo:hi], e.x[lo:hi])
+	})
+	drop(e)
 }

@@ -19,21 +19,25 @@ import (
 // Decays over several tokens are products of the decays of tokens, each at most
 // 1, as in the recurrence itself; nothing is ever divided by a decay.
 func (d *device) SSD(a compute.SSD) {
-	t := d.newSSD(a)
+	t := keep[ssd](d)
+	*t = d.newSSD(a)
 	if a.Start != nil {
 		t.start = sized(a.Start, a.N*a.H*a.P*a.S)
 	}
 	if a.End != nil {
 		t.end = sized(a.End, a.N*a.H*a.P*a.S)
 	}
-	y, ldy := matOf(a.Y, a.N*a.L, a.H*a.P)
-	t.keepRates(d, d.common(2*a.H*a.N*a.L))
-	d.parallel(a.N*a.H, func(worker, i int) {
-		t.passStates(d, d.scratch(worker, t.passMemory(d)), i/a.H, i%a.H)
+	t.y, t.ldy = matOf(a.Y, a.N*a.L, a.H*a.P)
+	t.keepRates(d.common(2 * a.H * a.N * a.L))
+	d.parallel(a.N*a.H, t, func(a any, worker, i, _ int) {
+		t := a.(*ssd)
+		t.passStates(t.device, t.device.scratch(worker, t.passMemory(t.device)), i/t.h, i%t.h)
 	})
-	d.parallel(a.N*t.chunks, func(worker, i int) {
-		t.chunkForward(d, d.scratch(worker, t.forwardMemory(d)), y, ldy, i/t.chunks, i%t.chunks)
+	d.parallel(a.N*t.chunks, t, func(a any, worker, i, _ int) {
+		t := a.(*ssd)
+		t.chunkForward(t.device, t.device.scratch(worker, t.forwardMemory(t.device)), t.y, t.ldy, i/t.chunks, i%t.chunks)
 	})
+	drop(t)
 }
 
 // negligible is a decay below which a token counts as forgotten: far below what
@@ -44,10 +48,13 @@ const negligible = 1e-20
 // ssd holds the checked arguments that both directions share.
 type ssd struct {
 	loops
+	device                       *device
 	n, l, h, p, s, chunk, chunks int
 	x, b, c, dt                  []float32
 	ldx, ldb, ldc, lddt          int
 	dtBias, aLog, d, states      []float32
+	y                            []float32 // of the forward pass
+	ldy                          int
 	start, end                   []float32 // nil when absent
 	steps, decays                []float32 // [h, n·l]: softplus(dt+bias) and exp(step·A)
 }
@@ -56,7 +63,7 @@ func (d *device) newSSD(a compute.SSD) ssd {
 	if a.N < 0 || a.L < 0 || a.H < 1 || a.P < 1 || a.S < 1 || a.Chunk < 1 {
 		panic(errShape)
 	}
-	t := ssd{loops: d.loops(), n: a.N, l: a.L, h: a.H, p: a.P, s: a.S, chunk: a.Chunk, chunks: a.Chunks()}
+	t := ssd{loops: d.loops(), device: d, n: a.N, l: a.L, h: a.H, p: a.P, s: a.S, chunk: a.Chunk, chunks: a.Chunks()}
 	t.x, t.ldx = inputOf(a.X, a.N*a.L, a.H*a.P)
 	t.b, t.ldb = inputOf(a.B, a.N*a.L, a.S)
 	t.c, t.ldc = inputOf(a.C, a.N*a.L, a.S)
@@ -67,10 +74,12 @@ func (d *device) newSSD(a compute.SSD) ssd {
 }
 
 // keepRates fills steps and decays, for which memory is given.
-func (t *ssd) keepRates(d *device, memory []float32) {
+func (t *ssd) keepRates(memory []float32) {
 	rows := t.n * t.l
 	t.steps, t.decays = memory[:t.h*rows], memory[t.h*rows:]
-	d.rows(rows, t.h, func(lo, hi int) {
+	t.device.rows(rows, t.h, t, func(a any, _, lo, hi int) {
+		t := a.(*ssd)
+		rows := t.n * t.l
 		for h, bias := range t.dtBias {
 			rate := float32(-math.Exp(float64(t.aLog[h])))
 			for row := lo; row < hi; row++ {

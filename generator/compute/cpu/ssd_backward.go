@@ -11,7 +11,8 @@ import (
 // and each sums what its heads give to DB, DC and C·Bᵀ in the order of the
 // heads.
 func (d *device) SSDBackward(a compute.SSDBackward) {
-	b := ssdBackward{ssd: d.newSSD(a.SSD)}
+	b := keep[ssdBackward](d)
+	b.ssd = d.newSSD(a.SSD)
 	rows := a.N * a.L
 	b.dy, b.lddy = inputOf(a.DY, rows, a.H*a.P)
 	b.dx, b.lddx = matOf(a.DX, rows, a.H*a.P)
@@ -23,12 +24,14 @@ func (d *device) SSDBackward(a compute.SSDBackward) {
 	items := a.N * b.chunks
 	rates, common := cut(d.common(2*a.H*rows+len(b.states)+3*a.H*items), 2*a.H*rows)
 	b.dstates, b.sums = cut(common, len(b.states))
-	b.keepRates(d, rates)
-	d.parallel(a.N*a.H, func(worker, i int) {
-		b.passStates(d, d.scratch(worker, b.passMemory(d)), i/a.H, i%a.H)
+	b.keepRates(rates)
+	d.parallel(a.N*a.H, b, func(a any, worker, i, _ int) {
+		b := a.(*ssdBackward)
+		b.passStates(b.device, b.device.scratch(worker, b.passMemory(b.device)), i/b.h, i%b.h)
 	})
-	d.parallel(items, func(worker, i int) {
-		b.chunkBackward(d, d.scratch(worker, b.memory(d)), i)
+	d.parallel(items, b, func(a any, worker, i, _ int) {
+		b := a.(*ssdBackward)
+		b.chunkBackward(b.device, b.device.scratch(worker, b.memory(b.device)), i)
 	})
 	for head := range a.H {
 		var total [3]float64
@@ -41,6 +44,7 @@ func (d *device) SSDBackward(a compute.SSDBackward) {
 		daLog[head] += float32(total[1])
 		dd[head] += float32(total[2])
 	}
+	drop(b)
 }
 
 type ssdBackward struct {

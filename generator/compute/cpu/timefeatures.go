@@ -6,25 +6,28 @@ import (
 	"rpg/generator/compute"
 )
 
+// TimeFeatures counts angles in quarter turns. A frequency is the sum of two
+// float32 numbers, so that angles of thousands of turns lose nothing.
 func (d *device) TimeFeatures(y compute.Matrix, t compute.Buffer) {
-	out, stride := matOf(y, y.Rows, y.Cols)
-	times := sized(t, y.Rows)
 	if y.Cols%2 != 0 {
 		panic(errShape)
 	}
+	l := d.newLines(y.Cols)
+	l.y = output(y, y.Rows, y.Cols)
+	l.a = sized(t, y.Rows)
 	f := y.Cols / 2
-	frequencies := make([]float64, f)
-	for k := range frequencies {
-		frequencies[k] = math.Pow(10000, -float64(k)/float64(f))
+	l.b = d.common(2 * f)
+	for k := range f {
+		v := math.Pow(10000, -float64(k)/float64(f)) * 2 / math.Pi
+		l.b[k], l.b[f+k] = split(v)
 	}
-	// A sine takes as long as dozens of plain values.
-	d.rows(y.Rows, 16*y.Cols, func(lo, hi int) {
+	d.rows(y.Rows, 4*y.Cols, l, func(a any, _, lo, hi int) {
+		l := a.(*lines)
+		f := l.cols / 2
 		for i := lo; i < hi; i++ {
-			row := out[i*stride:][:y.Cols]
-			for k, frequency := range frequencies {
-				sin, cos := math.Sincos(float64(times[i]) * frequency)
-				row[k], row[f+k] = float32(cos), float32(sin)
-			}
+			row := l.y.row(i)
+			l.circle(row[:f], row[f:], l.b[:f], l.b[f:], l.a[i])
 		}
 	})
+	drop(l)
 }

@@ -3,6 +3,8 @@ package cpu
 import "rpg/generator/compute"
 
 func (d *device) Zero(x compute.Buffer) {
-	v := vals(x)
-	d.spans(len(v), func(lo, hi int) { clear(v[lo:hi]) })
+	e := d.newElements()
+	e.dst = vals(x)
+	d.spans(len(e.dst), e, func(a any, _, lo, hi int) { clear(a.(*elements).dst[lo:hi]) })
+	drop(e)
 }

@@ -3,6 +3,7 @@ package main
 // loops writes all loops.
 func (f *vectorFile) loops() {
 	f.arithmetic()
+	f.elements()
 	f.gates()
 	f.denoiser()
 	f.taps()

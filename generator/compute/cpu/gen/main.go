@@ -1,6 +1,7 @@
 // Gen writes the assembly of package cpu: kernel_amd64.s, the micro kernels of
 // the matrix product and the transposes used in packing; tile_amd64.s, the tiles
-// of convolutions; loops_amd64.s, loops over arrays. Run it with "go generate"
+// of convolutions; loops_amd64.s, loops over arrays; peak_amd64.s, measurements of
+// the processor. Run it with "go generate"
 // in package cpu.
 package main
 
@@ -21,7 +22,7 @@ func main() {
 
 // files returns the text of each file.
 func files() map[string][]byte {
-	return map[string][]byte{"kernel_amd64.s": assembly(), "tile_amd64.s": tiles(), "loops_amd64.s": vectors()}
+	return map[string][]byte{"kernel_amd64.s": assembly(), "tile_amd64.s": tiles(), "loops_amd64.s": vectors(), "peak_amd64.s": peaks()}
 }
 
 // assembly returns kernel_amd64.s.

@@ -51,13 +51,25 @@ func (f *vectorFile) training() {
 		g = l.fnma(normal(l), l.arg("slope"), g)
 		l.store("dx", l.fma(g, l.arg("factor"), l.load("dx")))
 	})
-	f.loop("adamWAVX2", "p grad m v", "clip beta1 new1 beta2 new2 keep rate root eps", func(l *loop) {
-		g := l.mul(l.load("grad"), l.arg("clip"))
-		m := l.fma(g, l.arg("new1"), l.mul(l.load("m"), l.arg("beta1")))
-		l.store("m", m)
-		v := l.fma(l.mul(g, g), l.arg("new2"), l.mul(l.load("v"), l.arg("beta2")))
-		l.store("v", v)
-		d := l.div(l.mul(m, l.arg("rate")), l.fma(l.sqrt(v), l.arg("root"), l.arg("eps")))
-		l.store("p", l.sub(l.mul(l.load("p"), l.arg("keep")), d))
-	})
+	for _, average := range []bool{false, true} {
+		name, ptrs, args := "adamWAVX2", "p grad m v", "clip new1 new2 keep rate root eps"
+		if average {
+			name, ptrs, args = "adamWAverageAVX2", ptrs+" ema", args+" newEMA"
+		}
+		f.loop(name, ptrs, args, func(l *loop) {
+			g, m := l.mul(l.load("grad"), l.arg("clip")), l.load("m")
+			m = l.fma(l.sub(g, m), l.arg("new1"), m)
+			l.store("m", m)
+			v := l.load("v")
+			v = l.fma(l.sub(l.mul(g, g), v), l.arg("new2"), v)
+			l.store("v", v)
+			d := l.div(l.mul(m, l.arg("rate")), l.fma(l.sqrt(v), l.arg("root"), l.arg("eps")))
+			p := l.sub(l.mul(l.load("p"), l.arg("keep")), d)
+			l.store("p", p)
+			if average {
+				e := l.load("ema")
+				l.store("ema", l.fma(l.sub(p, e), l.arg("newEMA"), e))
+			}
+		})
+	}
 }

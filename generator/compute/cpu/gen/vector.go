@@ -104,6 +104,12 @@ func (l *loop) div(a, b value) value { return l.emit("VDIVPS", "", a, b) }
 // sqrt is exact to the last bit, as math.Sqrt.
 func (l *loop) sqrt(a value) value { return l.emit("VSQRTPS", "", a) }
 
+// round is to the nearest whole number.
+func (l *loop) round(a value) value { return l.emit("VROUNDPS", "$8, ", a) }
+
+// blend is a where mask is negative, else b.
+func (l *loop) blend(mask, a, b value) value { return l.emit("VBLENDVPS", "", mask, a, b) }
+
 // max and min give b if either is NaN.
 func (l *loop) max(a, b value) value { return l.emit("VMAXPS", "", a, b) }
 func (l *loop) min(a, b value) value { return l.emit("VMINPS", "", a, b) }
@@ -122,7 +128,7 @@ func (l *loop) sum(v value) {
 // normal ones; NaN stays NaN.
 func (l *loop) exp(x value) value {
 	x = l.max(l.constant(-86.5), l.min(l.constant(86.5), x))
-	k := l.emit("VROUNDPS", "$8, ", l.mul(x, l.constant(1/math.Ln2)))
+	k := l.round(l.mul(x, l.constant(1/math.Ln2)))
 	const high = 0.693145751953125
 	r := l.fnma(k, l.constant(high), x)
 	r = l.fnma(k, l.constant(math.Ln2-high), r)
@@ -279,6 +285,8 @@ func (l *loop) writeStep(s step, name func(value) string, register []int, take f
 		f.op("%s %s, Y%d", s.op, s.text, d)
 	case 1:
 		f.op("%s %s%s, Y%d", s.op, s.text, name(s.src[0]), d)
+	case 3: // a mask, what is taken where it is set, and what elsewhere
+		f.op("%s %s, %s, %s, Y%d", s.op, name(s.src[0]), name(s.src[1]), name(s.src[2]), d)
 	default:
 		a, b := s.src[0], s.src[1]
 		if a.kind == 'c' { // only the second operand may be in memory

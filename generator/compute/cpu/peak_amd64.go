@@ -1,0 +1,17 @@
+package cpu
+
+// pause lets the other thread of the core go first for a moment.
+//
+//go:noescape
+func pause()
+
+// peakAVX512, peakAVX2 and peakBF16 do 12·n multiply-adds of whole registers.
+//
+//go:noescape
+func peakAVX512(n int)
+
+//go:noescape
+func peakAVX2(n int)
+
+//go:noescape
+func peakBF16(n int)
