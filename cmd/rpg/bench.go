@@ -18,7 +18,7 @@ func (s *session) benchVerb() verb {
 		name: "bench", usage: "measure this machine with rpg's own code", arguments: "[gemm|evaluate|io]...",
 		description: "Each figure is the median of several runs. Without a name everything is measured.",
 		examples:    "rpg bench\nrpg bench gemm --threads 1 --json",
-		flags:       computeFlags(),
+		flags:       append(computeFlags(), ioFlags()...),
 		run: func(c *cli.Context) error {
 			names := c.Args().Slice()
 			for _, n := range names {
@@ -62,7 +62,7 @@ func (s *session) bench(c *cli.Context, names []string) error {
 		case "evaluate":
 			more, err = s.benchEvaluate(m)
 		case "io":
-			more, err = s.benchIO()
+			more, err = s.benchIO(c)
 		}
 		if err != nil {
 			return err

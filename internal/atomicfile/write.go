@@ -1,7 +1,6 @@
 package atomicfile
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io"
@@ -14,9 +13,6 @@ import (
 
 // ErrExists is returned, wrapped, when the target exists and force is false.
 var ErrExists = errors.New("the file exists already")
-
-// bufferSize is the size of the buffer between fill and the file.
-const bufferSize = 1 << 20
 
 // Write makes the file path from what fill writes, or leaves path as it was.
 //
@@ -39,14 +35,15 @@ func Write(path string, force bool, fill func(w io.Writer) error) error {
 	if err != nil {
 		return fmt.Errorf("atomicfile: %s: cannot make a temporary file beside it: %w", path, err)
 	}
+	w := newStream(f)
 	published := false
 	defer func() { // also when fill panics
 		if !published {
+			w.stop()
 			f.Close() // a second Close is harmless: the first error is what counts
 			os.Remove(f.Name())
 		}
 	}()
-	w := bufio.NewWriterSize(f, bufferSize)
 	if err := fill(w); err != nil {
 		// A failure of the temporary file is the target's; anything else is
 		// the caller's own error, in the caller's own words.
@@ -56,7 +53,7 @@ func Write(path string, force bool, fill func(w io.Writer) error) error {
 		}
 		return err
 	}
-	if err := w.Flush(); err != nil {
+	if err := w.flush(); err != nil {
 		return fmt.Errorf("atomicfile: %s: %w", path, err)
 	}
 	if err := f.Sync(); err != nil {

@@ -52,7 +52,7 @@ func content(t *testing.T, path, want string) {
 }
 
 func TestWriteSizes(t *testing.T) {
-	for _, n := range []int{0, 1, bufferSize - 1, bufferSize, bufferSize + 1, 2 * bufferSize} {
+	for _, n := range []int{0, 1, bufferSize - 1, bufferSize, bufferSize + 1, 2 * bufferSize, writebackEvery + 3*bufferSize + 5} {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "out")
@@ -214,6 +214,20 @@ func TestWriteFullDisk(t *testing.T) {
 		err := Write(filepath.Join(dir, "out"), false, fillWith(strings.Repeat("x", 3<<20)))
 		if !errors.Is(err, syscall.EFBIG) {
 			t.Fatalf("error %v, want EFBIG", err)
+		}
+		// A long output is not computed to its end for nothing.
+		written := 0
+		err = Write(filepath.Join(dir, "out"), false, func(w io.Writer) error {
+			for range 1000 {
+				if _, err := w.Write(make([]byte, bufferSize)); err != nil {
+					return err
+				}
+				written++
+			}
+			return nil
+		})
+		if !errors.Is(err, syscall.EFBIG) || written > 50 {
+			t.Fatalf("error %v after %d MB, want EFBIG soon after 2", err, written)
 		}
 		return
 	}

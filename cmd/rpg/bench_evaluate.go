@@ -3,10 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"rpg/evaluate"
@@ -79,62 +76,4 @@ func repeat(n int, work func() error) (seconds float64, err error) {
 		}
 	}
 	return middle(times), nil
-}
-
-// benchIO writes, streams and reads an embedded checkpoint, a small file: what
-// it measures is the cost of a file, syncing included, more than of a byte.
-func (s *session) benchIO() ([]benchRow, error) {
-	folder, err := os.MkdirTemp("", "rpg-bench-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(folder)
-	model, err := embeddedModel(fixtures.ZooNames()[0])
-	if err != nil {
-		return nil, err
-	}
-	const copies = 100
-	megabytes := float64(model.Info().Bytes) * copies / 1e6
-	shape := fmt.Sprintf("%d x %s", copies, size(model.Info().Bytes))
-	name := func(i int) string { return filepath.Join(folder, fmt.Sprintf("%d.onnx", i)) }
-	var rows []benchRow
-	for _, b := range []struct {
-		name string
-		work func(i int) error
-	}{
-		{"io write", func(i int) error {
-			return onnxio.Write(name(i), model, model, onnxio.WriteOptions{Force: true})
-		}},
-		{"io stream", func(int) error { return onnxio.WriteTo(io.Discard, model, model, nil) }},
-		{"io read", func(i int) error {
-			m, err := onnxio.Open(name(i))
-			if err != nil {
-				return err
-			}
-			defer m.Close()
-			for j, w := range m.Weights() {
-				if err := m.ReadValues(j, make([]float32, w.Elements), 0); err != nil {
-					return err
-				}
-			}
-			return nil
-		}},
-	} {
-		seconds, err := repeat(5, func() error {
-			for i := range copies {
-				if err := s.ctx.Err(); err != nil {
-					return err
-				}
-				if err := b.work(i); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		rows = append(rows, benchRow{Name: b.name, Shape: shape, Value: megabytes / seconds, Unit: "MB/s"})
-	}
-	return rows, nil
 }
