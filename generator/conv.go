@@ -15,14 +15,13 @@ type conv struct {
 	rows, d, m int
 	channels   []int
 	train      bool
-	timeMLP    *timeMLP
-	cond       *linear
-	layers     []*convLayer
+	*timeMLP
+	cond   *linear
+	layers []*convLayer
 
 	x, z, c, e compute.Matrix
 	pred       compute.Matrix
 	dc         compute.Matrix
-	dnorm      compute.Buffer // gradient of a convolution's output
 }
 
 // convLayer is one convolution with its normalization (absent in the last).
@@ -33,7 +32,7 @@ type convLayer struct {
 	mean, vari  *param
 	skip        int // layer whose output is added to the input, or -1
 
-	x, y, dy         compute.Buffer // convolution, normalized, gradient of y
+	x, y, dx, dy     compute.Buffer // convolution, normalized, their gradients
 	batchMean, batch compute.Buffer // 1/sqrt(var) of the batch
 }
 
@@ -66,10 +65,10 @@ func newConv(ps *params, c Config, rows int) *conv {
 	return k
 }
 
-func (k *conv) alloc(dev compute.Device, train bool) {
+func (k *conv) alloc(dev compute.Device, times int, train bool) {
 	k.train = train
-	k.timeMLP.alloc(dev, k.rows, train)
-	k.c = compute.MatrixOf(dev.Alloc(k.rows*k.d), k.rows, k.d)
+	k.timeMLP.alloc(dev, times, train)
+	k.c = newMatrix(dev, k.rows, k.d)
 	widest := 0
 	for _, l := range k.layers {
 		size := k.rows * l.out * k.d
@@ -85,8 +84,11 @@ func (k *conv) alloc(dev compute.Device, train bool) {
 		}
 	}
 	if train {
-		k.dc = compute.MatrixOf(dev.Alloc(k.rows*k.d), k.rows, k.d)
-		k.dnorm = dev.Alloc(widest)
+		k.dc = newMatrix(dev, k.rows, k.d)
+		dx := dev.Alloc(widest) // of use within one layer's backward pass
+		for _, l := range k.layers {
+			l.dx = dx.Slice(0, l.x.Len())
+		}
 	}
 	k.pred = compute.MatrixOf(k.layers[len(k.layers)-1].x, k.rows, k.d)
 }
@@ -96,11 +98,11 @@ func (k *conv) condition(dev compute.Device, z compute.Matrix) {
 	k.cond.forward(dev, k.c, z)
 }
 
-func (k *conv) time(dev compute.Device, t compute.Buffer) {
-	k.e = k.timeMLP.forward(dev, t)
-	if k.e.Rows == 1 {
-		k.e.Rows, k.e.Stride = k.rows, 0
+func (k *conv) time(_ compute.Device, e compute.Matrix) {
+	if e.Rows != k.rows {
+		e.Rows, e.Stride = k.rows, 0
 	}
+	k.e = e
 }
 
 // args describes layer i of the pass over x.
@@ -142,7 +144,7 @@ func (k *conv) backward(dev compute.Device, dpred, dz compute.Matrix) {
 		l := k.layers[i]
 		dx := dpred.Data
 		if l.scale != nil {
-			dx = k.dnorm.Slice(0, l.x.Len())
+			dx = l.dx
 			dev.BatchNormELUBackward(compute.BatchNormELUBackward{BatchNormELU: k.normArgs(l),
 				DY: l.dy, DX: dx, DScale: l.scale.grad, DBias: l.bias.grad})
 		}

@@ -8,11 +8,16 @@ import "rpg/generator/compute"
 // What depends on z alone and on t alone is computed apart, because while
 // sampling the one stays the same over all steps and the other over all rows.
 type denoiser interface {
-	alloc(dev compute.Device, train bool)
+	// alloc takes the number of times that are embedded together.
+	alloc(dev compute.Device, times int, train bool)
 	// condition takes the prototypes z [rows, M] of the rows to come.
 	condition(dev compute.Device, z compute.Matrix)
-	// time takes the times t, one a row, or a single one for all rows.
-	time(dev compute.Device, t compute.Buffer)
+	// embed returns the embeddings of the times t, a row each: in training the
+	// times of the rows to come, in sampling those of all steps.
+	embed(dev compute.Device, t compute.Buffer) compute.Matrix
+	// time takes the embeddings for the rows to come, a row each, or a single
+	// row for all of them.
+	time(dev compute.Device, e compute.Matrix)
 	// predict returns the prediction [rows, D] for x [rows, D].
 	predict(dev compute.Device, x compute.Matrix) compute.Matrix
 	// backward takes the gradient of the last prediction, adds to the
@@ -41,19 +46,15 @@ func newTimeMLP(ps *params, width int) *timeMLP {
 }
 
 func (k *timeMLP) alloc(dev compute.Device, rows int, train bool) {
-	if !train {
-		rows = 1 // sampling: all rows share one time
-	}
-	matrix := func(cols int) compute.Matrix { return compute.MatrixOf(dev.Alloc(rows*cols), rows, cols) }
+	matrix := func(cols int) compute.Matrix { return newMatrix(dev, rows, cols) }
 	k.f, k.a, k.b, k.e = matrix(timeFeatures), matrix(k.width), matrix(k.width), matrix(k.width)
 	if train {
 		k.da, k.db, k.de = matrix(k.width), matrix(k.width), matrix(k.width)
 	}
 }
 
-// forward returns the embedding: one row for each t, or one row with stride 0
-// for all when t is a single time.
-func (k *timeMLP) forward(dev compute.Device, t compute.Buffer) compute.Matrix {
+// embed returns the embeddings of the times t, a row each.
+func (k *timeMLP) embed(dev compute.Device, t compute.Buffer) compute.Matrix {
 	dev.TimeFeatures(k.f, t)
 	k.first.forward(dev, k.a, k.f)
 	dev.SiLU(k.b.Data, k.a.Data)

@@ -10,6 +10,7 @@
 //	params.go      all parameters in one flat buffer
 //	linear.go      the one dense layer
 //	mamba.go       a Mamba-2 layer, forward and backward
+//	embedding.go   the input of the first of them
 //	recurrent.go   positions and states -> prototypes z
 //	denoiser.go    what a denoiser is; its embedding of time
 //	mlp.go         the denoiser of preset fast; conv.go the published one

@@ -2,6 +2,11 @@ package generator
 
 import "rpg/generator/compute"
 
+// newMatrix allocates.
+func newMatrix(dev compute.Device, rows, cols int) compute.Matrix {
+	return compute.MatrixOf(dev.Alloc(rows*cols), rows, cols)
+}
+
 // linear is y = x·Wᵀ + b with W [out, in] and b [out] (absent without bias).
 type linear struct {
 	in, out int
@@ -21,6 +26,16 @@ func newZeroLinear(ps *params, name string, in, out int) *linear {
 	return &linear{in: in, out: out,
 		w: ps.constant(matrixParam, name+".weight", 0, out, in),
 		b: ps.constant(vectorParam, name+".bias", 0, out)}
+}
+
+// part is the layer with outputs lo..hi-1 only; the parameters are shared.
+// They must have been allocated, and there must be no bias.
+func (l *linear) part(lo, hi int) *linear {
+	w := &param{value: l.w.value.Slice(lo*l.in, hi*l.in)}
+	if l.w.grad != nil {
+		w.grad = l.w.grad.Slice(lo*l.in, hi*l.in)
+	}
+	return &linear{in: l.in, out: hi - lo, w: w}
 }
 
 // forward computes y [rows, out] from x [rows, in].

@@ -13,6 +13,10 @@ import (
 //	[x|B|C] = SiLU(causal conv)
 //	y = SSD(x, B, C, dt)
 //	out = GatedRMSNorm(y, z)·Wout     (+ u, with a residual)
+//
+// The last layer of a training may be asked for some of the rows only: what
+// acts on each token by itself, the gate z and all after the SSD, is then
+// computed for those.
 type mamba struct {
 	n, l, m      int
 	i, h, s      int
@@ -24,9 +28,36 @@ type mamba struct {
 	aLog, d      *param
 	norm         *param
 
-	proj, conv, y, g     compute.Matrix // activations
-	states               compute.Buffer
-	dproj, dconv, dy, dg compute.Matrix // gradients
+	gateIn, restIn *linear        // z and the other columns of in
+	pick           compute.Ints   // the rows that out has, nil for all
+	gate, rest     compute.Matrix // proj: z for the rows of out, [x|B|C|dt]
+	y, g           compute.Matrix
+	uPicked        compute.Matrix // rows of u and y, when some are picked
+	yPicked        compute.Matrix
+	mambaGradients
+	yRows, dyRows compute.Matrix // y and dy, or what is picked of them
+	carried       carried
+
+	// The operations' arguments, put together once.
+	conv compute.CausalConvBackward
+	ssd  compute.SSDBackward
+}
+
+// carried is what sampling carries from one piece of a long sequence to the
+// next one: the last rows of rest, which the convolution still reads, and the
+// state of the SSD.
+type carried struct {
+	before, last compute.Matrix // the rows before rest's own, and its last ones
+	state        compute.Buffer
+}
+
+// mambaGradients are of use within one layer's backward pass: layers share
+// them.
+type mambaGradients struct {
+	drest, dconv, dy compute.Matrix
+	dgate, dg        compute.Matrix
+	duPicked         compute.Matrix
+	dyPicked         compute.Matrix
 }
 
 const (
@@ -54,38 +85,86 @@ func newMamba(ps *params, name string, c Config, n, l int) *mamba {
 	return k
 }
 
-func (k *mamba) alloc(dev compute.Device, train bool) {
-	rows, conv := k.n*k.l, k.i+2*k.s
-	matrix := func(cols int) compute.Matrix { return compute.MatrixOf(dev.Alloc(rows*cols), rows, cols) }
-	k.proj, k.conv, k.y, k.g = matrix(k.in.out), matrix(conv), matrix(k.i), matrix(k.i)
-	k.states = dev.Alloc(k.n * k.ssd().Chunks() * k.h * (k.i / k.h) * k.s)
-	if train {
-		k.dproj, k.dconv, k.dy, k.dg = matrix(k.in.out), matrix(conv), matrix(k.i), matrix(k.i)
+// alloc takes the rows that the outputs are wanted for, nil for all, and in
+// training a layer whose gradients' memory can be shared, or nil.
+func (k *mamba) alloc(dev compute.Device, train bool, pick compute.Ints, share *mamba) {
+	rows, conv, all := k.n*k.l, k.i+2*k.s, 2*k.i+2*k.s+k.h
+	k.pick = pick
+	k.gateIn, k.restIn = k.in.part(0, k.i), k.in.part(k.i, all)
+	before := 0
+	if !train {
+		before = convWidth - 1
+	}
+	padded := newMatrix(dev, before+rows, k.restIn.out)
+	k.rest, k.y = padded.RowRange(before, before+rows), newMatrix(dev, rows, k.i)
+	k.yRows = k.y
+	if pick != nil {
+		k.uPicked, k.yPicked = newMatrix(dev, pick.Len(), k.m), newMatrix(dev, pick.Len(), k.i)
+		k.yRows = k.yPicked
+	}
+	k.gate, k.g = newMatrix(dev, k.yRows.Rows, k.i), newMatrix(dev, k.yRows.Rows, k.i)
+	k.conv.CausalConv = compute.CausalConv{N: k.n, L: before + k.l, K: convWidth,
+		X: padded.Columns(0, conv), Y: newMatrix(dev, before+rows, conv), W: k.convW.value, Bias: k.convB.value}
+	convolved := k.conv.Y.RowRange(before, before+rows)
+	a := &k.ssd.SSD
+	*a = compute.SSD{N: k.n, L: k.l, H: k.h, P: k.i / k.h, S: k.s, Chunk: k.chunk,
+		DTBias: k.dtBias.value, ALog: k.aLog.value, D: k.d.value, Y: k.y, DT: k.rest.Columns(conv, k.restIn.out)}
+	a.X, a.B, a.C = convolved.Columns(0, k.i), convolved.Columns(k.i, k.i+k.s), convolved.Columns(k.i+k.s, conv)
+	a.States = dev.Alloc(k.n * a.Chunks() * k.i * k.s)
+	if !train {
+		k.carried = carried{padded.RowRange(0, before), padded.RowRange(rows, rows+before), dev.Alloc(k.i * k.s)}
+		a.Start, a.End = k.carried.state, k.carried.state
+		return
+	}
+
+	if share != nil {
+		k.mambaGradients = share.mambaGradients
+	} else {
+		k.drest, k.dconv, k.dy = newMatrix(dev, rows, k.restIn.out), newMatrix(dev, rows, conv), newMatrix(dev, rows, k.i)
+		k.dgate, k.dg = newMatrix(dev, rows, k.i), newMatrix(dev, rows, k.i)
+	}
+	k.dyRows = k.dy
+	if pick != nil {
+		k.duPicked, k.dyPicked = newMatrix(dev, pick.Len(), k.m), newMatrix(dev, pick.Len(), k.i)
+		k.dyRows = k.dyPicked
+		k.dgate, k.dg = newMatrix(dev, pick.Len(), k.i), newMatrix(dev, pick.Len(), k.i)
+	}
+	k.conv.DY, k.conv.DX, k.conv.DW, k.conv.DBias = k.dconv, k.drest.Columns(0, conv), k.convW.grad, k.convB.grad
+	b := &k.ssd
+	b.DX, b.DB, b.DC = k.dconv.Columns(0, k.i), k.dconv.Columns(k.i, k.i+k.s), k.dconv.Columns(k.i+k.s, conv)
+	b.DY, b.DDT = k.dy, k.drest.Columns(conv, k.restIn.out)
+	b.DDTBias, b.DALog, b.DD = k.dtBias.grad, k.aLog.grad, k.d.grad
+}
+
+// begin makes ready for the first piece of a sequence, or for the next one.
+func (k *mamba) begin(dev compute.Device, first bool) {
+	if c := k.carried; first {
+		dev.Zero(c.before.Data)
+		dev.Zero(c.state)
+	} else {
+		dev.Copy(c.before.Data, c.last.Data)
 	}
 }
 
-func (k *mamba) convArgs() compute.CausalConv {
-	return compute.CausalConv{N: k.n, L: k.l, K: convWidth,
-		X: k.proj.Columns(k.i, 2*k.i+2*k.s), Y: k.conv, W: k.convW.value, Bias: k.convB.value}
-}
-
-func (k *mamba) ssd() compute.SSD {
-	a := compute.SSD{N: k.n, L: k.l, H: k.h, P: k.i / k.h, S: k.s, Chunk: k.chunk}
-	if k.proj.Data == nil {
-		return a
-	}
-	a.X, a.B, a.C = k.conv.Columns(0, k.i), k.conv.Columns(k.i, k.i+k.s), k.conv.Columns(k.i+k.s, k.i+2*k.s)
-	a.DT, a.Y = k.proj.Columns(2*k.i+2*k.s, k.in.out), k.y
-	a.DTBias, a.ALog, a.D, a.States = k.dtBias.value, k.aLog.value, k.d.value, k.states
-	return a
-}
-
-// forward computes out [n·L, M] from u [n·L, M].
+// forward computes out from u [n·L, M].
 func (k *mamba) forward(dev compute.Device, out, u compute.Matrix) {
-	k.in.forward(dev, k.proj, u)
-	dev.CausalConv(k.convArgs())
-	dev.SSD(k.ssd())
-	dev.GatedRMSNorm(k.g, k.y, k.proj.Columns(0, k.i), k.norm.value, normEps)
+	k.restIn.forward(dev, k.rest, u)
+	if k.pick != nil {
+		dev.Gather(k.uPicked, u, k.pick, 0)
+		u = k.uPicked
+	}
+	k.gateIn.forward(dev, k.gate, u)
+	k.mix(dev, out, u)
+}
+
+// mix is forward from the projections on; u are the rows that out has.
+func (k *mamba) mix(dev compute.Device, out, u compute.Matrix) {
+	dev.CausalConv(k.conv.CausalConv)
+	dev.SSD(k.ssd.SSD)
+	if k.pick != nil {
+		dev.Gather(k.yPicked, k.y, k.pick, 0)
+	}
+	dev.GatedRMSNorm(k.g, k.yRows, k.gate, k.norm.value, normEps)
 	k.out.forward(dev, out, k.g)
 	if k.residual {
 		dev.Add(out.Data, u.Data)
@@ -95,18 +174,31 @@ func (k *mamba) forward(dev compute.Device, out, u compute.Matrix) {
 // backward computes du from dout and adds to the parameters' gradients. It
 // reads what the last forward pass left.
 func (k *mamba) backward(dev compute.Device, du, dout, u compute.Matrix) {
-	i, s := k.i, k.s
-	k.out.backward(dev, k.dg, dout, k.g, 0)
-	dev.GatedRMSNormBackward(k.dy, k.dproj.Columns(0, i), k.norm.grad, k.dg, k.y, k.proj.Columns(0, i), k.norm.value, normEps)
-	dev.SSDBackward(compute.SSDBackward{SSD: k.ssd(), DY: k.dy,
-		DX: k.dconv.Columns(0, i), DB: k.dconv.Columns(i, i+s), DC: k.dconv.Columns(i+s, i+2*s),
-		DDT: k.dproj.Columns(2*i+2*s, k.in.out), DDTBias: k.dtBias.grad, DALog: k.aLog.grad, DD: k.d.grad})
-	dev.CausalConvBackward(compute.CausalConvBackward{CausalConv: k.convArgs(), DY: k.dconv,
-		DX: k.dproj.Columns(i, 2*i+2*s), DW: k.convW.grad, DBias: k.convB.grad})
-	k.in.backward(dev, du, k.dproj, u, 0)
-	if k.residual {
-		dev.Add(du.Data, dout.Data)
+	k.mixBackward(dev, dout)
+	k.restIn.backward(dev, du, k.drest, u, 0)
+	duOut, uOut, beta := du, u, float32(1)
+	if k.pick != nil {
+		duOut, uOut, beta = k.duPicked, k.uPicked, 0
 	}
+	k.gateIn.backward(dev, duOut, k.dgate, uOut, beta)
+	if k.residual {
+		dev.Add(duOut.Data, dout.Data)
+	}
+	if k.pick != nil {
+		dev.ScatterAdd(du, duOut, k.pick)
+	}
+}
+
+// mixBackward computes the gradients of the projections, dgate and drest.
+func (k *mamba) mixBackward(dev compute.Device, dout compute.Matrix) {
+	k.out.backward(dev, k.dg, dout, k.g, 0)
+	dev.GatedRMSNormBackward(k.dyRows, k.dgate, k.norm.grad, k.dg, k.yRows, k.gate, k.norm.value, normEps)
+	if k.pick != nil {
+		dev.Zero(k.dy.Data)
+		dev.ScatterAdd(k.dy, k.dyPicked, k.pick)
+	}
+	dev.SSDBackward(k.ssd)
+	dev.CausalConvBackward(k.conv)
 }
 
 // multiplies is the number of multiply-adds of one token's forward pass.

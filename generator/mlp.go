@@ -14,11 +14,11 @@ import "rpg/generator/compute"
 // that takes several times as many steps (docs/presets.md).
 type mlp struct {
 	rows, d, m, w int
-	timeMLP       *timeMLP
-	cond, in      *linear
-	blocks        []*mlpBlock
-	last          *adaNorm
-	out, direct   *linear
+	*timeMLP
+	cond, in    *linear
+	blocks      []*mlpBlock
+	last        *adaNorm
+	out, direct *linear
 
 	x, z         compute.Matrix // inputs of the last forward pass
 	cz, sum, y   compute.Matrix // Linear(z), its sum with time, SiLU of it
@@ -43,9 +43,9 @@ func newMLP(ps *params, c Config, rows int) *mlp {
 	return k
 }
 
-func (k *mlp) alloc(dev compute.Device, train bool) {
-	matrix := func(cols int) compute.Matrix { return compute.MatrixOf(dev.Alloc(k.rows*cols), k.rows, cols) }
-	k.timeMLP.alloc(dev, k.rows, train)
+func (k *mlp) alloc(dev compute.Device, times int, train bool) {
+	matrix := func(cols int) compute.Matrix { return newMatrix(dev, k.rows, cols) }
+	k.timeMLP.alloc(dev, times, train)
 	k.cz, k.sum, k.y, k.h, k.pred = matrix(k.w), matrix(k.w), matrix(k.w), matrix(k.w), matrix(k.d)
 	k.shared = matrix(k.d)
 	k.zeros = dev.AllocInts(k.rows)
@@ -66,9 +66,8 @@ func (k *mlp) condition(dev compute.Device, z compute.Matrix) {
 	k.direct.forward(dev, k.shared, z)
 }
 
-func (k *mlp) time(dev compute.Device, t compute.Buffer) {
-	e := k.timeMLP.forward(dev, t)
-	if e.Rows == 1 {
+func (k *mlp) time(dev compute.Device, e compute.Matrix) {
+	if e.Rows != k.rows {
 		dev.Gather(k.sum, e, k.zeros, 0)
 	} else {
 		dev.Copy(k.sum.Data, e.Data)
@@ -118,8 +117,20 @@ type adaNorm struct {
 	w, parts int
 	mod      *linear
 	h        compute.Matrix // input of the last forward pass
-	s, ds    compute.Matrix // the modulation and its gradient, [rows, parts·W]
+	m, dm    modulation
 	v, dv    compute.Matrix
+}
+
+// modulation is (s, g, r), side by side; r only with three parts.
+type modulation struct{ whole, s, g, r compute.Matrix }
+
+func newModulation(dev compute.Device, rows, w, parts int) modulation {
+	m := modulation{whole: newMatrix(dev, rows, parts*w)}
+	m.s, m.g = m.whole.Columns(0, w), m.whole.Columns(w, 2*w)
+	if parts == 3 {
+		m.r = m.whole.Columns(2*w, 3*w)
+	}
+	return m
 }
 
 func newAdaNorm(ps *params, name string, w, parts int) *adaNorm {
@@ -128,30 +139,25 @@ func newAdaNorm(ps *params, name string, w, parts int) *adaNorm {
 
 // alloc shares the gradient buffers of another adaNorm of equal shape.
 func (k *adaNorm) alloc(dev compute.Device, rows int, train bool, share *adaNorm) {
-	matrix := func(cols int) compute.Matrix { return compute.MatrixOf(dev.Alloc(rows*cols), rows, cols) }
-	k.s, k.v = matrix(k.parts*k.w), matrix(k.w)
+	k.m, k.v = newModulation(dev, rows, k.w, k.parts), newMatrix(dev, rows, k.w)
 	if train && share != nil {
-		k.ds, k.dv = share.ds, share.dv
+		k.dm, k.dv = share.dm, share.dv
 	} else if train {
-		k.ds, k.dv = matrix(k.parts*k.w), matrix(k.w)
+		k.dm, k.dv = newModulation(dev, rows, k.w, k.parts), newMatrix(dev, rows, k.w)
 	}
-}
-
-func (k *adaNorm) part(m compute.Matrix, i int) compute.Matrix {
-	return m.Columns(i*k.w, (i+1)*k.w)
 }
 
 func (k *adaNorm) forward(dev compute.Device, h, y compute.Matrix) compute.Matrix {
 	k.h = h
-	k.mod.forward(dev, k.s, y)
-	dev.LayerNorm(k.v, h, k.part(k.s, 0), k.part(k.s, 1), normEps)
+	k.mod.forward(dev, k.m.whole, y)
+	dev.LayerNorm(k.v, h, k.m.s, k.m.g, normEps)
 	return k.v
 }
 
 // backward takes the gradient of v from dv, adds to dh and to dy.
 func (k *adaNorm) backward(dev compute.Device, dh, dy, y compute.Matrix) {
-	dev.LayerNormBackward(dh, k.part(k.ds, 0), k.part(k.ds, 1), k.dv, k.h, k.part(k.s, 1), normEps)
-	k.mod.backward(dev, dy, k.ds, y, 1)
+	dev.LayerNormBackward(dh, k.dm.s, k.dm.g, k.dv, k.h, k.m.g, normEps)
+	k.mod.backward(dev, dy, k.dm.whole, y, 1)
 }
 
 // mlpBlock is h + r·(W2 SiLU(W1 v)), v from an adaNorm that also gives r.
@@ -172,7 +178,7 @@ func newMLPBlock(ps *params, name string, w int) *mlpBlock {
 // alloc shares the gradient buffers of the previous block.
 func (k *mlpBlock) alloc(dev compute.Device, rows int, train bool, share *mlpBlock) {
 	w := k.w1.in
-	matrix := func() compute.Matrix { return compute.MatrixOf(dev.Alloc(rows*w), rows, w) }
+	matrix := func() compute.Matrix { return newMatrix(dev, rows, w) }
 	k.a, k.b, k.u, k.out = matrix(), matrix(), matrix(), matrix()
 	if share != nil {
 		k.norm.alloc(dev, rows, train, share.norm)
@@ -190,13 +196,13 @@ func (k *mlpBlock) forward(dev compute.Device, h, y compute.Matrix) compute.Matr
 	k.w1.forward(dev, k.a, v)
 	dev.SiLU(k.b.Data, k.a.Data)
 	k.w2.forward(dev, k.u, k.b)
-	dev.GateAdd(k.out, h, k.u, k.norm.part(k.norm.s, 2))
+	dev.GateAdd(k.out, h, k.u, k.norm.m.r)
 	return k.out
 }
 
 // backward turns dh, the gradient of the output, into that of the input.
 func (k *mlpBlock) backward(dev compute.Device, dh, dy, y compute.Matrix) {
-	dev.GateAddBackward(k.du, k.norm.part(k.norm.ds, 2), dh, k.u, k.norm.part(k.norm.s, 2))
+	dev.GateAddBackward(k.du, k.norm.dm.r, dh, k.u, k.norm.m.r)
 	k.w2.backward(dev, k.db, k.du, k.b, 0)
 	dev.SiLUBackward(k.da.Data, k.db.Data, k.a.Data)
 	k.w1.backward(dev, k.norm.dv, k.da, k.norm.v, 0)

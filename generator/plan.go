@@ -29,7 +29,11 @@ func Plan(c Config, t *tokenize.Tokenizer, checkpoints int) Forecast {
 		HostBytes: 4 * int64(checkpoints) * int64(tr.l) * int64(tr.d),
 	}
 	m.bytes = 0
-	newSampler(m, c, &t.Layout, checkpoints, tr.l)
+	steps, err := newSchedule(c).steps("ddim", min(DefaultSampling().Steps, c.DiffusionSteps), 0, c.prediction())
+	if err != nil {
+		panic("generator: default sampling refused")
+	}
+	newSampler(m, c, &t.Layout, checkpoints, 1, steps)
 	f.SampleBytes = m.bytes
 	return f
 }
@@ -49,6 +53,8 @@ type meterInts int
 
 func (b meterInts) Len() int                      { return int(b) }
 func (b meterInts) Slice(lo, hi int) compute.Ints { return meterInts(hi - lo) }
+
+func (m *meter) Info() compute.Info { return compute.Info{} }
 
 func (m *meter) Alloc(n int) compute.Buffer {
 	m.bytes += 4 * int64(n)

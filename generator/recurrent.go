@@ -7,17 +7,17 @@ import "rpg/generator/compute"
 //	u[n,l] = position[l] + state[n],  z = layers(u)   [N·L, M]
 //
 // The tokens themselves are not an input, so z is a table that depends on the
-// state alone.
+// state alone. Training may pick rows of it: of the others, only what those
+// need is computed.
 type recurrent struct {
 	n, l, m int
 	states  *param // [checkpoints, M]
 	layers  []*mamba
 
-	positions compute.Matrix // [L, M]
-	tokenRow  compute.Ints   // 0..L-1 for each of the N models
-	stateRow  compute.Ints   // the state of each row
-	rowState  []int32
-	h, dh     []compute.Matrix // input of each layer and, last, the prototypes
+	input embedding
+	pick  compute.Ints     // the rows picked, nil for all
+	h, dh []compute.Matrix // h[i] is the output of layer i, z that of the last
+	host  []int32
 }
 
 func newRecurrent(ps *params, c Config, checkpoints, n, l int) *recurrent {
@@ -29,27 +29,25 @@ func newRecurrent(ps *params, c Config, checkpoints, n, l int) *recurrent {
 	return r
 }
 
-// alloc takes the positions [L·M] of the layout.
-func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool) {
-	rows := r.n * r.l
-	p := dev.Alloc(r.l * r.m)
-	dev.Upload(p, positions)
-	r.positions = compute.MatrixOf(p, r.l, r.m)
-	r.tokenRow, r.stateRow = dev.AllocInts(rows), dev.AllocInts(rows)
-	token := make([]int32, rows)
-	for i := range token {
-		token[i] = int32(i % r.l)
-	}
-	dev.UploadInts(r.tokenRow, token)
-	r.rowState = make([]int32, rows)
-	for range len(r.layers) + 1 {
-		r.h = append(r.h, compute.MatrixOf(dev.Alloc(rows*r.m), rows, r.m))
-		if train {
-			r.dh = append(r.dh, compute.MatrixOf(dev.Alloc(rows*r.m), rows, r.m))
+// alloc takes the positions [L·M] of the layout, and how many prototypes are
+// picked in a step, 0 for all.
+func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool, picked int) {
+	r.host = make([]int32, max(r.n, picked))
+	var share *mamba
+	for i, k := range r.layers {
+		outs := r.n * r.l
+		if i == len(r.layers)-1 && picked > 0 {
+			outs, r.pick = picked, dev.AllocInts(picked)
 		}
-	}
-	for _, k := range r.layers {
-		k.alloc(dev, train)
+		k.alloc(dev, train, r.pick, share)
+		share = k
+		if i == 0 {
+			r.input.alloc(dev, k, positions, train, outs)
+		}
+		r.h = append(r.h, newMatrix(dev, outs, r.m))
+		if train {
+			r.dh = append(r.dh, newMatrix(dev, outs, r.m))
+		}
 	}
 }
 
@@ -58,32 +56,60 @@ func (r *recurrent) stateTable(b compute.Buffer) compute.Matrix {
 	return compute.MatrixOf(b, r.states.shape[0], r.m)
 }
 
+// choose says which rows n·L + l of the table of prototypes forward gives.
+func (r *recurrent) choose(dev compute.Device, rows []int32) {
+	dev.UploadInts(r.pick, rows)
+	if len(r.layers) > 1 {
+		return
+	}
+	for i, row := range rows {
+		r.host[i] = row % int32(r.l)
+	}
+	dev.UploadInts(r.input.pickedToken, r.host[:len(rows)])
+	for i, row := range rows {
+		r.host[i] = row / int32(r.l)
+	}
+	dev.UploadInts(r.input.pickedModel, r.host[:len(rows)])
+}
+
 // forward computes the prototypes of n models whose states are rows of table:
 // the learned states, or for sampling any other vectors.
 func (r *recurrent) forward(dev compute.Device, table compute.Matrix, states []int) compute.Matrix {
-	for i := range r.rowState {
-		r.rowState[i] = int32(states[i/r.l])
+	for i, s := range states {
+		r.host[i] = int32(s)
 	}
-	dev.UploadInts(r.stateRow, r.rowState)
-	dev.Gather(r.h[0], r.positions, r.tokenRow, 0)
-	dev.Gather(r.h[0], table, r.stateRow, 1)
+	dev.UploadInts(r.input.batch, r.host[:r.n])
 	for i, k := range r.layers {
-		k.forward(dev, r.h[i+1], r.h[i])
+		if i == 0 {
+			r.input.forward(dev, k, table)
+			k.mix(dev, r.h[0], r.input.u)
+		} else {
+			k.forward(dev, r.h[i], r.h[i-1])
+		}
 	}
-	return r.prototypes()
+	return r.h[len(r.h)-1]
 }
 
-func (r *recurrent) prototypes() compute.Matrix { return r.h[len(r.h)-1] }
+// piece is forward while sampling, for the next tokens of one sequence, whose
+// positions are given, or for its first.
+func (r *recurrent) piece(dev compute.Device, table compute.Matrix, state int, positions []float32, first bool) compute.Matrix {
+	dev.Upload(r.input.positions.Data, positions)
+	for _, k := range r.layers {
+		k.begin(dev, first)
+	}
+	return r.forward(dev, table, []int{state})
+}
 
 // gradient is where the caller puts dz before backward.
 func (r *recurrent) gradient() compute.Matrix { return r.dh[len(r.dh)-1] }
 
 // backward takes dz from gradient().
 func (r *recurrent) backward(dev compute.Device) {
-	for i := len(r.layers) - 1; i >= 0; i-- {
-		r.layers[i].backward(dev, r.dh[i], r.dh[i+1], r.h[i])
+	for i := len(r.layers) - 1; i > 0; i-- {
+		r.layers[i].backward(dev, r.dh[i-1], r.dh[i], r.h[i-1])
 	}
-	dev.ScatterAdd(r.stateTable(r.states.grad), r.dh[0], r.stateRow)
+	r.layers[0].mixBackward(dev, r.dh[0])
+	r.input.backward(dev, r.layers[0], r.dh[0], r.stateTable(r.states.grad))
 }
 
 // multiplies is the number of multiply-adds of one token's forward pass.

@@ -71,7 +71,7 @@ func TestRunFolderRefusals(t *testing.T) {
 	if err := create(made, r, zoo, template); !errors.As(err, &locked) {
 		t.Errorf("a second training: %v, want a LockedError", err)
 	}
-	if _, _, err := run.Sample(context.Background(), openCPU(t, 1), DefaultSampling(), nil); err == nil || !strings.Contains(err.Error(), "nothing is learned yet") {
+	if err := refuseSample(t, run, DefaultSampling()); err == nil || !strings.Contains(err.Error(), "nothing is learned yet") {
 		t.Errorf("sampling before training: %v", err)
 	}
 }
@@ -111,7 +111,7 @@ func TestDamagedRun(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if _, _, err = run.Sample(context.Background(), openCPU(t, 1), DefaultSampling(), nil); err != nil {
+			if err := refuseSample(t, run, DefaultSampling()); err != nil {
 				return err
 			}
 			again, err := Create(dir, r, zoo, template, false)

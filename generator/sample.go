@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strconv"
 	"time"
 
@@ -42,45 +43,62 @@ type Timing struct{ Load, Prototypes, Denoise time.Duration }
 // meanState marks the mean of all learned states.
 const meanState = -1
 
-// Sample generates models from the run's averaged weights. progress, which may
-// be nil, receives how much of the denoising is done, 0 to 1.
-func (r *Run) Sample(ctx context.Context, dev compute.Device, o SampleOptions, progress func(float64)) ([]Sample, Timing, error) {
-	var took Timing
+// valuesAtOnce bounds the tokens of the models that are sampled together, in
+// values; one model is always allowed.
+const valuesAtOnce = 1 << 24
+
+// Sample generates models from the run's averaged weights and gives them to
+// each, one after the other, soon after they are made: the memory needed
+// depends neither on their number nor, beyond the tokens of one model, on their
+// size. progress, which may be nil, receives how much of the denoising is
+// done, 0 to 1. An error of each ends the sampling.
+func (r *Run) Sample(ctx context.Context, dev compute.Device, o SampleOptions, progress func(float64), each func(Sample) error) (Timing, error) {
 	if o.Count < 1 {
-		return nil, took, fmt.Errorf("generator: number of models is %d, expected at least 1", o.Count)
+		return Timing{}, fmt.Errorf("generator: number of models is %d, expected at least 1", o.Count)
 	}
 	steps, err := newSchedule(r.Config).steps(o.Sampler, o.Steps, o.Eta, r.Config.prediction())
 	if err != nil {
-		return nil, took, err
+		return Timing{}, err
 	}
-	samples := make([]Sample, o.Count)
-	states := make([]int, o.Count)
-	for i := range samples {
-		seed := o.Seed + uint64(i)
-		if states[i], err = r.pickState(o.State, seed); err != nil {
-			return nil, took, err
-		}
-		samples[i] = Sample{Seed: seed, State: "mean", Tokens: make([]float32, r.Tokenizer.Layout.Tokens()*r.Config.TokenDim)}
-		if states[i] != meanState {
-			samples[i].State = itoa(states[i])
-		}
+	if _, err := r.pickState(o.State, o.Seed); err != nil {
+		return Timing{}, err
 	}
 	begin := time.Now()
-	s := newSampler(dev, r.Config, &r.Tokenizer.Layout, r.Zoo.Count, o.Count*r.Tokenizer.Layout.Tokens())
+	size := r.Tokenizer.Layout.Tokens() * r.Config.TokenDim
+	together := min(o.Count, max(1, valuesAtOnce/size))
+	s := newSampler(dev, r.Config, &r.Tokenizer.Layout, r.Zoo.Count, together, steps)
 	if err := s.load(r); err != nil {
-		return nil, took, err
+		return Timing{}, err
 	}
-	took.Load = time.Since(begin)
-	begin = time.Now()
-	s.prototypes(states)
-	if err := dev.Sync(); err != nil {
-		return nil, took, err
+	s.took.Load = time.Since(begin)
+	for first := 0; first < o.Count; first += together {
+		group := make([]sampleJob, min(together, o.Count-first))
+		for i := range group {
+			g := &group[i]
+			g.Seed = o.Seed + uint64(first+i)
+			if g.state, err = r.pickState(o.State, g.Seed); err != nil {
+				return s.took, err
+			}
+			g.State, g.Tokens = "mean", make([]float32, size)
+			if g.state != meanState {
+				g.State = itoa(g.state)
+			}
+		}
+		err := s.sample(ctx, group, func(tokens float64) {
+			if progress != nil {
+				progress((float64(first) + tokens/float64(s.l)) / float64(o.Count))
+			}
+		})
+		if err != nil {
+			return s.took, err
+		}
+		for _, g := range group {
+			if err := each(g.Sample); err != nil {
+				return s.took, err
+			}
+		}
 	}
-	took.Prototypes = time.Since(begin)
-	begin = time.Now()
-	err = s.denoise(ctx, samples, states, steps, progress)
-	took.Denoise = time.Since(begin)
-	return samples, took, err
+	return s.took, nil
 }
 
 func (r *Run) pickState(state string, seed uint64) (int, error) {
@@ -97,51 +115,95 @@ func (r *Run) pickState(state string, seed uint64) (int, error) {
 	return k, nil
 }
 
-// sampler is a network for sampling: one model at a time in the recurrent
-// part, windows of tokens in the denoiser.
+// sampleJob is a model that is being sampled.
+type sampleJob struct {
+	Sample
+	state int
+}
+
+// sampler is a network for sampling: the recurrent part takes one sequence at a
+// time, in pieces, the denoiser windows of tokens of any models. Its memory is
+// fixed when it is made.
 type sampler struct {
 	dev    compute.Device
 	net    *network
+	layout *tokenize.Layout
 	l, d   int
-	window int
-	width  int
+	piece  int // tokens of a sequence that the recurrent part takes at a time
+	steps  []samplerStep
+	took   Timing
 
-	meanRow compute.Matrix // the mean of the states
+	meanRow    compute.Matrix // the mean of the states
+	positions  []float32      // of the piece's tokens, from positioned on
+	positioned int
+	t          compute.Buffer   // the steps' times
+	embedded   []compute.Matrix // their embeddings, of one row each
 
-	z, x, noise compute.Matrix
-	pick        compute.Ints
-	t           compute.Buffer
-	wide        compute.Matrix // prototypes of all distinct states
-	place       map[int]int    // row of a state's first prototype in wide
+	window         []windowRow // what the rows of z, x and noise are
+	filled         int         // rows of the window that are taken
+	z, x, noise    compute.Matrix
+	xRow, noiseRow []compute.Buffer
+	out            []float32
 }
 
-// windowRows bounds the memory of sampling whatever the number of tokens.
-func windowRows(c Config, total int) int {
+// windowRow is a token of a model.
+type windowRow struct {
+	model *sampleJob
+	token int
+}
+
+// newSampler allocates for so many models together.
+func newSampler(dev compute.Device, c Config, layout *tokenize.Layout, checkpoints, together int, steps []samplerStep) *sampler {
+	s := &sampler{dev: dev, layout: layout, l: layout.Tokens(), d: c.TokenDim, steps: steps}
+	s.piece = pieceTokens(s.l)
+	s.positions, s.positioned = make([]float32, s.piece*c.Width), -1
+	rows := windowRows(c, together*s.l, dev.Info().Threads)
+	s.net = declareNetwork(c, s.piece, checkpoints, 1, rows)
+	s.net.ps.alloc(dev, false)
+	s.net.rec.alloc(dev, s.positions, false, 0)
+	s.net.den.alloc(dev, len(steps), false)
+	s.meanRow = newMatrix(dev, 1, c.Width)
+	s.z, s.x, s.noise = newMatrix(dev, rows, c.Width), newMatrix(dev, rows, s.d), newMatrix(dev, rows, s.d)
+	for i := range rows {
+		s.xRow = append(s.xRow, s.x.RowRange(i, i+1).Data)
+		s.noiseRow = append(s.noiseRow, s.noise.RowRange(i, i+1).Data)
+	}
+	s.t = dev.Alloc(len(steps))
+	s.window, s.out = make([]windowRow, rows), make([]float32, rows*s.d)
+	return s
+}
+
+// pieceTokens is the number of tokens that the recurrent part takes at a time: of
+// a longer sequence a multiple of the SSD's chunk, so that pieces give what the
+// whole would.
+func pieceTokens(l int) int {
+	const most = 512
+	if l <= most {
+		return l
+	}
+	pieces := (l + most - 1) / most
+	chunks := (l + pieces*mambaChunk - 1) / (pieces * mambaChunk)
+	return chunks * mambaChunk
+}
+
+// windowRows is the number of tokens that are denoised together: as many as
+// keep the activations in the caches of the threads, spread evenly over windows
+// when there are few.
+func windowRows(c Config, total, threads int) int {
 	most := 512
 	if c.Denoiser == "conv" {
-		widest := 1
+		values := 0 // a token's, in all layers
 		for _, n := range c.Channels {
-			widest = max(widest, n)
+			values += n * c.TokenDim
 		}
-		most = max(8, (16<<20)/(4*widest*c.TokenDim))
+		most = max(1, threads) * max(4, (2<<20)/(4*values))
 	}
 	windows := (total + most - 1) / most
 	return (total + windows - 1) / windows
 }
 
-// newSampler allocates for a total of so many tokens.
-func newSampler(dev compute.Device, c Config, layout *tokenize.Layout, checkpoints, total int) *sampler {
-	s := &sampler{dev: dev, l: layout.Tokens(), d: c.TokenDim, width: c.Width, place: map[int]int{}}
-	s.window = windowRows(c, total)
-	s.net = newNetwork(dev, c, layout, checkpoints, 1, s.window, false)
-	s.meanRow = compute.MatrixOf(dev.Alloc(c.Width), 1, c.Width)
-	matrix := func(cols int) compute.Matrix { return compute.MatrixOf(dev.Alloc(s.window*cols), s.window, cols) }
-	s.z, s.x, s.noise = matrix(c.Width), matrix(s.d), matrix(s.d)
-	s.pick, s.t = dev.AllocInts(s.window), dev.Alloc(1)
-	return s
-}
-
-// load reads the averaged weights and takes the mean of the states.
+// load reads the averaged weights, takes the mean of the states and embeds the
+// times of the steps.
 func (s *sampler) load(r *Run) error {
 	_, flats, err := r.read(modelFile, &s.net.ps, "")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -150,90 +212,144 @@ func (s *sampler) load(r *Run) error {
 	if err != nil {
 		return err
 	}
-	s.dev.Upload(s.net.ps.value, flats[0])
-	mean := make([]float64, s.width)
-	for i, v := range s.net.ps.find("state.weight", flats[0]) {
-		mean[i%s.width] += float64(v) / float64(r.Zoo.Count)
+	s.start(flats[0])
+	return s.dev.Sync()
+}
+
+// start takes the values of the parameters.
+func (s *sampler) start(values []float32) {
+	states := s.net.ps.find("state.weight", values)
+	width := s.meanRow.Cols
+	mean, row := make([]float64, width), make([]float32, width)
+	for i, v := range states {
+		mean[i%width] += float64(v)
 	}
-	row := make([]float32, s.width)
 	for i, v := range mean {
-		row[i] = float32(v)
+		row[i] = float32(v * float64(width) / float64(len(states)))
 	}
 	s.dev.Upload(s.meanRow.Data, row)
-	return nil
-}
+	s.dev.Upload(s.net.ps.value, values)
 
-// prototypes computes the table of each distinct state once.
-func (s *sampler) prototypes(states []int) {
-	var distinct []int
-	for _, k := range states {
-		if _, ok := s.place[k]; !ok {
-			s.place[k] = len(distinct) * s.l
-			distinct = append(distinct, k)
-		}
+	times := make([]float32, len(s.steps))
+	for k, step := range s.steps {
+		times[k] = float32(step.T)
 	}
-	rows := len(distinct) * s.l
-	s.wide = compute.MatrixOf(s.dev.Alloc(rows*s.width), rows, s.width)
-	rec := s.net.rec
-	for i, k := range distinct {
-		table, row := rec.stateTable(rec.states.value), k
-		if k == meanState {
-			table, row = s.meanRow, 0
-		}
-		z := rec.forward(s.dev, table, []int{row})
-		s.dev.Copy(s.wide.RowRange(i*s.l, (i+1)*s.l).Data, z.Data)
+	s.dev.Upload(s.t, times)
+	e := s.net.den.embed(s.dev, s.t)
+	for k := range s.steps {
+		s.embedded = append(s.embedded, e.RowRange(k, k+1))
 	}
 }
 
-// denoise fills the samples' tokens, a window of (model, token) pairs at a time.
-func (s *sampler) denoise(ctx context.Context, samples []Sample, states []int, steps []samplerStep, progress func(float64)) error {
-	total := len(samples) * s.l
-	pick := make([]int32, s.window)
-	out := make([]float32, s.window*s.d)
-	windows := (total + s.window - 1) / s.window
-	for w := range windows {
-		lo, hi := w*s.window, min(total, (w+1)*s.window)
-		for i := range pick {
-			// Rows beyond the last repeat it; their results are dropped.
-			at := min(lo+i, hi-1)
-			pick[i] = int32(s.place[states[at/s.l]] + at%s.l)
+// sample fills the tokens of a group of models: state by state, and within a
+// state piece by piece. done receives the number of tokens that are done.
+func (s *sampler) sample(ctx context.Context, group []sampleJob, done func(tokens float64)) error {
+	finished := 0
+	denoise := func() error {
+		n := s.filled
+		err := s.denoise(ctx, func(part float64) { done(float64(finished) + part*float64(n)) })
+		finished += n
+		return err
+	}
+	for i := range group {
+		state := group[i].state
+		if slices.ContainsFunc(group[:i], func(g sampleJob) bool { return g.state == state }) {
+			continue // done with the first model of this state
 		}
-		s.dev.UploadInts(s.pick, pick)
-		s.dev.Gather(s.z, s.wide, s.pick, 0)
-		s.net.den.condition(s.dev, s.z)
-		s.fillNoise(s.x, samples, lo, hi, purposeStart, 0)
-		for k, step := range steps {
-			if err := ctx.Err(); err != nil {
+		for first := 0; first < s.l; first += s.piece {
+			z, err := s.prototypes(state, first)
+			if err != nil {
 				return err
 			}
-			s.dev.Upload(s.t, []float32{float32(step.T)})
-			s.net.den.time(s.dev, s.t)
-			pred := s.net.den.predict(s.dev, s.x)
-			var noise compute.Buffer
-			if step.Noise != 0 {
-				s.fillNoise(s.noise, samples, lo, hi, purposeStep, k)
-				noise = s.noise.Data
+			for j := i; j < len(group); j++ {
+				if group[j].state != state {
+					continue
+				}
+				for at, end := first, min(first+s.piece, s.l); at < end; {
+					at += s.take(&group[j], at, z.RowRange(at-first, end-first))
+					if s.filled == len(s.window) {
+						if err := denoise(); err != nil {
+							return err
+						}
+					}
+				}
 			}
-			s.dev.Combine(s.x.Data, float32(step.X), s.x.Data, float32(step.Pred), pred.Data, float32(step.Noise), noise)
-			if progress != nil {
-				progress((float64(w) + float64(k+1)/float64(len(steps))) / float64(windows))
-			}
 		}
-		if err := s.dev.Download(out, s.x.Data); err != nil {
-			return err
-		}
-		for at := lo; at < hi; at++ {
-			copy(samples[at/s.l].Tokens[at%s.l*s.d:], out[(at-lo)*s.d:(at-lo+1)*s.d])
-		}
+	}
+	if s.filled > 0 {
+		return denoise()
 	}
 	return nil
 }
 
-// fillNoise draws standard normal noise for rows lo..hi-1: a function of the
-// model's seed, the step and the token, whatever the windows.
-func (s *sampler) fillNoise(dst compute.Matrix, samples []Sample, lo, hi int, p purpose, step int) {
-	for at := lo; at < hi; at++ {
-		row := dst.RowRange(at-lo, at-lo+1)
-		s.dev.Normal(row.Data, samples[at/s.l].Seed, stream(p, uint64(step)<<32|uint64(at%s.l)))
+// prototypes computes those of tokens first, first+1, … of a state. Pieces of a
+// sequence come in order, beginning with its first token.
+func (s *sampler) prototypes(state, first int) (compute.Matrix, error) {
+	begin := time.Now()
+	rec := s.net.rec
+	table, row := rec.stateTable(rec.states.value), state
+	if state == meanState {
+		table, row = s.meanRow, 0
+	}
+	if s.positioned != first {
+		s.layout.FillPositions(s.positions, s.meanRow.Cols, first)
+		s.positioned = first
+	}
+	z := rec.piece(s.dev, table, row, s.positions, first == 0)
+	err := s.dev.Sync()
+	s.took.Prototypes += time.Since(begin)
+	return z, err
+}
+
+// take puts tokens of a model, from first on, into the window, as many as there
+// are prototypes for and room is left, and returns how many.
+func (s *sampler) take(model *sampleJob, first int, z compute.Matrix) int {
+	n := min(z.Rows, len(s.window)-s.filled)
+	s.dev.Copy(s.z.RowRange(s.filled, s.filled+n).Data, z.RowRange(0, n).Data)
+	for i := range n {
+		s.window[s.filled+i] = windowRow{model, first + i}
+	}
+	s.filled += n
+	return n
+}
+
+// denoise takes the tokens in the window from noise to their end and empties
+// it. Rows that are not taken hold what was there before; they are computed and
+// dropped.
+func (s *sampler) denoise(ctx context.Context, progress func(part float64)) error {
+	begin := time.Now()
+	defer func() { s.took.Denoise += time.Since(begin) }()
+	dev, den := s.dev, s.net.den
+	den.condition(dev, s.z)
+	s.fillNoise(s.xRow, purposeStart, 0)
+	for k, step := range s.steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		den.time(dev, s.embedded[k])
+		pred := den.predict(dev, s.x)
+		var noise compute.Buffer
+		if step.Noise != 0 {
+			s.fillNoise(s.noiseRow, purposeStep, k)
+			noise = s.noise.Data
+		}
+		dev.Combine(s.x.Data, float32(step.X), s.x.Data, float32(step.Pred), pred.Data, float32(step.Noise), noise)
+		progress(float64(k+1) / float64(len(s.steps)))
+	}
+	if err := dev.Download(s.out, s.x.Data); err != nil {
+		return err
+	}
+	for i, row := range s.window[:s.filled] {
+		copy(row.model.Tokens[row.token*s.d:(row.token+1)*s.d], s.out[i*s.d:])
+	}
+	s.filled = 0
+	return nil
+}
+
+// fillNoise draws standard normal noise for the rows of the window: a function
+// of the model's seed, the step and the token, whatever the windows.
+func (s *sampler) fillNoise(dst []compute.Buffer, p purpose, step int) {
+	for i, row := range s.window[:s.filled] {
+		s.dev.Normal(dst[i], row.model.Seed, stream(p, uint64(step)<<32|uint64(row.token)))
 	}
 }

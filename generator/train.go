@@ -46,13 +46,13 @@ type network struct {
 	den denoiser
 }
 
-// newNetwork builds the network for models sequences in the recurrent part and
-// rows tokens in the denoiser. checkpoints is the number of states.
-func newNetwork(dev compute.Device, c Config, l *tokenize.Layout, checkpoints, models, rows int, train bool) *network {
+// newNetwork builds the network for training with models sequences of the zoo in
+// the recurrent part and rows tokens in the denoiser.
+func newNetwork(dev compute.Device, c Config, l *tokenize.Layout, checkpoints, models, rows int) *network {
 	n := declareNetwork(c, l.Tokens(), checkpoints, models, rows)
-	n.ps.alloc(dev, train)
-	n.rec.alloc(dev, l.Positions(c.Width), train)
-	n.den.alloc(dev, train)
+	n.ps.alloc(dev, true)
+	n.rec.alloc(dev, l.Positions(c.Width), true, c.DiffusionBatch)
+	n.den.alloc(dev, rows, true)
 	return n
 }
 
@@ -79,13 +79,14 @@ type trainer struct {
 	sched  schedule
 	net    *network
 
-	m, v, ema compute.Buffer // optimizer moments, averaged weights
-	step      int            // steps done
+	m, v, ema compute.Buffer   // optimizer moments, averaged weights
+	adam      [2]compute.AdamW // of what decays and of what does not
+	step      int              // steps done
 
 	x0, eps, xt, target, dpred compute.Matrix
-	z, dz                      compute.Matrix // rows of the prototypes
-	t, a, b, loss, norm        compute.Buffer
-	valid, pick                compute.Ints
+	t, a, b                    compute.Buffer
+	report, loss, norm         compute.Buffer // loss and norm are in report
+	valid                      compute.Ints
 	host                       hostRows
 	layoutValid                []int32
 }
@@ -94,7 +95,9 @@ type trainer struct {
 type hostRows struct {
 	x0, t, a, b []float32
 	valid, pick []int32
-	order       []int
+	models      []int // the zoo's checkpoints, the step's first
+	order       []int // the batch's tokens, the step's first
+	report      []float32
 }
 
 func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
@@ -105,18 +108,26 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	if tr.rows == 0 {
 		tr.rows = tr.models * tr.l
 	}
-	tr.net = newNetwork(dev, c, layout, zoo.Count, tr.models, tr.rows, true)
+	tr.net = newNetwork(dev, c, layout, zoo.Count, tr.models, tr.rows)
 	ps := &tr.net.ps
 	tr.m, tr.v, tr.ema = dev.Alloc(ps.trained), dev.Alloc(ps.trained), dev.Alloc(ps.total)
+	tr.report = dev.Alloc(2)
+	tr.loss, tr.norm = tr.report.Slice(0, 1), tr.report.Slice(1, 2)
+	for i, part := range [2]struct{ lo, hi int }{{0, ps.matrices}, {ps.matrices, ps.trained}} {
+		tr.adam[i] = compute.AdamW{P: ps.value.Slice(part.lo, part.hi), G: ps.grad.Slice(part.lo, part.hi),
+			M: tr.m.Slice(part.lo, part.hi), V: tr.v.Slice(part.lo, part.hi),
+			Norm: tr.norm, MaxNorm: float32(c.Clip), Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}
+	}
+	tr.adam[0].Decay = float32(c.WeightDecay)
 
-	matrix := func(cols int) compute.Matrix { return compute.MatrixOf(dev.Alloc(tr.rows*cols), tr.rows, cols) }
-	tr.x0, tr.eps, tr.xt, tr.target, tr.dpred = matrix(tr.d), matrix(tr.d), matrix(tr.d), matrix(tr.d), matrix(tr.d)
-	tr.z, tr.dz = matrix(c.Width), matrix(c.Width)
+	rows := func() compute.Matrix { return newMatrix(dev, tr.rows, tr.d) }
+	tr.x0, tr.eps, tr.xt, tr.target, tr.dpred = rows(), rows(), rows(), rows(), rows()
 	tr.t, tr.a, tr.b = dev.Alloc(tr.rows), dev.Alloc(tr.rows), dev.Alloc(tr.rows)
-	tr.loss, tr.norm = dev.Alloc(1), dev.Alloc(1)
-	tr.valid, tr.pick = dev.AllocInts(tr.rows), dev.AllocInts(tr.rows)
-	tr.host = hostRows{make([]float32, tr.rows*tr.d), make([]float32, tr.rows), make([]float32, tr.rows), make([]float32, tr.rows),
-		make([]int32, tr.rows), make([]int32, tr.rows), make([]int, tr.models*tr.l)}
+	tr.valid = dev.AllocInts(tr.rows)
+	n := tr.rows
+	tr.host = hostRows{x0: make([]float32, n*tr.d), t: make([]float32, n), a: make([]float32, n), b: make([]float32, n),
+		valid: make([]int32, n), pick: make([]int32, n),
+		models: make([]int, zoo.Count), order: make([]int, tr.models*tr.l), report: make([]float32, 2)}
 	return tr
 }
 
@@ -140,7 +151,7 @@ func (tr *trainer) start() {
 
 // drawModels picks the step's checkpoints, each at most once.
 func (tr *trainer) drawModels() []int {
-	index := make([]int, tr.zoo.Count)
+	index := tr.host.models
 	for i := range index {
 		index[i] = i
 	}
@@ -179,7 +190,9 @@ func (tr *trainer) drawRows(models []int) {
 	dev.Upload(tr.a, h.a)
 	dev.Upload(tr.b, h.b)
 	dev.UploadInts(tr.valid, h.valid)
-	dev.UploadInts(tr.pick, h.pick)
+	if tr.cfg.DiffusionBatch > 0 {
+		tr.net.rec.choose(dev, h.pick)
+	}
 }
 
 // gradients computes the loss of the next step and all gradients.
@@ -188,18 +201,15 @@ func (tr *trainer) gradients() {
 	models := tr.drawModels()
 	tr.drawRows(models)
 	z := net.rec.forward(dev, net.rec.stateTable(net.rec.states.value), models)
-	dev.Gather(tr.z, z, tr.pick, 0)
 	dev.Normal(tr.eps.Data, tr.cfg.Seed, stream(purposeNoise, uint64(tr.step)))
 	dev.Diffuse(tr.xt, tr.target, tr.x0, tr.eps, tr.a, tr.b, tr.cfg.prediction())
-	net.den.condition(dev, tr.z)
-	net.den.time(dev, tr.t)
+	net.den.condition(dev, z)
+	net.den.time(dev, net.den.embed(dev, tr.t))
 	pred := net.den.predict(dev, tr.xt)
 	dev.MaskedMSE(tr.loss, tr.dpred, pred, tr.target, tr.valid)
 
 	dev.Zero(net.ps.grad)
-	net.den.backward(dev, tr.dpred, tr.dz)
-	dev.Zero(net.rec.gradient().Data)
-	dev.ScatterAdd(net.rec.gradient(), tr.dz, tr.pick)
+	net.den.backward(dev, tr.dpred, net.rec.gradient())
 	net.rec.backward(dev)
 }
 
@@ -207,16 +217,13 @@ func (tr *trainer) gradients() {
 func (tr *trainer) update() {
 	dev, ps, c := tr.dev, &tr.net.ps, tr.cfg
 	dev.SquaredSum(tr.norm, ps.grad)
-	adam := func(lo, hi int, decay float64) {
-		if lo == hi {
-			return
+	for i := range tr.adam {
+		a := &tr.adam[i]
+		a.LR, a.Step = float32(c.learningRate(tr.step)), tr.step+1
+		if a.P.Len() > 0 {
+			dev.AdamW(*a)
 		}
-		dev.AdamW(compute.AdamW{P: ps.value.Slice(lo, hi), G: ps.grad.Slice(lo, hi), M: tr.m.Slice(lo, hi), V: tr.v.Slice(lo, hi),
-			Norm: tr.norm, MaxNorm: float32(c.Clip), LR: float32(c.learningRate(tr.step)),
-			Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Decay: float32(decay), Step: tr.step + 1})
 	}
-	adam(0, ps.matrices, c.WeightDecay)
-	adam(ps.matrices, ps.trained, 0)
 	dev.EMA(tr.ema, ps.value, float32(c.emaDecay(tr.step)))
 }
 
@@ -258,15 +265,11 @@ func (tr *trainer) next() (StepEvent, error) {
 	lr := tr.cfg.learningRate(tr.step)
 	tr.gradients()
 	tr.update()
-	var loss, norm [1]float32
-	if err := tr.dev.Download(loss[:], tr.loss); err != nil {
-		return StepEvent{}, err
-	}
-	if err := tr.dev.Download(norm[:], tr.norm); err != nil {
+	if err := tr.dev.Download(tr.host.report, tr.report); err != nil {
 		return StepEvent{}, err
 	}
 	tr.step++
-	e := StepEvent{tr.step, float64(loss[0]), math.Sqrt(float64(norm[0])), lr}
+	e := StepEvent{tr.step, float64(tr.host.report[0]), math.Sqrt(float64(tr.host.report[1])), lr}
 	if what := notFinite(e); what != "" {
 		return e, &DivergedError{tr.step, what}
 	}

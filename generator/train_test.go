@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -129,71 +128,4 @@ func mean(x []float64) float64 {
 		sum += v
 	}
 	return sum / float64(len(x))
-}
-
-// TestSampleAlone: a model depends on its seed, not on what is sampled beside
-// it, on windows, or on threads.
-func TestSampleAlone(t *testing.T) {
-	zoo, template := testZoo(t, 3, 512)
-	for _, denoiser := range []string{"mlp", "conv"} {
-		t.Run(denoiser, func(t *testing.T) {
-			dir := t.TempDir()
-			if err := trainIn(t, dir, small(t, Override{"denoiser", denoiser, ""}), zoo, template, 2, Hooks{}); err != nil {
-				t.Fatal(err)
-			}
-			run, err := Open(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			o := DefaultSampling()
-			o.Count, o.Seed, o.Steps, o.Eta = 30, 5, 4, 0.5
-			many, _, err := run.Sample(context.Background(), openCPU(t, 2), o, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, i := range []int{0, 17, 29} {
-				o.Count, o.Seed = 1, 5+uint64(i)
-				one, _, err := run.Sample(context.Background(), openCPU(t, 1), o, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				for j, v := range one[0].Tokens {
-					if math.Float32bits(v) != math.Float32bits(many[i].Tokens[j]) {
-						t.Fatalf("model %d: value %d is %v alone and %v among 30", i, j, v, many[i].Tokens[j])
-					}
-				}
-			}
-			if same := fmt.Sprint(many[0].Tokens[:8]) == fmt.Sprint(many[1].Tokens[:8]); same {
-				t.Error("two seeds gave the same values")
-			}
-		})
-	}
-}
-
-// TestSampleStates: a named state is used, the mean is none of them.
-func TestSampleStates(t *testing.T) {
-	zoo, template := testZoo(t, 3, 512)
-	dir := t.TempDir()
-	if err := trainIn(t, dir, small(t), zoo, template, 2, Hooks{}); err != nil {
-		t.Fatal(err)
-	}
-	run, err := Open(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := DefaultSampling()
-	o.Steps = 3
-	for _, state := range []string{"0", "2", "mean"} {
-		o.State = state
-		s, _, err := run.Sample(context.Background(), openCPU(t, 1), o, nil)
-		if err != nil || s[0].State != state {
-			t.Fatalf("state %s: %v, sampled with %q", state, err, s[0].State)
-		}
-	}
-	for _, state := range []string{"3", "-1", "none", ""} {
-		o.State = state
-		if _, _, err := run.Sample(context.Background(), openCPU(t, 1), o, nil); err == nil {
-			t.Errorf("state %q was accepted", state)
-		}
-	}
 }

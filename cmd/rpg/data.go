@@ -82,13 +82,13 @@ func (s *session) newMidway(job trainJob, template *onnxio.Model) (*midway, erro
 func (m *midway) score(ctx context.Context, run *generator.Run, device compute.Device) (mean, std float64, err error) {
 	o := generator.DefaultSampling()
 	o.Count = m.count
-	samples, _, err := run.Sample(ctx, device, o, nil)
+	var models []onnxio.Values
+	_, err = run.Sample(ctx, device, o, nil, func(sample generator.Sample) error {
+		models = append(models, run.Tokenizer.Decode(sample.Tokens))
+		return nil
+	})
 	if err != nil {
 		return 0, 0, err
-	}
-	var models []onnxio.Values
-	for _, sample := range samples {
-		models = append(models, run.Tokenizer.Decode(sample.Tokens))
 	}
 	scores, err := m.scorer.Score(ctx, models, nil)
 	if err != nil {

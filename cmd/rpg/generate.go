@@ -200,9 +200,6 @@ type (
 
 func (t generationSeconds) total() float64 { return t.Load + t.Prototypes + t.Denoise + t.Write }
 
-// tokensAtOnce bounds the memory of one call to the generator, in values.
-const tokensAtOnce = 1 << 27
-
 func (s *session) runGenerating(job generateJob) (*generation, error) {
 	run, err := generator.Open(job.run)
 	if err != nil {
@@ -243,31 +240,26 @@ func (s *session) runGenerating(job generateJob) (*generation, error) {
 	out := &generation{Schema: "rpg.generate/1", Models: []generatedModel{}, Device: device.Info().Name}
 	p := s.progress("generating", "models")
 	defer p.close()
-	chunk := max(1, tokensAtOnce/(run.Tokenizer.Layout.Tokens()*run.Config.TokenDim))
-	for first := 0; first < job.options.Count; first += chunk {
-		o := job.options
-		o.Count, o.Seed = min(chunk, job.options.Count-first), job.options.Seed+uint64(first)
-		samples, took, err := run.Sample(s.ctx, device, o, func(part float64) {
-			p.at(first+int(part*float64(o.Count)), job.options.Count)
-		})
-		if err != nil {
-			if errors.Is(err, context.Canceled) {
-				return nil, err
-			}
-			return nil, withHint(err, "rpg generate -h explains the flags")
-		}
-		out.Seconds.Load += took.Load.Seconds()
-		out.Seconds.Prototypes += took.Prototypes.Seconds()
-		out.Seconds.Denoise += took.Denoise.Seconds()
+	made, writing := 0, error(nil)
+	took, err := run.Sample(s.ctx, device, job.options, func(part float64) {
+		p.at(int(part*float64(job.options.Count)), job.options.Count)
+	}, func(sample generator.Sample) error {
 		begun := time.Now()
-		for i, sample := range samples {
-			made, err := s.writeModel(job, run, template, meta, job.names[first+i], sample)
-			if err != nil {
-				return nil, err
-			}
-			out.Models = append(out.Models, made)
-		}
+		var model generatedModel
+		model, writing = s.writeModel(job, run, template, meta, job.names[made], sample)
+		made++
+		out.Models = append(out.Models, model)
 		out.Seconds.Write += time.Since(begun).Seconds()
+		return writing
+	})
+	out.Seconds.Load, out.Seconds.Prototypes, out.Seconds.Denoise = took.Load.Seconds(), took.Prototypes.Seconds(), took.Denoise.Seconds()
+	switch {
+	case writing != nil:
+		return nil, writing
+	case err != nil && !errors.Is(err, context.Canceled):
+		return nil, withHint(err, "rpg generate -h explains the flags")
+	case err != nil:
+		return nil, err
 	}
 	out.Peak = peakMemory()
 	return out, nil

@@ -1,0 +1,226 @@
+package generator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"rpg/generator/compute"
+	"rpg/tokenize"
+)
+
+// sampleAll collects what a run samples.
+func sampleAll(t *testing.T, run *Run, threads int, o SampleOptions) []Sample {
+	t.Helper()
+	var all []Sample
+	_, err := run.Sample(context.Background(), openCPU(t, threads), o, nil, func(s Sample) error {
+		all = append(all, s)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// refuseSample samples what may fail and returns why it did.
+func refuseSample(t *testing.T, run *Run, o SampleOptions) error {
+	t.Helper()
+	_, err := run.Sample(context.Background(), openCPU(t, 1), o, nil, func(Sample) error { return nil })
+	return err
+}
+
+func sameTokens(t *testing.T, name string, got, want []float32) {
+	t.Helper()
+	if i := firstDifference(got, want); i >= 0 {
+		t.Fatalf("%s: value %d is %v, want %v", name, i, got[i], want[i])
+	}
+}
+
+// trained trains a small run for a few steps and opens it.
+func trained(t *testing.T, overrides ...Override) *Run {
+	t.Helper()
+	zoo, template := testZoo(t, 3, 512)
+	dir := t.TempDir()
+	if err := trainIn(t, dir, small(t, overrides...), zoo, template, 2, Hooks{}); err != nil {
+		t.Fatal(err)
+	}
+	run, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
+// TestSampleAlone: a model depends on its seed, not on what is sampled beside
+// it, on windows, or on threads.
+func TestSampleAlone(t *testing.T) {
+	for _, denoiser := range []string{"mlp", "conv"} {
+		t.Run(denoiser, func(t *testing.T) {
+			run := trained(t, Override{"denoiser", denoiser, ""})
+			o := DefaultSampling()
+			o.Count, o.Seed, o.Steps, o.Eta = 30, 5, 4, 0.5
+			many := sampleAll(t, run, 2, o)
+			for _, i := range []int{0, 17, 29} {
+				o.Count, o.Seed = 1, 5+uint64(i)
+				one := sampleAll(t, run, 1, o)[0]
+				if one.Seed != many[i].Seed || one.State != many[i].State {
+					t.Fatalf("model %d is seed %d of state %s alone, %d of %s among 30", i, one.Seed, one.State, many[i].Seed, many[i].State)
+				}
+				sameTokens(t, fmt.Sprintf("model %d", i), one.Tokens, many[i].Tokens)
+			}
+			if slices.Equal(many[0].Tokens, many[1].Tokens) {
+				t.Error("two seeds gave the same values")
+			}
+		})
+	}
+}
+
+// TestSampleThreads: the number of threads plays no part.
+func TestSampleThreads(t *testing.T) {
+	for _, denoiser := range []string{"mlp", "conv"} {
+		t.Run(denoiser, func(t *testing.T) {
+			run := trained(t, Override{"denoiser", denoiser, ""})
+			o := DefaultSampling()
+			o.Count, o.Steps, o.Eta = 2, 3, 0.5
+			want := sampleAll(t, run, 1, o)
+			for _, threads := range []int{2, 3, 7} {
+				for i, s := range sampleAll(t, run, threads, o) {
+					sameTokens(t, fmt.Sprintf("%d threads, model %d", threads, i), s.Tokens, want[i].Tokens)
+				}
+			}
+		})
+	}
+}
+
+// TestSampleStates: a named state is used, the mean is none of them.
+func TestSampleStates(t *testing.T) {
+	run := trained(t)
+	o := DefaultSampling()
+	o.Steps = 3
+	seen := map[string]string{}
+	for _, state := range []string{"0", "2", "mean"} {
+		o.State = state
+		s := sampleAll(t, run, 1, o)[0]
+		if s.State != state {
+			t.Fatalf("state %s: sampled with %q", state, s.State)
+		}
+		text := fmt.Sprint(s.Tokens)
+		if other, ok := seen[text]; ok {
+			t.Errorf("states %s and %s gave the same values", state, other)
+		}
+		seen[text] = state
+	}
+	for _, state := range []string{"3", "-1", "none", ""} {
+		o.State = state
+		if refuseSample(t, run, o) == nil {
+			t.Errorf("state %q was accepted", state)
+		}
+	}
+}
+
+// TestSampleEnds: an error of the caller and a cancelled context end a sampling.
+func TestSampleEnds(t *testing.T) {
+	run := trained(t)
+	o := DefaultSampling()
+	o.Steps = 3
+	enough := errors.New("enough")
+	if _, err := run.Sample(context.Background(), openCPU(t, 1), o, nil, func(Sample) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("an error of each: %v", err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	_, err := run.Sample(ctx, openCPU(t, 1), o, func(float64) { cancel() }, func(Sample) error { return nil })
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled at its first step: %v", err)
+	}
+}
+
+// longLayout is a model of so many tokens, in two weights.
+func longLayout(tokens, D int) *tokenize.Layout {
+	first := tokens / 3
+	return &tokenize.Layout{TokenDim: D, Weights: []tokenize.Weight{
+		{Elements: first * D, Tokens: first}, {Elements: (tokens - first) * D, First: first, Tokens: tokens - first},
+	}}
+}
+
+// TestLongSequence: a sequence taken in pieces has the prototypes of one taken
+// whole.
+func TestLongSequence(t *testing.T) {
+	const l, m = 1100, 16
+	layout := longLayout(l, 8)
+	c := small(t, Override{"token-dim", "8", ""}).Config
+	dev := openCPU(t, 2)
+	whole := declareNetwork(c, l, 3, 1, 1)
+	whole.ps.alloc(dev, false)
+	values := whole.ps.initial(7)
+	dev.Upload(whole.ps.value, values)
+	positions := layout.Positions(m)
+	whole.rec.alloc(dev, positions, false, 0)
+	s := newSampler(dev, c, layout, 3, 1, []samplerStep{{T: 0, Pred: 1}})
+	s.start(values)
+	if s.piece >= l {
+		t.Fatalf("a piece is %d tokens, want fewer than %d", s.piece, l)
+	}
+	for _, state := range []int{1, 0} {
+		z := whole.rec.piece(dev, whole.rec.stateTable(whole.rec.states.value), state, positions, true)
+		want, got := make([]float32, l*m), make([]float32, s.piece*m)
+		if err := dev.Download(want, z.Data); err != nil {
+			t.Fatal(err)
+		}
+		for first := 0; first < l; first += s.piece {
+			z, err := s.prototypes(state, first)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := dev.Download(got, z.Data); err != nil {
+				t.Fatal(err)
+			}
+			n := min(s.piece, l-first)
+			sameTokens(t, fmt.Sprintf("state %d, tokens from %d on", state, first), got[:n*m], want[first*m:])
+		}
+	}
+}
+
+// countingDevice counts what is allocated.
+type countingDevice struct {
+	compute.Device
+	values int
+}
+
+func (d *countingDevice) Alloc(n int) compute.Buffer {
+	d.values += n
+	return d.Device.Alloc(n)
+}
+
+func (d *countingDevice) AllocInts(n int) compute.Ints {
+	d.values += n
+	return d.Device.AllocInts(n)
+}
+
+// TestSampleMemory: what sampling allocates on the device has a bound that knows
+// neither the number of tokens nor that of models.
+func TestSampleMemory(t *testing.T) {
+	for _, denoiser := range []string{"mlp", "conv"} {
+		c := small(t, Override{"token-dim", "8", ""}, Override{"denoiser", denoiser, ""}).Config
+		steps := []samplerStep{{T: 3, X: 0.5, Pred: 0.5, Noise: 0.1}, {T: 0, Pred: 1}}
+		counted := &countingDevice{Device: new(meter)}
+		newSampler(counted, c, longLayout(1<<22, 8), 3, 1000, steps)
+		for _, size := range []struct{ tokens, models int }{{512, 3}, {1024, 1}, {4096, 2}, {1536, 9}} {
+			dev := &countingDevice{Device: openCPU(t, 1)}
+			s := newSampler(dev, c, longLayout(size.tokens, 8), 3, size.models, steps)
+			s.start(s.net.ps.initial(1))
+			group := make([]sampleJob, size.models)
+			for i := range group {
+				group[i] = sampleJob{Sample{Seed: uint64(i), Tokens: make([]float32, size.tokens*8)}, i % 3}
+			}
+			if err := s.sample(context.Background(), group, func(float64) {}); err != nil {
+				t.Fatal(err)
+			}
+			if dev.values > counted.values {
+				t.Errorf("%s: %d models of %d tokens need %d values, want at most %d", denoiser, size.models, size.tokens, dev.values, counted.values)
+			}
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package generator
+
+import (
+	"math"
+	"testing"
+)
+
+// steadyConfigs are small trainings that go through every operation.
+func steadyConfigs(t *testing.T) map[string]Config {
+	configs := map[string]Config{}
+	for _, c := range []struct{ name, preset, denoiser, picked string }{
+		{"fast", "fast", "mlp", "0"}, {"fast-picked-conv", "fast", "conv", "40"},
+		{"paper", "paper", "conv", "0"}, {"paper-picked-mlp", "paper", "mlp", "40"},
+	} {
+		configs[c.name] = small(t, Override{"preset", c.preset, ""}, Override{"denoiser", c.denoiser, ""},
+			Override{"diffusion-batch", c.picked, ""}).Config
+	}
+	return configs
+}
+
+// TestThreads: training gives the same bytes with any number of threads.
+func TestThreads(t *testing.T) {
+	zoo, _ := testZoo(t, 4, 512)
+	for name, cfg := range steadyConfigs(t) {
+		t.Run(name, func(t *testing.T) {
+			var want []float32
+			for _, threads := range []int{1, 2, 3, 7} {
+				dev := openCPU(t, threads)
+				tr := newTrainer(dev, cfg, zoo)
+				tr.start()
+				for range 3 {
+					if _, err := tr.next(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				got := make([]float32, tr.net.ps.total)
+				if err := dev.Download(got, tr.net.ps.value); err != nil {
+					t.Fatal(err)
+				}
+				if want == nil {
+					want = got
+				}
+				if i := firstDifference(want, got); i >= 0 {
+					t.Errorf("%d threads: value %d is %v, with 1 thread %v", threads, i, got[i], want[i])
+				}
+			}
+		})
+	}
+}
+
+// firstDifference compares bit for bit, -1 for none.
+func firstDifference(a, b []float32) int {
+	for i, v := range a {
+		if math.Float32bits(v) != math.Float32bits(b[i]) {
+			return i
+		}
+	}
+	return -1
+}
