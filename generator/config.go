@@ -30,6 +30,7 @@ type Config struct {
 	State     int    `json:"state"`      // S
 	HeadDim   int    `json:"head-dim"`   // P
 	Residual  bool   `json:"residual"`   // around each recurrent layer
+	Positions string `json:"positions"`  // coded or sines
 	StateInit string `json:"state-init"` // spread or constant
 
 	Denoiser      string `json:"denoiser"`       // mlp or conv
@@ -81,7 +82,7 @@ func preset(name string, parameters int) (Config, error) {
 // width is at least the number of tokens a model of this size comes to, so that
 // the prototypes of all tokens can be told apart by one linear layer.
 func fast(c *Config, parameters int) {
-	c.Stats, c.Residual, c.StateInit = "pooled", true, "spread"
+	c.Stats, c.Residual, c.Positions, c.StateInit = "pooled", true, "coded", "spread"
 	c.Denoiser, c.Prediction = "mlp", "x0"
 	c.State, c.DenoiserWidth, c.Blocks = 32, 256, 2
 	c.LR, c.Warmup, c.Clip, c.EMA = 2e-3, 50, 1, 0.99
@@ -105,7 +106,7 @@ func fast(c *Config, parameters int) {
 // scripts: compare/ours_cnnmedium.py, main/vitsmall_8192.py; between them, and
 // for nothing published, the sizes of the comparison in this project).
 func paper(c *Config, parameters int) {
-	c.Stats, c.Residual, c.StateInit = "paper", false, "constant"
+	c.Stats, c.Residual, c.Positions, c.StateInit = "paper", false, "sines", "constant"
 	c.Denoiser, c.Prediction = "conv", "eps"
 	c.DenoiserWidth, c.Blocks = 512, 3
 	switch {
@@ -252,6 +253,7 @@ func (c Config) Validate() error {
 		oneOf("granularity", c.Granularity, "tensor"),
 		oneOf("stats", c.Stats, "pooled", "paper"),
 		oneOf("recurrent", c.Recurrent, "mamba2"),
+		oneOf("positions", c.Positions, "coded", "sines"),
 		oneOf("state-init", c.StateInit, "spread", "constant"),
 		oneOf("denoiser", c.Denoiser, "mlp", "conv"),
 		oneOf("prediction", c.Prediction, "eps", "v", "x0"),

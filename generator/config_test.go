@@ -30,7 +30,7 @@ func TestPaperPreset(t *testing.T) {
 	for key, want := range map[string]string{
 		"token-dim": "256", "width": "256", "state": "32", "layers": "2", "head-dim": "64", "residual": "false",
 		"denoiser": "conv", "channels": "1,32,64,128,64,32,1", "kernel": "7", "diffusion-batch": "0", "batch": "8",
-		"steps": "30000", "lr": "0.0001", "weight-decay": "0", "prediction": "eps", "stats": "paper", "state-init": "constant",
+		"steps": "30000", "lr": "0.0001", "weight-decay": "0", "prediction": "eps", "stats": "paper", "positions": "sines", "state-init": "constant",
 		"diffusion-steps": "1000", "beta-min": "0.0001", "beta-max": "0.02", "clip": "0", "ema": "0", "warmup": "0",
 	} {
 		if got := r.Config.Value(key); got != want {

@@ -11,6 +11,7 @@
 //	linear.go      the one dense layer
 //	mamba.go       a Mamba-2 layer, forward and backward
 //	embedding.go   the input of the first of them
+//	positions.go   what tells the tokens apart
 //	recurrent.go   positions and states -> prototypes z
 //	denoiser.go    what a denoiser is; its embedding of time
 //	mlp.go         the denoiser of preset fast; conv.go the published one

@@ -140,6 +140,7 @@ const (
 	purposeState
 	purposeStart
 	purposeStep
+	purposeCode
 )
 
 // stream numbers a random stream: a purpose and what it is for (a step, a

@@ -126,6 +126,7 @@ type sampleJob struct {
 // fixed when it is made.
 type sampler struct {
 	dev    compute.Device
+	cfg    Config
 	net    *network
 	layout *tokenize.Layout
 	l, d   int
@@ -154,7 +155,7 @@ type windowRow struct {
 
 // newSampler allocates for so many models together.
 func newSampler(dev compute.Device, c Config, layout *tokenize.Layout, checkpoints, together int, steps []samplerStep) *sampler {
-	s := &sampler{dev: dev, layout: layout, l: layout.Tokens(), d: c.TokenDim, steps: steps}
+	s := &sampler{dev: dev, cfg: c, layout: layout, l: layout.Tokens(), d: c.TokenDim, steps: steps}
 	s.piece = pieceTokens(s.l)
 	s.positions, s.positioned = make([]float32, s.piece*c.Width), -1
 	rows := windowRows(c, together*s.l, dev.Info().Threads)
@@ -292,7 +293,7 @@ func (s *sampler) prototypes(state, first int) (compute.Matrix, error) {
 		table, row = s.meanRow, 0
 	}
 	if s.positioned != first {
-		s.layout.FillPositions(s.positions, s.meanRow.Cols, first)
+		s.cfg.fillPositions(s.positions, s.layout, first)
 		s.positioned = first
 	}
 	z := rec.piece(s.dev, table, row, s.positions, first == 0)

@@ -51,7 +51,9 @@ type network struct {
 func newNetwork(dev compute.Device, c Config, l *tokenize.Layout, checkpoints, models, rows int) *network {
 	n := declareNetwork(c, l.Tokens(), checkpoints, models, rows)
 	n.ps.alloc(dev, true)
-	n.rec.alloc(dev, l.Positions(c.Width), true, c.DiffusionBatch)
+	positions := make([]float32, l.Tokens()*c.Width)
+	c.fillPositions(positions, l, 0)
+	n.rec.alloc(dev, positions, true, c.DiffusionBatch)
 	n.den.alloc(dev, rows, true)
 	return n
 }
@@ -79,9 +81,10 @@ type trainer struct {
 	sched  schedule
 	net    *network
 
-	m, v, ema compute.Buffer   // optimizer moments, averaged weights
-	adam      [2]compute.AdamW // of what decays and of what does not
-	step      int              // steps done
+	m, v, ema           compute.Buffer   // optimizer moments, averaged weights: the weights themselves without averaging
+	adam                [2]compute.AdamW // of what decays and of what does not
+	running, emaRunning compute.Buffer   // running statistics, which have no gradient
+	step                int              // steps done
 
 	x0, eps, xt, target, dpred compute.Matrix
 	t, a, b                    compute.Buffer
@@ -110,13 +113,21 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	}
 	tr.net = newNetwork(dev, c, layout, zoo.Count, tr.models, tr.rows)
 	ps := &tr.net.ps
-	tr.m, tr.v, tr.ema = dev.Alloc(ps.trained), dev.Alloc(ps.trained), dev.Alloc(ps.total)
+	tr.m, tr.v = dev.Alloc(ps.trained), dev.Alloc(ps.trained)
+	tr.ema = ps.value
+	if c.EMA > 0 {
+		tr.ema = dev.Alloc(ps.total)
+		tr.running, tr.emaRunning = ps.value.Slice(ps.trained, ps.total), tr.ema.Slice(ps.trained, ps.total)
+	}
 	tr.report = dev.Alloc(2)
 	tr.loss, tr.norm = tr.report.Slice(0, 1), tr.report.Slice(1, 2)
 	for i, part := range [2]struct{ lo, hi int }{{0, ps.matrices}, {ps.matrices, ps.trained}} {
 		tr.adam[i] = compute.AdamW{P: ps.value.Slice(part.lo, part.hi), G: ps.grad.Slice(part.lo, part.hi),
 			M: tr.m.Slice(part.lo, part.hi), V: tr.v.Slice(part.lo, part.hi),
 			Norm: tr.norm, MaxNorm: float32(c.Clip), Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}
+		if c.EMA > 0 {
+			tr.adam[i].EMA = tr.ema.Slice(part.lo, part.hi)
+		}
 	}
 	tr.adam[0].Decay = float32(c.WeightDecay)
 
@@ -219,12 +230,14 @@ func (tr *trainer) update() {
 	dev.SquaredSum(tr.norm, ps.grad)
 	for i := range tr.adam {
 		a := &tr.adam[i]
-		a.LR, a.Step = float32(c.learningRate(tr.step)), tr.step+1
+		a.LR, a.EMADecay, a.Step = float32(c.learningRate(tr.step)), float32(c.emaDecay(tr.step)), tr.step+1
 		if a.P.Len() > 0 {
 			dev.AdamW(*a)
 		}
 	}
-	dev.EMA(tr.ema, ps.value, float32(c.emaDecay(tr.step)))
+	if tr.running != nil {
+		dev.EMA(tr.emaRunning, tr.running, float32(c.emaDecay(tr.step)))
+	}
 }
 
 // learningRate of step (from 0): linear warm-up, then cosine to 0.

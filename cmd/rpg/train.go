@@ -30,6 +30,7 @@ var trainUsage = []struct{ key, usage string }{
 	{"state", "state size `S` of the recurrent model"},
 	{"head-dim", "width `P` of a head"},
 	{"residual", "`true` or false: a residual around each recurrent layer"},
+	{"positions", "what tells tokens apart: `coded`, sines and a random vector each, or sines"},
 	{"state-init", "start of the states: `spread` as wide as the zoo, or constant"},
 	{"denoiser", "`mlp` or conv"},
 	{"denoiser-width", "width `W` of the mlp denoiser"},
