@@ -7,8 +7,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"gorgonia.org/tensor"
-
 	"rpg/onnxio"
 	"rpg/tokenize"
 )
@@ -18,9 +16,11 @@ import (
 // it. It is what makes distances mean the same in every tensor.
 type space struct {
 	tokenizer *tokenize.Tokenizer
-	valid     []int32 // values of each token that are not padding
-	values    int     // their sum
-	places    []*tensor.Dense
+	valid     []int32     // values of each token that are not padding
+	values    int         // their sum
+	places    [][]float32 // tokens of each original, padding included
+
+	mean, std []float32 // of each value over the originals
 }
 
 // newSpace builds the space from the originals alone, with the statistics that
@@ -40,18 +40,50 @@ func newSpace(ctx context.Context, originals []*onnxio.Model, threads int) (*spa
 	for i, m := range originals {
 		values[i] = m
 	}
-	s.places, err = s.place(ctx, values, threads)
-	return s, err
-}
-
-// place gives the tokens of each of models.
-func (s *space) place(ctx context.Context, models []onnxio.Values, threads int) ([]*tensor.Dense, error) {
-	places := make([]*tensor.Dense, len(models))
-	err := parallel(ctx, threads, len(models), func(i int) (err error) {
-		places[i], err = s.tokenizer.Tokens(models[i])
+	s.places = make([][]float32, len(values))
+	err = parallel(ctx, threads, len(values), func(i int) (err error) {
+		s.places[i], err = s.place(values[i])
 		return err
 	})
-	return places, err
+	if err != nil {
+		return nil, err
+	}
+	s.mean, s.std = moments(s.places)
+	return s, nil
+}
+
+// place gives the tokens of a model.
+func (s *space) place(v onnxio.Values) ([]float32, error) {
+	place := make([]float32, s.tokenizer.Layout.Tokens()*s.tokenizer.Layout.TokenDim)
+	return place, s.tokenizer.Encode(v, place)
+}
+
+// moments gives mean and standard deviation (divisor n-1; 0 for one) of each
+// value over places.
+func moments(places [][]float32) (mean, std []float32) {
+	mean, std = make([]float32, len(places[0])), make([]float32, len(places[0]))
+	for e := range mean {
+		var m, squares float64
+		for k, p := range places {
+			d := float64(p[e]) - m
+			m += d / float64(k+1)
+			squares += d * (float64(p[e]) - m)
+		}
+		mean[e] = float32(m)
+		if len(places) > 1 {
+			std[e] = float32(math.Sqrt(squares / float64(len(places)-1)))
+		}
+	}
+	return mean, std
+}
+
+// in is the same space with other places of the originals, such as those after
+// their channels were put in one order.
+func (s *space) in(places [][]float32) *space {
+	other := *s
+	other.places = places
+	other.mean, other.std = moments(places)
+	return &other
 }
 
 // A neighbour is the original nearest to a model.
@@ -60,36 +92,29 @@ type neighbour struct {
 	l2    float64
 }
 
-// nearest gives for each place the original nearest to it. With self, places
-// are the originals' own and none counts as its own neighbour.
-func (s *space) nearest(ctx context.Context, places []*tensor.Dense, self bool, threads int) ([]neighbour, error) {
-	found := make([]neighbour, len(places))
-	err := parallel(ctx, threads, len(places), func(i int) error {
-		best := neighbour{-1, math.Inf(1)}
-		for k, original := range s.places {
-			if self && k == i {
-				continue
-			}
-			if d := distance(places[i], original); d < best.l2 || best.index < 0 {
-				best = neighbour{k, d}
-			}
+// nearest gives the original nearest to place, of those that are not number but.
+func (s *space) nearest(place []float32, but int) neighbour {
+	best := neighbour{-1, math.Inf(1)}
+	for k, original := range s.places {
+		if k == but {
+			continue
 		}
-		found[i] = best
-		return nil
-	})
-	return found, err
+		if d := distance(place, original); d < best.l2 || best.index < 0 {
+			best = neighbour{k, d}
+		}
+	}
+	return best
 }
 
 // distance is the Euclidean distance of two models' tokens. Padding is zero in
 // both and adds nothing.
-func distance(a, b *tensor.Dense) float64 {
-	if !a.Shape().Eq(b.Shape()) {
+func distance(a, b []float32) float64 {
+	if len(a) != len(b) {
 		panic("evaluate: distance between models of two layouts")
 	}
-	x, y := a.Data().([]float32), b.Data().([]float32)
 	sum := 0.0
-	for i, v := range x {
-		d := float64(v) - float64(y[i])
+	for i, v := range a {
+		d := float64(v) - float64(b[i])
 		sum += d * d
 	}
 	return math.Sqrt(sum)
@@ -99,20 +124,9 @@ func distance(a, b *tensor.Dense) float64 {
 // values. Each tensor's total variance is 1 in token space, so this is the part
 // of the total that lies between the originals. It is 0 for one original.
 func (s *space) variance() float64 {
-	if len(s.places) < 2 {
-		return 0
-	}
-	n := float64(len(s.places))
 	sum := 0.0
-	for i := range s.places[0].Data().([]float32) {
-		var mean, squares float64
-		for k, p := range s.places {
-			v := float64(p.Data().([]float32)[i])
-			d := v - mean
-			mean += d / float64(k+1)
-			squares += d * (v - mean)
-		}
-		sum += squares / (n - 1)
+	for _, v := range s.std {
+		sum += float64(v) * float64(v)
 	}
 	return sum / float64(s.values)
 }

@@ -7,7 +7,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"rpg/onnxio"
@@ -20,9 +20,12 @@ type Options struct {
 	Models  []*onnxio.Model // to score
 	Against []*onnxio.Model // the originals they were learned from; nil to score only
 
-	Noise     []float64 // sizes of the noise baselines, in standard deviations; nil is 0.01 and 0.05
-	Baselines int       // models in each baseline group; 0 is as many as Models, at most 10
-	Seed      uint64    // of the baselines
+	Noise       []float64 // sizes of the noise baselines, in standard deviations of each tensor; nil is DefaultNoise
+	SpreadNoise []float64 // the same in standard deviations of each value over the originals
+	Without     []string  // baselines and comparisons to leave out, of BaselineNames
+	Baselines   int       // models in each baseline group; 0 is as many as Models, at most 10
+	Bar         float64   // top-1 from which a model is good; 0 is the originals' mean less one point
+	Seed        uint64    // of the baselines
 
 	Threads  int // 0 is one for each core available
 	Batch    int // 0 is the Scorer's choice
@@ -30,14 +33,16 @@ type Options struct {
 	Progress func(done, total int) // images; nil is silent
 }
 
+// DefaultNoise are the sizes of the noise baselines.
+func DefaultNoise() []float64 { return []float64{0.01, 0.02, 0.05, 0.1, 0.2} }
+
 // candidate is one model on its way through Evaluate.
 type candidate struct {
 	values onnxio.Values
 	name   string
 	group  string
 	score  Score
-	near   neighbour // by distance
-	alike  neighbour // by IoU, which is in l2
+	novelty
 }
 
 // Evaluate scores o.Models. With o.Against it scores the originals and the
@@ -57,10 +62,11 @@ func Evaluate(ctx context.Context, o Options) (*Result, error) {
 		Verdicts: []string{}}
 	var candidates []*candidate
 	var sp *space
+	var a *alignment
 	var err error
 	if len(o.Against) == 0 {
 		candidates = addModels(nil, GroupModels, o.Models)
-	} else if candidates, sp, err = o.withBaselines(ctx); err != nil {
+	} else if candidates, sp, a, err = o.withBaselines(ctx); err != nil {
 		return nil, err
 	}
 	start := time.Now()
@@ -69,12 +75,12 @@ func Evaluate(ctx context.Context, o Options) (*Result, error) {
 	}
 	result.ImagesPerS = float64(len(candidates)*o.Data.Count) / time.Since(start).Seconds()
 	if sp != nil {
-		if err := o.compare(ctx, sp, candidates); err != nil {
+		if err := o.compare(ctx, sp, a, candidates); err != nil {
 			return nil, err
 		}
-		result.Zoo = zoo(sp, candidates)
+		result.Zoo = zoo(sp, a, candidates)
 	}
-	result.fill(candidates, o.Against)
+	o.fill(result, candidates)
 	if sp != nil {
 		result.Verdicts = verdicts(result, candidates)
 	}
@@ -91,15 +97,25 @@ func (o *Options) check() error {
 		return fmt.Errorf("evaluate: baselines: expected 0 or more, found %d", o.Baselines)
 	}
 	if o.Noise == nil {
-		o.Noise = []float64{0.01, 0.05}
+		o.Noise = DefaultNoise()
 	}
-	for i, sigma := range o.Noise {
-		if !(sigma > 0 && sigma <= math.MaxFloat32) {
-			return fmt.Errorf("evaluate: noise: expected a number above 0, found %g", sigma)
+	for _, list := range [][]float64{o.Noise, o.SpreadNoise} {
+		for i, sigma := range list {
+			if !(sigma > 0 && sigma <= math.MaxFloat32) {
+				return fmt.Errorf("evaluate: noise: expected a number above 0, found %g", sigma)
+			}
+			if slices.Contains(list[:i], sigma) {
+				return fmt.Errorf("evaluate: noise: expected different sizes, found %g twice", sigma)
+			}
 		}
-		if slices.Contains(o.Noise[:i], sigma) {
-			return fmt.Errorf("evaluate: noise: expected different sizes, found %g twice", sigma)
+	}
+	for _, name := range o.Without {
+		if !slices.Contains(BaselineNames(), name) {
+			return fmt.Errorf("evaluate: nothing to leave out is named %q, expected one of %s", name, strings.Join(BaselineNames(), ", "))
 		}
+	}
+	if !(o.Bar >= 0 && o.Bar <= 1) {
+		return fmt.Errorf("evaluate: bar: expected 0 to 1, found %g", o.Bar)
 	}
 	if o.Baselines == 0 {
 		o.Baselines = min(len(o.Models), 10)
@@ -123,20 +139,37 @@ func addModels[V onnxio.Values](list []*candidate, group string, models []V) []*
 	return list
 }
 
-// withBaselines gives originals, models and baselines, in this order, and the
-// originals' space.
-func (o *Options) withBaselines(ctx context.Context) ([]*candidate, *space, error) {
+// withBaselines gives originals, models and baselines, in this order, the
+// originals' space, and their alignment, which may be nil.
+func (o *Options) withBaselines(ctx context.Context) ([]*candidate, *space, *alignment, error) {
 	sp, err := newSpace(ctx, o.Against, o.Threads)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
+	}
+	var a *alignment
+	if !slices.Contains(o.Without, BaselineAligned) {
+		if a, err = newAlignment(ctx, o.Against[0], sp, o.Seed, o.Threads); err != nil {
+			return nil, nil, nil, err
+		}
 	}
 	list := addModels(nil, GroupOriginals, o.Against)
 	list = addModels(list, GroupGenerated, o.Models)
-	for i, sigma := range o.Noise {
-		name := "noise " + strconv.FormatFloat(sigma, 'g', -1, 64)
-		list = addModels(list, name, sp.noised(o.Against, sigma, o.Baselines, o.Seed, uint64(1+i)))
+	raw := source{space: sp}
+	for _, c := range list[:len(o.Against)] {
+		raw.originals, raw.names = append(raw.originals, c.values), append(raw.names, c.name)
 	}
-	return addModels(list, GroupAverage, averages(o.Against, o.Baselines, o.Seed, 0)), sp, nil
+	groups := raw.baselines(o, "")
+	if a != nil && a.moved > 0 { // else they would be the same ones again
+		aligned := source{space: a.space, names: raw.names}
+		for i, v := range raw.originals {
+			aligned.originals = append(aligned.originals, a.original(i, v))
+		}
+		groups = append(groups, aligned.baselines(o, alignedSuffix)...)
+	}
+	for _, g := range groups {
+		list = addModels(list, g.name, g.models)
+	}
+	return list, sp, a, nil
 }
 
 // score fills in the scores, one graph after the other.
@@ -189,63 +222,22 @@ func (o *Options) scoreGraph(ctx context.Context, template *onnxio.Model, list [
 	return nil
 }
 
-// compare fills in each candidate's nearest and most alike original. The
-// originals come first among candidates.
-func (o *Options) compare(ctx context.Context, sp *space, candidates []*candidate) error {
-	originals, rest := candidates[:len(o.Against)], candidates[len(o.Against):]
-	values := make([]onnxio.Values, len(rest))
-	for i, c := range rest {
-		values[i] = c.values
-	}
-	places, err := sp.place(ctx, values, o.Threads)
-	if err != nil {
-		return err
-	}
-	among, err := sp.nearest(ctx, sp.places, true, o.Threads)
-	if err != nil {
-		return err
-	}
-	near, err := sp.nearest(ctx, places, false, o.Threads)
-	if err != nil {
-		return err
-	}
-	for i, c := range candidates {
-		if i < len(originals) {
-			c.near = among[i]
-		} else {
-			c.near = near[i-len(originals)]
-		}
-		c.alike = neighbour{index: -1}
-		for k, other := range originals {
-			if k == i {
-				continue
-			}
-			if u := IoU(c.score.Wrong, other.score.Wrong); c.alike.index < 0 || u > c.alike.l2 {
-				c.alike = neighbour{k, u}
-			}
-		}
-	}
-	return nil
-}
-
 // zoo sums up the originals among themselves; nil if there is only one.
-func zoo(sp *space, candidates []*candidate) *ZooResult {
+func zoo(sp *space, a *alignment, candidates []*candidate) *ZooResult {
 	n := len(sp.places)
 	if n < 2 {
 		return nil
 	}
-	z := &ZooResult{Spread: sp.variance(), Values: sp.values}
-	var nearest []float64
-	pairs := 0
-	for i, c := range candidates[:n] {
+	z := &ZooResult{Spread: sp.variance(), Values: sp.values, OriginalIoU: *within(candidates[:n])}
+	var nearest, aligned []float64
+	for _, c := range candidates[:n] {
 		nearest = append(nearest, c.near.l2)
-		for _, other := range candidates[i+1 : n] {
-			z.OriginalIoU += IoU(c.score.Wrong, other.score.Wrong)
-			pairs++
-		}
+		aligned = append(aligned, c.aligned.l2)
 	}
-	z.OriginalIoU /= float64(pairs)
 	z.NearestNeighbour = median(nearest)
+	if a != nil {
+		z.Aligned = &AlignedZoo{Moved: a.moved, Spread: a.space.variance(), NearestNeighbour: median(aligned)}
+	}
 	// Checkpoints of one run differ by 1e-6 to a few percent of the variance and
 	// err on the same images; unrelated networks differ by nearly all of it.
 	z.Kind = OneTrajectory
@@ -255,49 +247,133 @@ func zoo(sp *space, candidates []*candidate) *ZooResult {
 	return z
 }
 
+// usual is the originals' median distance to their nearest neighbour in the space
+// that novelty is judged in.
+func (z *ZooResult) usual() float64 {
+	if z.Aligned != nil {
+		return z.Aligned.NearestNeighbour
+	}
+	return z.NearestNeighbour
+}
+
 // fill writes groups and models from what was found.
-func (r *Result) fill(candidates []*candidate, originals []*onnxio.Model) {
+func (o *Options) fill(r *Result, candidates []*candidate) {
+	novel := len(o.Against) > 0
 	for _, c := range candidates {
 		n := float64(c.score.N)
 		m := ModelResult{Path: c.name, Group: c.group, Correct: c.score.Correct, Top1: float64(c.score.Correct) / n, Top5: float64(c.score.Top5) / n}
 		m.Top1Low, m.Top1High = Wilson(c.score.Correct, c.score.N)
-		if len(originals) > 0 && c.near.index >= 0 {
-			m.Nearest = &NearestResult{Path: originals[c.near.index].Path, L2: c.near.l2, IoU: c.alike.l2, IoUPath: originals[c.alike.index].Path}
+		if novel && c.near.index >= 0 {
+			m.Nearest = &NearestResult{Path: o.Against[c.near.index].Path, L2: c.near.l2, IoU: c.alike.l2, IoUPath: o.Against[c.alike.index].Path,
+				MeanL2: c.toMean, Cosine: c.cosine, Disagreement: c.differs, P: c.p}
+			if c.aligned.index >= 0 {
+				m.Nearest.Aligned = &AlignedResult{Path: o.Against[c.aligned.index].Path, L2: c.aligned.l2}
+			}
+			if c.group == GroupGenerated && r.Zoo != nil {
+				m.Kind = c.kind(r.Zoo.usual(), r.Zoo.Values)
+			}
 		}
 		r.Models = append(r.Models, m)
+	}
+	if novel {
+		r.Bar = o.Bar
+		if r.Bar == 0 {
+			r.Bar = max(0, summarize(top1(candidates[:len(o.Against)])).Mean-0.01)
+		}
 	}
 	for start := 0; start < len(r.Models); {
 		end := start
 		for end < len(r.Models) && r.Models[end].Group == r.Models[start].Group {
 			end++
 		}
-		r.Groups = append(r.Groups, sumUp(r.Models[start:end], r.Zoo))
+		g := r.sumUp(r.Models[start:end])
+		if novel {
+			group := candidates[start:end]
+			g.Vote = vote(group, o.right)
+			if g.Similarity != nil {
+				g.Similarity.Within = within(group)
+				for _, c := range group {
+					g.Similarity.Pairs += c.pairs / float64(len(group))
+				}
+			}
+		}
+		r.Groups = append(r.Groups, g)
+		if g.Name == GroupGenerated && !slices.Contains(o.Without, BaselineNearest) {
+			r.Groups = append(r.Groups, r.nearestGroup(candidates[:len(o.Against)], candidates[start:end]))
+		}
 		start = end
 	}
 }
 
-func sumUp(models []ModelResult, zoo *ZooResult) GroupResult {
+// right tells whether class is the label of an image.
+func (o *Options) right(image int, class uint16) bool { return int(o.Data.Labels[image]) == int(class) }
+
+// nearestGroup is each generated model's nearest original, for what they are.
+func (r *Result) nearestGroup(originals, generated []*candidate) GroupResult {
+	var models []ModelResult
+	for _, c := range generated {
+		m := ModelResult{Group: GroupNearest}
+		score := originals[c.nearest().index].score
+		m.Top1, m.Top5 = float64(score.Correct)/float64(score.N), float64(score.Top5)/float64(score.N)
+		models = append(models, m)
+	}
+	return r.sumUp(models)
+}
+
+// sumUp is the result of a group of at least one model.
+func (r *Result) sumUp(models []ModelResult) GroupResult {
 	g := GroupResult{Name: models[0].Group, Count: len(models)}
-	var top1, top5, iou, l2 []float64
+	var top1, top5, iou, l2, aligned, differs []float64
 	for _, m := range models {
 		top1, top5 = append(top1, m.Top1), append(top5, m.Top5)
 		if m.Nearest != nil {
-			iou, l2 = append(iou, m.Nearest.IoU), append(l2, m.Nearest.L2)
+			iou, l2, differs = append(iou, m.Nearest.IoU), append(l2, m.Nearest.L2), append(differs, m.Nearest.Disagreement)
+			if m.Nearest.Aligned != nil {
+				aligned = append(aligned, m.Nearest.Aligned.L2)
+			}
 		}
 	}
 	g.Top1, g.Top5 = summarize(top1), summarize(top5)
-	if len(l2) > 0 {
-		s := summarize(iou)
-		g.Similarity = &SimilarityResult{Mean: s.Mean, Max: s.Max}
-		g.Distance = &DistanceResult{Min: slices.Min(l2), Median: median(l2)}
-		if zoo != nil && zoo.NearestNeighbour > 0 {
-			g.Distance.MinRatio = new(float64)
-			*g.Distance.MinRatio = g.Distance.Min / zoo.NearestNeighbour
-			g.Distance.Ratio = new(float64)
-			*g.Distance.Ratio = g.Distance.Median / zoo.NearestNeighbour
+	if len(l2) == 0 {
+		return g
+	}
+	s := summarize(iou)
+	g.Similarity = &SimilarityResult{Mean: s.Mean, Max: s.Max}
+	disagreement := summarize(differs).Mean
+	g.Disagreement = &disagreement
+	usual, far := 0.0, l2
+	if r.Zoo != nil {
+		usual = r.Zoo.NearestNeighbour
+	}
+	g.Distance = distances(l2, usual)
+	if len(aligned) > 0 {
+		if r.Zoo != nil {
+			usual = r.Zoo.Aligned.NearestNeighbour
+		}
+		g.Aligned, far = distances(aligned, usual), aligned
+	}
+	if usual > 0 {
+		for _, k := range novelRatios() {
+			n := NovelResult{Ratio: k}
+			for i := range far {
+				if top1[i] >= r.Bar && far[i] >= k*usual {
+					n.Share += 1 / float64(len(far))
+				}
+			}
+			g.Novel = append(g.Novel, n)
 		}
 	}
 	return g
+}
+
+// distances sums up a group's distances to the nearest originals, whose own is usual.
+func distances(l2 []float64, usual float64) *DistanceResult {
+	d := &DistanceResult{Min: slices.Min(l2), Median: median(l2)}
+	if usual > 0 {
+		min, ratio := d.Min/usual, d.Median/usual
+		d.MinRatio, d.Ratio = &min, &ratio
+	}
+	return d
 }
 
 // group gives the result of a group, nil if there is none of that name.

@@ -22,12 +22,9 @@ import (
 func evaluateZoo(t *testing.T, r *Runtime, images, threads int) (*Result, []*onnxio.Model) {
 	t.Helper()
 	originals := testZoo(t, 20)
-	sp, err := newSpace(t.Context(), originals, 2)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := testSource(t, originals)
 	copied := parse(t, "copy.onnx", zooBytes(t, 7))
-	noised := withValues(t, "noised.onnx", originals[0], sp.noised(originals, 0.1, 1, 99, 99)[0])
+	noised := withValues(t, "noised.onnx", originals[0], s.noised(3, 0.1, nil, 99, 99))
 	result, err := Evaluate(t.Context(), Options{
 		Runtime: r, Data: testImages(t, images), Models: []*onnxio.Model{copied, noised}, Against: originals,
 		Baselines: 3, Seed: 5, Threads: threads,
@@ -45,10 +42,11 @@ func TestEvaluate(t *testing.T) {
 	for _, g := range result.Groups {
 		got = append(got, fmt.Sprint(g.Name, " ", g.Count))
 	}
-	if want := []string{"originals 20", "generated 2", "noise 0.01 3", "noise 0.05 3", "average 3"}; !slices.Equal(got, want) {
+	if want := []string{"originals 20", "generated 2", "nearest 2",
+		"noise 0.01 3", "noise 0.02 3", "noise 0.05 3", "noise 0.1 3", "noise 0.2 3", "average 3", "interpolation 3", "gaussian 3", "pca gaussian 3"}; !slices.Equal(got, want) {
 		t.Fatalf("groups %q, expected %q", got, want)
 	}
-	if len(result.Models) != 31 || result.Data.Images != 300 || result.ImagesPerS <= 0 {
+	if len(result.Models) != 49 || result.Data.Images != 300 || result.ImagesPerS <= 0 {
 		t.Errorf("%d models, %d images, %g images/s", len(result.Models), result.Data.Images, result.ImagesPerS)
 	}
 
@@ -202,7 +200,7 @@ func TestTables(t *testing.T) {
 		name, text string
 		has        []string
 	}{
-		{"groups", groups.String(), []string{"group       models", "originals       20", "noise 0.05       3", "generated        2", "average          3", "ratio"}},
+		{"groups", groups.String(), []string{"group          models", "originals          20", "noise 0.05          3", "generated           2", "pca gaussian        3", "ratio", "and at a ratio of"}},
 		{"models", models.String(), []string{"copy.onnx", "95 % interval", "max IoU"}},
 		{"single", single.String(), []string{"95 % interval", "name.onnx", originals[1].Path}},
 	} {
@@ -238,6 +236,8 @@ func TestEvaluateRefuses(t *testing.T) {
 		{"noise of 0", Options{Models: zoo, Noise: []float64{0}}, "expected a number above 0, found 0"},
 		{"noise that is no number", Options{Models: zoo, Noise: []float64{math.NaN()}}, "found NaN"},
 		{"the same noise twice", Options{Models: zoo, Noise: []float64{0.1, 0.1}}, "0.1 twice"},
+		{"nothing of this name", Options{Models: zoo, Without: []string{"noisy"}}, `"noisy", expected one of noise, average`},
+		{"bar above 1", Options{Models: zoo, Bar: 75}, "expected 0 to 1, found 75"},
 		{"negative baselines", Options{Models: zoo, Baselines: -1}, "expected 0 or more, found -1"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -3,12 +3,21 @@ package evaluate
 // Schema is the name and version of the JSON object that Result is.
 const Schema = "rpg.evaluate/1"
 
+// alignedSuffix ends the names of baselines made from aligned originals.
+const alignedSuffix = " aligned"
+
 // The names of groups. A noise group is named "noise 0.01", after its size.
+// Baselines made after alignment have " aligned" behind their names.
 const (
 	GroupModels    = "models"    // scored without originals to compare with
 	GroupOriginals = "originals" // what the generator learned from
 	GroupGenerated = "generated" // what it made
+	GroupNearest   = "nearest"   // the originals nearest to these
 	GroupAverage   = "average"   // means of 16 originals
+
+	GroupInterpolation = "interpolation" // middles of two originals
+	GroupGaussian      = "gaussian"      // each weight normal, by itself
+	GroupPCA           = "pca gaussian"  // normal with the originals' covariance
 )
 
 // The kinds of zoo.
@@ -30,6 +39,7 @@ type Result struct {
 	Groups     []GroupResult `json:"groups"`
 	Models     []ModelResult `json:"models"`
 	Zoo        *ZooResult    `json:"zoo"`
+	Bar        float64       `json:"bar"` // top-1 from which a model counts as good; 0 without originals
 	Verdicts   []string      `json:"verdicts"`
 }
 
@@ -49,13 +59,36 @@ type GroupResult struct {
 	Top5       Summary           `json:"top5"`
 	Similarity *SimilarityResult `json:"similarity"`
 	Distance   *DistanceResult   `json:"distance"`
+	Aligned    *DistanceResult   `json:"aligned_distance"` // after permutation alignment
+	// Disagreement is the part of the images to which a model and its nearest
+	// original give different classes, mean over the models.
+	Disagreement *float64      `json:"disagreement"`
+	Novel        []NovelResult `json:"novel_and_good"`
+	Vote         *VoteResult   `json:"vote"`
 }
 
 // SimilarityResult is over the models of a group: each one's highest IoU of
-// wrong predictions with an original, itself excluded.
+// wrong predictions with an original, itself excluded, and the mean over all pairs.
 type SimilarityResult struct {
-	Mean float64 `json:"mean"`
-	Max  float64 `json:"max"`
+	Mean   float64  `json:"mean"`
+	Max    float64  `json:"max"`
+	Pairs  float64  `json:"pairs"`  // mean over all pairs of a model and an original
+	Within *float64 `json:"within"` // mean over the pairs of models of the group
+}
+
+// NovelResult is the part of a group's models whose top-1 is at least Result.Bar
+// and whose distance to the nearest original, after alignment if there is one, is
+// at least Ratio times that of the originals themselves.
+type NovelResult struct {
+	Ratio float64 `json:"ratio"`
+	Share float64 `json:"share"`
+}
+
+// VoteResult is the majority vote of the first of a group's models, 16 at most.
+type VoteResult struct {
+	Models int     `json:"models"`
+	Top1   float64 `json:"top1"`
+	Gain   float64 `json:"gain"` // over the mean of these models
 }
 
 // DistanceResult is over the models of a group: each one's distance to the
@@ -77,6 +110,7 @@ type ModelResult struct {
 	Top1Low  float64        `json:"top1_low"` // Wilson interval
 	Top1High float64        `json:"top1_high"`
 	Top5     float64        `json:"top5"`
+	Kind     string         `json:"kind,omitempty"` // of a generated model: KindCopy, ...
 	Nearest  *NearestResult `json:"nearest"`
 }
 
@@ -86,6 +120,18 @@ type NearestResult struct {
 	L2      float64 `json:"l2"`       // that distance
 	IoU     float64 `json:"iou"`      // the highest IoU of wrong predictions with an original
 	IoUPath string  `json:"iou_path"` // that original
+
+	Aligned      *AlignedResult `json:"aligned"`
+	MeanL2       float64        `json:"mean_l2"`      // distance to the originals' mean
+	Cosine       float64        `json:"cosine"`       // between the ways from the nearest original to the model and to that mean
+	Disagreement float64        `json:"disagreement"` // part of the images where it and the nearest original give different classes
+	P            float64        `json:"mcnemar_p"`    // that it and the nearest original are equally accurate
+}
+
+// AlignedResult is the nearest original after permutation alignment.
+type AlignedResult struct {
+	Path string  `json:"path"`
+	L2   float64 `json:"l2"`
 }
 
 // ZooResult is what the originals are among themselves.
@@ -95,4 +141,13 @@ type ZooResult struct {
 	Spread           float64 `json:"spread"`       // the part of the weights' variance that lies between originals, about 0 to 1
 	NearestNeighbour float64 `json:"nearest_neighbour"`
 	Values           int     `json:"values"` // generated values of a model
+
+	Aligned *AlignedZoo `json:"aligned"`
+}
+
+// AlignedZoo is what the originals are among themselves after permutation alignment.
+type AlignedZoo struct {
+	Moved            int     `json:"moved"` // originals whose channels were in another order than the first one's
+	Spread           float64 `json:"spread"`
+	NearestNeighbour float64 `json:"nearest_neighbour"`
 }

@@ -98,7 +98,7 @@ func TestScoreIsTheSameEveryWay(t *testing.T) {
 	r := openTestRuntime(t)
 	d := testImages(t, 200)
 	zoo := testZoo(t, 3)
-	models := []onnxio.Values{zoo[0], zoo[1], zoo[2], mean(zoo)}
+	models := []onnxio.Values{zoo[0], zoo[1], zoo[2], mean{zoo[0], zoo[1], zoo[2]}}
 	want := score(t, r, d, ScorerOptions{Threads: 1, Sessions: SessionsOwn}, zoo[0], models...)
 	if want[0].Correct < 130 || want[0].Correct > 170 || want[0].Top5 < 190 {
 		t.Errorf("%d and %d of 200 right, expected about 150 and 196", want[0].Correct, want[0].Top5)

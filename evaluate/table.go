@@ -17,22 +17,40 @@ func (r *Result) WriteTable(w io.Writer) error {
 	if r.group(GroupOriginals) == nil {
 		return r.WriteModels(w)
 	}
-	rows := [][]string{{"group", "models", "top-1 %", "min-max", "top-5 %", "max IoU", "L2 nearest", "ratio"}}
+	rows := [][]string{{"group", "models", "top-1 %", "min-max", "top-5 %", "max IoU", "differs %", "ratio", "aligned"}}
+	var novel [][]string
 	for _, g := range r.Groups {
 		row := []string{g.Name, fmt.Sprint(g.Count), fmt.Sprintf("%.2f ± %.2f", 100*g.Top1.Mean, 100*g.Top1.Std),
-			fmt.Sprintf("%.2f-%.2f", 100*g.Top1.Min, 100*g.Top1.Max), fmt.Sprintf("%.2f", 100*g.Top5.Mean), "-", "-", "-"}
+			fmt.Sprintf("%.2f-%.2f", 100*g.Top1.Min, 100*g.Top1.Max), fmt.Sprintf("%.2f", 100*g.Top5.Mean), "-", "-", "-", "-"}
 		if g.Similarity != nil {
 			row[5] = fmt.Sprintf("%.3f", g.Similarity.Mean)
-			row[6] = fmt.Sprintf("%.4g", g.Distance.Median)
+			row[6] = fmt.Sprintf("%.2f", 100**g.Disagreement)
 		}
-		if g.Distance != nil && g.Distance.Ratio != nil {
-			row[7] = fmt.Sprintf("%.2f", *g.Distance.Ratio)
+		for i, d := range []*DistanceResult{g.Distance, g.Aligned} {
+			if d != nil && d.Ratio != nil {
+				row[7+i] = fmt.Sprintf("%.2f", *d.Ratio)
+			}
 		}
 		rows = append(rows, row)
+		if len(g.Novel) > 0 && g.Name != GroupOriginals {
+			row := []string{g.Name}
+			for _, n := range g.Novel {
+				row = append(row, fmt.Sprintf("%.0f", 100*n.Share))
+			}
+			novel = append(novel, row)
+		}
 	}
-	text := r.heading() + "\n" + align(rows) + "\n"
+	text := r.heading() + "\n" + columns(rows) + "\n"
 	text += wrap("top-1: mean ± standard deviation over the models. max IoU: overlap of wrong predictions with the most alike original, mean over the models. " +
-		"L2 nearest: distance to the nearest original in token space (standard deviations), median. ratio: that over the originals' own.")
+		"differs: images to which a model and its nearest original give different classes. ratio: distance to the nearest original in token space, median, " +
+		"over the originals' own; aligned: the same after permutation alignment.")
+	if len(novel) > 0 {
+		head := []string{fmt.Sprintf("%% with top-1 >= %.2f and at a ratio of", 100*r.Bar)}
+		for _, k := range novelRatios() {
+			head = append(head, fmt.Sprintf("%g", k))
+		}
+		text += "\n" + columns(append([][]string{head}, novel...))
+	}
 	for _, v := range r.Verdicts {
 		text += "\n" + wrap(v)
 	}
@@ -63,7 +81,7 @@ func (r *Result) WriteModels(w io.Writer) error {
 		}
 		rows = append(rows, row)
 	}
-	_, err := io.WriteString(w, r.heading()+"\n"+align(rows))
+	_, err := io.WriteString(w, r.heading()+"\n"+columns(rows))
 	return err
 }
 
@@ -71,9 +89,9 @@ func (r *Result) heading() string {
 	return fmt.Sprintf("%s, %d images, ONNX Runtime %s on %s, %.0f images/s\n", r.Data.Name, r.Data.Images, r.Runtime, r.Provider, r.ImagesPerS)
 }
 
-// align pads the columns: the first to the left, the others, which are numbers,
+// columns pads the columns: the first to the left, the others, which are numbers,
 // to the right.
-func align(rows [][]string) string {
+func columns(rows [][]string) string {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {

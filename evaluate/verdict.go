@@ -18,17 +18,47 @@ func verdicts(r *Result, candidates []*candidate) []string {
 		groups[c.group] = append(groups[c.group], c)
 	}
 	list := []string{zooVerdict(r)}
-	list = append(list, accuracyVerdict(groups[GroupGenerated], groups[GroupOriginals]))
+	list = append(list, accuracyVerdict(groups[GroupGenerated], groups[GroupOriginals], r.Seed))
+	list = append(list, kindVerdict(r, groups[GroupGenerated])...)
 	list = append(list, distanceVerdict(r, groups[GroupGenerated]))
 	if v := overlapVerdict(r); v != "" {
 		list = append(list, v)
 	}
-	for _, g := range r.Groups {
-		if g.Name != GroupOriginals && g.Name != GroupGenerated {
-			list = append(list, baselineVerdict(r, g, groups))
+	if v := voteVerdict(r); v != "" {
+		list = append(list, v)
+	}
+	return append(list, baselineVerdicts(r, groups)...)
+}
+
+// kindVerdict says how many of the generated models are no news.
+func kindVerdict(r *Result, generated []*candidate) []string {
+	if r.Zoo == nil {
+		return nil
+	}
+	counts := map[string]int{}
+	for _, c := range generated {
+		counts[c.kind(r.Zoo.usual(), r.Zoo.Values)]++
+	}
+	var list []string
+	for _, k := range []struct{ kind, what string }{
+		{KindCopy, "copies: they lie at less than a twentieth of the originals' own distance from one of them"},
+		{KindNoise, "noise-like: each is one original with changes that have nothing to do with the others"},
+		{KindAverage, "average-like: they lie nearer to the mean of the originals than to any of them"},
+	} {
+		if n := counts[k.kind]; n > 0 {
+			list = append(list, fmt.Sprintf("%d of %d generated models are %s.", n, len(generated), k.what))
 		}
 	}
 	return list
+}
+
+// voteVerdict says whether the generated models err in different ways.
+func voteVerdict(r *Result) string {
+	g, o := r.group(GroupGenerated).Vote, r.group(GroupOriginals).Vote
+	if g == nil || o == nil {
+		return ""
+	}
+	return fmt.Sprintf("The majority vote of %d generated models gains %+.2f points over their mean, that of %d originals %+.2f.", g.Models, 100*g.Gain, o.Models, 100*o.Gain)
 }
 
 func zooVerdict(r *Result) string {
@@ -40,7 +70,10 @@ func zooVerdict(r *Result) string {
 	if z.Kind == OneTrajectory {
 		return "The originals are one trajectory, in effect one network with a little jitter: " + facts + ". Good accuracy alone proves little here; compare with noise and average."
 	}
-	return "The originals are independent networks: " + facts + "."
+	if z.Aligned != nil && z.Aligned.Moved > 0 {
+		facts += fmt.Sprintf("; putting the channels of %d of them in one order, which changes no output, leaves %s of the variance", z.Aligned.Moved, percent(z.Aligned.Spread))
+	}
+	return "The originals are independent runs: " + facts + "."
 }
 
 // percent writes a fraction with two significant digits and no exponent.
@@ -52,50 +85,8 @@ func percent(f float64) string {
 	return fmt.Sprintf("%.*f %%", max(digits, 0), 100*f)
 }
 
-// difference estimates mean accuracy of group a minus that of group b with its
-// 95 % interval, as fractions. Both groups saw the same images, so the images
-// count as pairs; the models of each group count as drawn from many.
-func difference(a, b []*candidate) (d, low, high float64) {
-	n := a[0].score.N
-	var mean, squares float64
-	for i := range n {
-		x := rightShare(a, i) - rightShare(b, i)
-		delta := x - mean
-		mean += delta / float64(i+1)
-		squares += delta * (x - mean)
-	}
-	variance := modelVariance(a) + modelVariance(b)
-	if n > 1 {
-		variance += squares / float64(n-1) / float64(n)
-	}
-	half := z95 * math.Sqrt(variance)
-	return mean, mean - half, mean + half
-}
-
-// rightShare is the part of the models that are right on image i.
-func rightShare(group []*candidate, i int) float64 {
-	right := 0
-	for _, c := range group {
-		if !c.score.Wrong.Has(i) {
-			right++
-		}
-	}
-	return float64(right) / float64(len(group))
-}
-
-// modelVariance is the variance of a group's mean accuracy that comes from
-// which models happen to be in it.
-func modelVariance(group []*candidate) float64 {
-	var top1 []float64
-	for _, c := range group {
-		top1 = append(top1, float64(c.score.Correct)/float64(c.score.N))
-	}
-	std := summarize(top1).Std
-	return std * std / float64(len(group))
-}
-
-func accuracyVerdict(generated, originals []*candidate) string {
-	d, low, high := difference(generated, originals)
+func accuracyVerdict(generated, originals []*candidate, seed uint64) string {
+	d, low, high := difference(generated, originals, seed)
 	interval := fmt.Sprintf("%+.2f points (95 %% interval %+.2f to %+.2f)", 100*d, 100*low, 100*high)
 	switch {
 	case high < 0:
@@ -159,34 +150,45 @@ func overlapVerdict(r *Result) string {
 	return fmt.Sprintf("The wrong predictions of a generated model overlap with those of the most alike original by %.2f on average (highest %.2f); between an original and the most alike other original it is %.2f.", g.Mean, g.Max, o.Mean)
 }
 
-// baselineVerdict compares the generated models with a trivial way to make
-// models, by accuracy and by distance.
-func baselineVerdict(r *Result, base GroupResult, groups map[string][]*candidate) string {
-	name := base.Name
-	if strings.HasPrefix(name, "noise ") {
-		name = "originals with " + name
-	} else if name == GroupAverage {
-		name = "averages of originals"
+// baselineVerdicts compare the generated models with the trivial ways to make
+// models, by accuracy and by distance: a sentence for each of four outcomes.
+func baselineVerdicts(r *Result, groups map[string][]*candidate) []string {
+	const worse, good, new, both = 0, 1, 2, 3
+	var found [4][]string
+	generated := r.group(GroupGenerated)
+	for _, g := range r.Groups {
+		if g.Distance == nil || g.Name == GroupOriginals || g.Name == GroupGenerated {
+			continue
+		}
+		d, low, _ := difference(groups[GroupGenerated], groups[g.Name], r.Seed)
+		mine, theirs := generated.far().Median, g.far().Median
+		outcome := worse
+		if low > 0 {
+			outcome |= good
+		}
+		if mine > theirs {
+			outcome |= new
+		}
+		found[outcome] = append(found[outcome], fmt.Sprintf("%s (%+.2f points, %.2g times as far)", g.Name, 100*d, mine/theirs))
 	}
-	d, low, high := difference(groups[GroupGenerated], groups[base.Name])
-	accuracy := "not shown to differ in accuracy from"
-	switch {
-	case high < 0:
-		accuracy = "less accurate than"
-	case low > 0:
-		accuracy = "more accurate than"
+	var list []string
+	for outcome, text := range [4]string{
+		worse: "Nothing here shows the generated models to be better than these, neither more accurate nor farther from the originals: ",
+		good:  "More accurate, but not farther from the originals than: ",
+		new:   "Farther from the originals, but not shown to be more accurate than: ",
+		both:  "More accurate and farther from the originals than: ",
+	} {
+		if len(found[outcome]) > 0 {
+			list = append(list, text+strings.Join(found[outcome], ", ")+".")
+		}
 	}
-	mine, theirs := r.group(GroupGenerated).Distance.Median, base.Distance.Median
-	distance := "as far from the originals"
-	if mine > theirs {
-		distance = "farther from the originals"
-	} else if mine < theirs {
-		distance = "nearer to the originals"
+	return list
+}
+
+// far is the distance by which novelty is judged.
+func (g *GroupResult) far() *DistanceResult {
+	if g.Aligned != nil {
+		return g.Aligned
 	}
-	text := fmt.Sprintf("The generated models are %s %s (%+.2f points, %+.2f to %+.2f) and %s (median %.4g against %.4g)",
-		accuracy, name, 100*d, 100*low, 100*high, distance, mine, theirs)
-	if low <= 0 && mine <= theirs {
-		return text + ": nothing here shows them to be better than this baseline."
-	}
-	return text + "."
+	return g.Distance
 }

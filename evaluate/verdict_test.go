@@ -29,10 +29,10 @@ func generatedAt(z *ZooResult, l2 ...float64) (*Result, []*candidate) {
 	var list []*candidate
 	var models []ModelResult
 	for _, d := range l2 {
-		list = append(list, &candidate{group: GroupGenerated, near: neighbour{0, d}})
+		list = append(list, &candidate{group: GroupGenerated, novelty: novelty{near: neighbour{0, d}, aligned: neighbour{index: -1}}})
 		models = append(models, ModelResult{Group: GroupGenerated, Nearest: &NearestResult{L2: d}})
 	}
-	r.Groups = []GroupResult{sumUp(models, z)}
+	r.Groups = []GroupResult{r.sumUp(models)}
 	return r, list
 }
 
@@ -101,7 +101,7 @@ func TestAccuracyVerdict(t *testing.T) {
 		{"better", wrongOn(n, upTo(100), upTo(101), upTo(102)), "are more accurate than the originals: mean top-1 differs by +10.00 points"},
 		{"worse on average, but it depends on the model", wrongOn(n, upTo(150), upTo(500)), "No difference in accuracy"},
 	} {
-		if got := accuracyVerdict(c.generated, good); !strings.Contains(got, c.say) {
+		if got := accuracyVerdict(c.generated, good, 1); !strings.Contains(got, c.say) {
 			t.Errorf("%s: %q does not say %q", c.name, got, c.say)
 		}
 	}

@@ -47,7 +47,7 @@ func rules() map[string]rule {
 		"evaluate/picture/jpeg": {},
 		"evaluate/picture":      {own: []string{"evaluate/picture/jpeg"}, others: []string{"golang.org/x/image/", "github.com/goccy/go-yaml"}},
 		"evaluate/dataset":      {own: []string{"evaluate/picture", "internal/npy"}},
-		"evaluate": {own: []string{"onnxio", "tokenize", "evaluate/dataset"},
+		"evaluate": {own: []string{"onnxio", "tokenize", "tokenize/align", "evaluate/dataset", "generator/compute"},
 			others: []string{tensor, "github.com/yalue/onnxruntime_go", "github.com/ebitengine/purego"}},
 		"evaluate/fetch":      {},
 		"fixtures":            {},

@@ -1,0 +1,65 @@
+package evaluate
+
+import (
+	"context"
+
+	"rpg/onnxio"
+	"rpg/tokenize/align"
+)
+
+// alignRounds is how often the originals are matched to their mean after they
+// were matched to the first of them.
+const alignRounds = 2
+
+// alignment is an order of channels for the originals and whatever is compared
+// with them: two networks that differ by the order of their channels alone are one
+// network.
+type alignment struct {
+	matcher *align.Matcher
+	frame   *align.Frame
+	space   *space // of the aligned originals
+	moved   int    // originals that were in another order than the first one
+	seed    uint64
+}
+
+// newAlignment aligns the originals; nil when the graph allows no order but one.
+func newAlignment(ctx context.Context, template *onnxio.Model, sp *space, seed uint64, threads int) (*alignment, error) {
+	symmetry := align.Find(template)
+	if len(symmetry.Groups) == 0 {
+		return nil, nil
+	}
+	matcher, err := align.NewMatcher(symmetry, &sp.tokenizer.Layout)
+	if err != nil {
+		return nil, err
+	}
+	a := &alignment{matcher: matcher, seed: seed}
+	a.frame, err = matcher.Frame(ctx, sp.places, align.FrameOptions{Rounds: alignRounds, Seed: seed, Threads: threads})
+	if err != nil {
+		return nil, err
+	}
+	places := make([][]float32, len(sp.places))
+	for i, p := range a.frame.Permutations {
+		if p.Moved() == 0 {
+			places[i] = sp.places[i]
+			continue
+		}
+		a.moved++
+		places[i] = matcher.Permute(p, sp.places[i])
+	}
+	a.space = sp.in(places)
+	return a, nil
+}
+
+// place is place with its channels in the order of the frame.
+func (a *alignment) place(ctx context.Context, place []float32) ([]float32, error) {
+	p, err := a.matcher.Match(ctx, a.frame.Mean, place, a.matcher.Symmetry.Identity(), a.seed)
+	if err != nil || p.Moved() == 0 {
+		return place, err
+	}
+	return a.matcher.Permute(p, place), nil
+}
+
+// original gives original i with its channels in the order of the frame.
+func (a *alignment) original(i int, v onnxio.Values) onnxio.Values {
+	return a.matcher.Symmetry.Apply(a.frame.Permutations[i], v)
+}
