@@ -58,7 +58,7 @@ func Evaluate(ctx context.Context, o Options) (*Result, error) {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
 	result := &Result{Schema: Schema, Provider: o.Runtime.Provider, Runtime: o.Runtime.Version, Seed: o.Seed,
-		Data:     DataResult{Name: o.Data.Name, Images: o.Data.Count, SHA256: o.Data.SHA256, Preprocess: o.Data.Preprocess},
+		Data:     DataResult{Name: o.Data.Name, Images: o.Data.Count, SHA256: o.Data.SHA256, Preprocess: o.Data.Preprocess, Notes: o.Data.Notes},
 		Verdicts: []string{}}
 	var candidates []*candidate
 	var sp *space
@@ -74,6 +74,8 @@ func Evaluate(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	result.ImagesPerS = float64(len(candidates)*o.Data.Count) / time.Since(start).Seconds()
+	result.Data.Skipped, result.Data.Damaged = o.Data.Bad(), o.Data.Damaged()
+	result.Data.Images -= len(result.Data.Skipped)
 	if sp != nil {
 		if err := o.compare(ctx, sp, a, candidates); err != nil {
 			return nil, err

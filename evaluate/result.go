@@ -1,5 +1,7 @@
 package evaluate
 
+import "rpg/evaluate/dataset"
+
 // Schema is the name and version of the JSON object that Result is.
 const Schema = "rpg.evaluate/1"
 
@@ -45,10 +47,13 @@ type Result struct {
 
 // DataResult says which images were scored.
 type DataResult struct {
-	Name       string `json:"name"`
-	Images     int    `json:"images"`
-	SHA256     string `json:"sha256"` // of the whole file, also when only its first images were used
-	Preprocess string `json:"preprocess"`
+	Name       string        `json:"name"`
+	Images     int           `json:"images"` // that were scored
+	SHA256     string        `json:"sha256"` // of the whole file, also when only its first images were used; of pictures: of those used
+	Preprocess string        `json:"preprocess"`
+	Notes      []string      `json:"notes,omitempty"`
+	Skipped    []dataset.Bad `json:"skipped,omitempty"` // pictures that could not be read
+	Damaged    []dataset.Bad `json:"damaged,omitempty"` // pictures scored though their file is damaged
 }
 
 // GroupResult sums up the models of one group.

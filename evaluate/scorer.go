@@ -7,7 +7,6 @@ import (
 	"math"
 	"runtime"
 	"sync"
-	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -36,7 +35,7 @@ type Scorer struct {
 
 // Score is what one model did on a data set.
 type Score struct {
-	N           int
+	N           int      // images scored: all but those that are skipped as unreadable
 	Correct     int      // images whose highest logit is the label's
 	Top5        int      // images whose label is among the five highest logits
 	Wrong       Bitset   // the images that Correct does not count
@@ -102,8 +101,7 @@ func (s *Scorer) Score(ctx context.Context, models []onnxio.Values, progress fun
 			s.shared = session
 		}
 	}
-	job := &job{Scorer: s, total: len(models) * s.data.Count, progress: progress}
-	job.batches = (s.data.Count + s.batch - 1) / s.batch
+	job := s.newJob(len(models), progress)
 	for i, v := range models {
 		t := &task{values: v, own: own, ports: s.ports, name: nameOf(v, i)}
 		if m, ok := v.(*onnxio.Model); ok {
@@ -119,7 +117,6 @@ func (s *Scorer) Score(ctx context.Context, models []onnxio.Values, progress fun
 				t.ports = p
 			}
 		}
-		t.left.Store(int32(job.batches))
 		t.score = Score{N: s.data.Count, Wrong: NewBitset(s.data.Count), Predictions: make([]uint16, s.data.Count)}
 		job.tasks = append(job.tasks, t)
 	}
@@ -136,43 +133,30 @@ func nameOf(v onnxio.Values, i int) string {
 	return fmt.Sprintf("model %d", i)
 }
 
-// A job is one call of Score: every batch of every model, in that order, taken
-// one at a time by whichever worker is free.
-type job struct {
-	*Scorer
-	tasks    []*task
-	batches  int // of one model
-	next     atomic.Int64
-	total    int
-	progress func(done, total int)
-
-	mu   sync.Mutex
-	done int
-}
-
 // A task is one model within a job. Its session and weights are loaded by the
-// worker that comes first and freed by the one that is last, so that only the
-// models being worked on are in memory.
+// worker that comes first to a chunk of the images and freed by the one that is
+// last, so that only the models being worked on are in memory.
 type task struct {
 	values  onnxio.Values
 	name    string
 	own     bool
 	ports   ports
-	load    sync.Once
-	loadErr error
 	session *ort.DynamicAdvancedSession
 	weights []ort.Value
-	left    atomic.Int32 // batches not yet done
 
-	mu    sync.Mutex
-	score Score
+	mu      sync.Mutex
+	left    map[int]int // batches yet to be done of each chunk that was begun; empty when not loaded
+	loadErr error
+	score   Score
 }
 
 func (j *job) run(ctx context.Context) ([]Score, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	j.reader = j.data.Read(ctx, len(j.tasks), j.window, 0)
+	defer j.reader.Close()
 	var wg sync.WaitGroup
-	for range min(j.threads, len(j.tasks)*j.batches) {
+	for range min(j.threads, j.units()) {
 		wg.Go(func() {
 			if err := j.work(ctx); err != nil {
 				cancel(err)
@@ -189,6 +173,9 @@ func (j *job) run(ctx context.Context) ([]Score, error) {
 	if err := errors.Join(context.Cause(ctx), closing); err != nil {
 		return nil, err
 	}
+	if n := len(j.data.Bad()); n == j.data.Count {
+		return nil, fmt.Errorf("evaluate: %s: expected pictures that can be read, found none among %d, the first: %s", j.data.Source, n, j.data.Bad()[0].What)
+	}
 	return scores, nil
 }
 
@@ -197,32 +184,27 @@ func (j *job) work(ctx context.Context) (err error) {
 	b := &buffers{in: make([]float32, j.batch*j.data.Pixels()), out: make([]float32, j.batch*j.data.Classes)}
 	defer func() { err = errors.Join(err, b.free()) }()
 	for ctx.Err() == nil {
-		unit := int(j.next.Add(1)) - 1
-		if unit >= len(j.tasks)*j.batches {
+		i := int(j.next.Add(1)) - 1
+		if i >= j.units() {
 			return nil
 		}
-		t := j.tasks[unit/j.batches]
-		t.load.Do(func() { t.loadErr = j.open(t) })
-		if t.loadErr != nil {
-			return t.loadErr
-		}
-		first := unit % j.batches * j.batch
-		n := min(j.batch, j.data.Count-first)
-		if err := j.batchOf(t, b, first, n); err != nil {
+		u := j.unit(i)
+		if err := j.enter(u); err != nil {
 			return err
 		}
-		if t.left.Add(-1) == 0 {
-			if err := t.free(); err != nil {
-				return err
-			}
+		if err := j.batchOf(u.t, b, u.first, u.n); err != nil {
+			return err
 		}
-		j.report(n)
+		if err := u.leave(); err != nil {
+			return err
+		}
+		j.report(u.n)
 	}
 	return nil
 }
 
-// open readies a model: its own session, or its weights as inputs.
-func (j *job) open(t *task) (err error) {
+// load readies a model: its own session, or its weights as inputs.
+func (j *job) load(t *task) (err error) {
 	if t.own {
 		t.session, err = openOwn(j.template, t.values, t.name, t.ports, j.options)
 		return err
@@ -245,7 +227,7 @@ func (j *job) open(t *task) (err error) {
 	return nil
 }
 
-// free gives back what open took; it may be called again.
+// free gives back what load took; it may be called again.
 func (t *task) free() (err error) {
 	if t.session != nil {
 		err = t.session.Destroy()
@@ -303,7 +285,7 @@ func (j *job) batchOf(t *task, b *buffers, first, n int) error {
 	if err := b.size(size, j.data); err != nil {
 		return fmt.Errorf("evaluate: %w", err)
 	}
-	if err := j.data.Fill(b.in, first, n); err != nil {
+	if err := j.reader.Fill(b.in, first, n); err != nil {
 		return err
 	}
 	session := t.session
@@ -317,6 +299,10 @@ func (j *job) batchOf(t *task, b *buffers, first, n int) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := range n {
+		if j.data.Skipped(first + i) {
+			t.score.N--
+			continue
+		}
 		logits := b.out[i*j.data.Classes : (i+1)*j.data.Classes]
 		label := int(j.data.Labels[first+i])
 		best, rank, ok := rankOf(logits, label)
@@ -353,13 +339,4 @@ func rankOf(logits []float32, label int) (best, rank int, ok bool) {
 		}
 	}
 	return best, rank, true
-}
-
-func (j *job) report(n int) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.done += n
-	if j.progress != nil {
-		j.progress(j.done, j.total)
-	}
 }

@@ -87,9 +87,9 @@ func (c cifar) parse(source string, data []byte, p picture.Preprocess) (*Set, er
 		return nil, fmt.Errorf("evaluate: %s: offset %d: expected a row of %d bytes (%s, %d values), found the file's last %d bytes; it is not in the %s binary format or is cut off",
 			source, whole*row, row, what, cifarPixels, len(data)-whole*row, c.title())
 	}
-	s := &Set{Name: c.name, Source: source, Count: len(data) / row, Classes: c.classes[c.label], bad: &badList{}}
+	s := &Set{Name: c.name, Source: source, Count: len(data) / row, Classes: c.classes[c.label], bad: &badList{}, damaged: &badList{}}
 	s.Labels = make([]uint16, s.Count)
-	rows := &rows{source: source}
+	rows := &rows{source: source, channels: 3, height: cifarSide, width: cifarSide}
 	for i := range s.Labels {
 		at := i * row
 		for k, classes := range c.classes {
@@ -102,45 +102,5 @@ func (c cifar) parse(source string, data []byte, p picture.Preprocess) (*Set, er
 	}
 	sum := sha256.Sum256(data)
 	s.SHA256 = hex.EncodeToString(sum[:])
-	return s, s.setPreprocess(p, rows)
-}
-
-// rows are images in memory, planes of bytes.
-type rows struct {
-	source string
-	images [][]byte
-	first  []int // row numbers in the file, nil for 0, 1, ...
-}
-
-func (r *rows) pixels(i int, _ []byte) ([]byte, error) { return r.images[i], nil }
-func (r *rows) resident() bool                         { return true }
-
-func (r *rows) name(i int) string {
-	if r.first != nil {
-		i = r.first[i]
-	}
-	return fmt.Sprintf("%s: image %d", r.source, i)
-}
-
-func (r *rows) pick(list []int) source {
-	cut := &rows{source: r.source}
-	for _, i := range list {
-		cut.images = append(cut.images, r.images[i])
-		from := i
-		if r.first != nil {
-			from = r.first[i]
-		}
-		cut.first = append(cut.first, from)
-	}
-	return cut
-}
-
-// setPreprocess readies s to give images of r, 3x32x32, with p done to them.
-func (s *Set) setPreprocess(p picture.Preprocess, r *rows) (err error) {
-	s.images, s.Shape = r, []int{3, cifarSide, cifarSide}
-	if s.scaling, err = newScaling(p, s.Shape); err != nil {
-		return err
-	}
-	s.Preprocess = fmt.Sprintf("%v, NCHW %dx%d", p, s.Shape[1], s.Shape[2])
-	return nil
+	return s, s.useRows(p, rows)
 }

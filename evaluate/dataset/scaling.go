@@ -58,3 +58,13 @@ func (s *scaling) apply(out []float32, pixels []byte) {
 		}
 	}
 }
+
+// floats writes an image of float values as network input.
+func (s *scaling) floats(out, values []float32) {
+	for c, from := range s.order {
+		k := min(c, len(s.p.Mean)-1)
+		for p, v := range values[from*s.plane : (from+1)*s.plane] {
+			out[c*s.plane+p] = (v/s.p.Divide - s.p.Mean[k]) / s.p.Std[k]
+		}
+	}
+}

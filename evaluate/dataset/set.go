@@ -20,18 +20,19 @@ type Set struct {
 	Labels     []uint16 // [Count]
 	Notes      []string // what a reader of the figures should know, one sentence each
 
-	images  source
-	scaling scaling
-	skip    bool // unreadable pictures are left out instead of being an error
-	bad     *badList
+	images       source
+	scaling      scaling
+	skip         bool // unreadable pictures are left out instead of being an error
+	bad, damaged *badList
 }
 
 // A source gives the images of a Set, one byte a value in the order of
-// Set.Shape, or as float32 that need no scaling.
+// Set.Shape. Any number of goroutines may use it.
 type source interface {
-	// pixels gives image i. The result is the source's own memory or lies in
-	// buffer, which has room for one image.
-	pixels(i int, buffer []byte) ([]byte, error)
+	// pixels gives image i, and what is wrong with it though it could be read. The
+	// result is the source's own memory or lies in buffer, which has room for one
+	// image.
+	pixels(i int, buffer []byte) (pixels []byte, damage string, err error)
 	// name says which image i is, in messages.
 	name(i int) string
 	// resident tells whether pixels costs nothing, because all is in memory.
@@ -71,7 +72,7 @@ func (s *Set) pick(list []int) *Set {
 	for i, from := range list {
 		cut.Labels[i] = s.Labels[from]
 	}
-	cut.bad = &badList{}
+	cut.bad, cut.damaged = &badList{}, &badList{}
 	return &cut
 }
 
@@ -86,8 +87,8 @@ func (s *Set) Fill(dst []float32, first, n int) error {
 	}
 	for i := first; i < first+n; i++ {
 		out := dst[(i-first)*size : (i-first+1)*size]
-		pixels, err := s.images.pixels(i, buffer)
-		if err = s.judge(i, err); err != nil {
+		pixels, err := s.read(i, buffer)
+		if err != nil {
 			return err
 		}
 		s.scale(out, pixels, i)
@@ -97,36 +98,47 @@ func (s *Set) Fill(dst []float32, first, n int) error {
 
 // scale writes image i, whose bytes are pixels, as network input to out.
 func (s *Set) scale(out []float32, pixels []byte, i int) {
-	if pixels == nil {
+	if f, ok := s.images.(*floats); ok {
+		copy(out, f.values[f.index[i]*len(out):])
+	} else if pixels == nil {
 		clear(out)
-		return
+	} else {
+		s.scaling.apply(out, pixels)
 	}
-	s.scaling.apply(out, pixels)
 }
 
-// judge passes err on, or notes it where bad pictures are skipped.
-func (s *Set) judge(i int, err error) error {
-	if err == nil {
-		return nil
+// read gives the bytes of image i, nil where it cannot be read and such are
+// skipped.
+func (s *Set) read(i int, buffer []byte) ([]byte, error) {
+	pixels, damage, err := s.images.pixels(i, buffer)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("evaluate: %s: %w", s.ImageName(i), err)
+		if !s.skip {
+			return nil, err
+		}
+		s.bad.add(Bad{i, s.ImageName(i), err.Error()})
+		return nil, nil
+	case damage != "":
+		s.damaged.add(Bad{i, s.ImageName(i), damage})
 	}
-	err = fmt.Errorf("evaluate: %s: %w", s.ImageName(i), err)
-	if !s.skip {
-		return err
-	}
-	s.bad.add(Bad{Index: i, Name: s.ImageName(i), Err: err})
-	return nil
+	return pixels, nil
 }
 
-// Bad is an image that could not be read and was skipped.
+// Bad is an image that could not be read, or only in part.
 type Bad struct {
-	Index int
-	Name  string
-	Err   error
+	Index int    `json:"index"`
+	Name  string `json:"name"`
+	What  string `json:"what"`
 }
 
-// Bad gives the images that were found unreadable so far, by rising index. It is
-// complete once all images were read.
+// Bad gives the images that were found unreadable so far and skipped, by rising
+// index. It is complete once all images were read.
 func (s *Set) Bad() []Bad { return s.bad.list() }
+
+// Damaged gives the images whose file is damaged but could be decoded, as the
+// reference libraries do with a warning at most.
+func (s *Set) Damaged() []Bad { return s.damaged.list() }
 
 // Skipped tells whether image i was found unreadable and is to be left out.
 func (s *Set) Skipped(i int) bool { return s.bad.has(i) }

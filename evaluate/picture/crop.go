@@ -58,9 +58,13 @@ func side(size, crop int) (offset, count, padding int) {
 }
 
 // Crop writes im, resized and cropped as p says, to dst: p.Height x p.Width
-// bytes for each of channels planes. A grey picture gives equal planes; where
-// the crop is larger than the picture it is black.
+// bytes for each of channels planes, 1 or 3. A grey picture gives equal planes,
+// and a picture of which one plane is wanted becomes grey; where the crop is
+// larger than the picture it is black.
 func (c *Cropper) Crop(dst []byte, im *Image, p *Preprocess, channels int) {
+	if channels == 1 {
+		im.grey()
+	}
 	k := key{p.shorter(), p.Squash, p.Filter, p.Height, p.Width, im.Width, im.Height}
 	if c.made != k || c.plan.rows == nil {
 		c.made, c.plan = k, newPlan(p, im.Width, im.Height)

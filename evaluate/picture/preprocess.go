@@ -37,6 +37,11 @@ func None() Preprocess {
 	return Preprocess{Name: "none", Divide: 1, Mean: []float32{0}, Std: []float32{1}}
 }
 
+// Bytes gives bytes as 0 to 1.
+func Bytes() Preprocess {
+	return Preprocess{Name: "values:255,0,1", Divide: 255, Mean: []float32{0}, Std: []float32{1}}
+}
+
 // Names are the presets that Preset takes, as shown to people.
 func Names() []string {
 	return []string{"torchvision", "timm:CROP_PCT,FILTER", "caffe-bgr", "cifar", "imagenet-inception", "none", "values:DIVISOR,MEAN,STD"}

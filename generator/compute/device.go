@@ -123,7 +123,11 @@ type Device interface {
 	GateAddBackward(du, dr, dy, u, r Matrix)
 
 	// ConvLayer and BatchNormELU are the two parts of the published denoiser.
+	// PackConvLayer returns what ConvLayer makes of the weights W, which then
+	// must not change, for ConvLayer.Packed of layers with the same In, Out, K
+	// and D. It may be nil, and takes memory beside what Alloc gives.
 	ConvLayer(a ConvLayer)
+	PackConvLayer(a ConvLayer) Buffer
 	ConvLayerBackward(a ConvLayerBackward)
 	BatchNormELU(a BatchNormELU)
 	BatchNormELUBackward(a BatchNormELUBackward)

@@ -75,11 +75,16 @@ type SSDBackward struct {
 //
 // X and Skip are [n, In, D] (Skip may be nil), Y is [n, Out, D], W is
 // [Out, In, K]; Cond and Time are [n, D], a Stride of 0 repeats one row.
+//
+// With ELU set, Y = ELU(that), alpha 1; with Packed, which PackConvLayer made, W
+// is not read. Both are for sampling; the backward pass takes neither.
 type ConvLayer struct {
 	Tokens, In, Out, K, D int
 	X, Skip, Y            Buffer
 	Cond, Time            Matrix
 	W, Bias               Buffer
+	Packed                Buffer
+	ELU                   bool
 }
 
 // ConvLayerBackward: DX, the gradient of X and likewise of Skip, is

@@ -167,7 +167,7 @@ func (a *axis) divide(n int) (outer, inner *axis, ok bool) {
 	case n == 1:
 		return one(), a, true
 	case a.kind == sum:
-		return nil, nil, false
+		return a.fold(n)
 	case a.isLeaf():
 		outer, inner = a.inherit(n), a.inherit(size/n)
 		a.to = &axis{kind: product, parts: []*axis{outer, inner}}
@@ -190,11 +190,42 @@ func (a *axis) divide(n int) (outer, inner *axis, ok bool) {
 	return productOf(a.parts[0], outer), inner, true
 }
 
+// fold makes a sum a product of n pieces, all permuted alike, that stay in their
+// order among themselves.
+func (a *axis) fold(n int) (outer, inner *axis, ok bool) {
+	why, size := "its parts are seen as one", a.length()/n
+	if n > maxPieces {
+		return nil, nil, false
+	}
+	var rest *axis
+	if inner, rest, ok = a.cut(size); !ok {
+		return nil, nil, false
+	}
+	for range n - 2 {
+		var piece *axis
+		if piece, rest, ok = rest.cut(size); !ok {
+			return nil, nil, false
+		}
+		unify(inner, piece, why)
+	}
+	unify(inner, rest, why)
+	return fixed(n, why), inner.find(), true
+}
+
+// maxPieces bounds the work of fold.
+const maxPieces = 1024
+
 // unify makes two axes of the same length one, so that they are permuted alike.
 // Where their forms cannot be brought together both are pinned.
 func unify(a, b *axis, why string) {
 	a, b = a.find(), b.find()
 	if a == b {
+		return
+	}
+	if alike(a, b) {
+		for k, p := range a.parts {
+			unify(p, b.parts[k], why)
+		}
 		return
 	}
 	if a.length() > 0 && b.length() <= 0 {
@@ -207,6 +238,20 @@ func unify(a, b *axis, why string) {
 		a.pin(why)
 		b.pin(why)
 	}
+}
+
+// alike tells whether two products, in plainest form, have parts of equal sizes,
+// known or not.
+func alike(a, b *axis) bool {
+	if a.kind != product || b.kind != product || len(a.parts) != len(b.parts) {
+		return false
+	}
+	for k, p := range a.parts {
+		if n := p.length(); n == 0 || n != b.parts[k].length() {
+			return false
+		}
+	}
+	return true
 }
 
 // settle replaces sizes that are not known, where they stand side by side in a

@@ -130,7 +130,7 @@ func clamp(k, n int) int {
 // intsOf computes one operator; x is what input 0 gives. nil is "not known".
 func (c *call) intsOf(x *ints) *ints {
 	switch c.node.Op {
-	case "Add", "Sub", "Mul", "Div", "Max", "Min":
+	case "Add", "Sub", "Mul", "Div", "Max", "Min", "Mod", "Equal":
 		if y := c.given(1); x != nil && y != nil && y.ints != nil && len(c.in) == 2 {
 			return pairwise(c.node.Op, x, y.ints)
 		}
@@ -146,6 +146,8 @@ func (c *call) intsOf(x *ints) *ints {
 		return nil
 	case "Concat":
 		return c.concatInts()
+	case "Where":
+		return c.whereInts()
 	}
 	if x == nil {
 		return nil
@@ -209,6 +211,9 @@ func pairwise(op string, x, y *ints) *ints {
 	for k := range n {
 		a, b := x.v[k%len(x.v)], y.v[k%len(y.v)]
 		e := entry{}
+		if op == "Equal" && (a.known && a.n == -1 && b.n < 0 && !b.known || b.known && b.n == -1 && a.n < 0 && !a.known) {
+			e = number(0) // a size is never -1, as which exporters mark one that stays
+		}
 		if a.known && b.known {
 			switch op {
 			case "Add":
@@ -221,6 +226,15 @@ func pairwise(op string, x, y *ints) *ints {
 				e = number(max(a.n, b.n))
 			case "Min":
 				e = number(min(a.n, b.n))
+			case "Equal":
+				e = number(0)
+				if a.n == b.n {
+					e = number(1)
+				}
+			case "Mod":
+				if a.n >= 0 && b.n > 0 { // both kinds of Mod agree here
+					e = number(a.n % b.n)
+				}
 			case "Div":
 				if a.n >= 0 && b.n > 0 { // C's and Python's division agree here
 					e = number(a.n / b.n)
@@ -228,6 +242,31 @@ func pairwise(op string, x, y *ints) *ints {
 			}
 		}
 		out.v = append(out.v, e)
+	}
+	return out
+}
+
+// whereInts chooses between entries, each of the two one for all or one for each.
+func (c *call) whereInts() *ints {
+	var in [3]*ints
+	for k := range in {
+		v := c.given(k)
+		if v == nil || v.ints == nil || len(v.ints.v) == 0 || k > 0 && len(v.ints.v) != 1 && len(v.ints.v) != len(in[0].v) {
+			return nil
+		}
+		in[k] = v.ints
+	}
+	out := &ints{shape: in[0].shape}
+	for k, e := range in[0].v {
+		chosen := in[2]
+		if e.n != 0 {
+			chosen = in[1]
+		}
+		if e.known {
+			out.v = append(out.v, chosen.v[k%len(chosen.v)])
+		} else {
+			out.v = append(out.v, entry{})
+		}
 	}
 	return out
 }
@@ -296,12 +335,7 @@ func (c *call) reshapeInts(x *ints) *ints {
 // k in new ones; nil when neither is given.
 func (c *call) axesOf(k int) ([]int, bool) {
 	if c.node.Has("axes") {
-		list, ok := c.node.Ints("axes")
-		axes := make([]int, len(list))
-		for i, a := range list {
-			axes[i] = int(a)
-		}
-		return axes, ok
+		return c.numbers("axes")
 	}
 	if c.given(k) == nil {
 		return nil, true
@@ -330,7 +364,7 @@ func (c *call) gatherInts(x *ints) *ints {
 // sliceInts takes rows of a tensor, in either direction.
 func (c *call) sliceInts(x *ints) *ints {
 	s, ok := c.slices(len(x.shape))
-	if !ok || len(s) != 1 || s[0].axis != 0 || len(x.shape) == 0 {
+	if !ok || len(s) != 1 || s[0].axis != 0 || !s[0].known || len(x.shape) == 0 {
 		return nil
 	}
 	row := len(x.v) / max(x.shape[0], 1)

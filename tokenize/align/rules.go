@@ -199,6 +199,9 @@ func (c *call) joint(a, b *axis) *axis {
 			unify(a, b, c.why)
 		}
 		return a
+	case n == 0 && m == 0 && alike(a.find(), b.find()):
+		unify(a, b, c.why)
+		return a
 	case n > 1 && m > 1:
 		// Not a model that runs.
 		pinAll(c.why, a, b)

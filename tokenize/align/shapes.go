@@ -76,25 +76,21 @@ func (c *call) split() bool {
 	if len(sizes) != len(c.node.Outputs) {
 		return false
 	}
-	rest := x[at]
+	begin := 0
 	for k, size := range sizes {
-		part := rest
-		if k < len(sizes)-1 {
-			if part, rest, ok = rest.cut(size); !ok {
-				return false
-			}
-		} else if rest.length() != size {
-			return false
-		}
 		out := slices.Clone(x)
-		out[at] = part
+		out[at] = c.sliced(x[at], slicing{axis: at, start: begin, end: begin + size, step: 1, known: true})
 		c.set(k, out...)
+		begin += size
 	}
-	return true
+	return n < 1 || begin == n
 }
 
-// slicing is what Slice does along one axis.
-type slicing struct{ axis, start, end, step int }
+// slicing is what Slice does along one axis. It is known when start and end are.
+type slicing struct {
+	axis, start, end, step int
+	known                  bool
+}
 
 // bounds gives the first place and the one behind the last for an axis of n.
 func (s slicing) bounds(n int) (from, to int) {
@@ -114,43 +110,50 @@ func (s slicing) bounds(n int) (from, to int) {
 // slices reads the numbers of a Slice of an input of so many axes. Operator sets
 // below 10 have them as attributes.
 func (c *call) slices(rank int) ([]slicing, bool) {
-	var starts, ends, axes, steps []int
-	var ok1, ok2 bool
-	ok3, ok4 := true, true
-	if c.node.Has("starts") {
-		starts, ok1 = c.numbers("starts")
-		ends, ok2 = c.numbers("ends")
-		axes, ok3 = c.numbers("axes")
-	} else {
-		starts, ok1 = c.list(1)
-		ends, ok2 = c.list(2)
-		if c.given(3) != nil {
-			axes, ok3 = c.list(3)
-		}
-		if c.given(4) != nil {
-			steps, ok4 = c.list(4)
-		}
-	}
+	starts, ok1 := c.entries("starts", 1)
+	ends, ok2 := c.entries("ends", 2)
+	axes, ok3 := c.entries("axes", 3)
+	steps, ok4 := c.entries("steps", 4)
 	if !ok1 || !ok2 || !ok3 || !ok4 || len(ends) != len(starts) || axes != nil && len(axes) != len(starts) || steps != nil && len(steps) != len(starts) {
 		return nil, false
 	}
 	out := make([]slicing, len(starts))
 	for k := range starts {
-		s := slicing{k, starts[k], ends[k], 1}
+		axis, step := number(k), number(1)
 		if axes != nil {
-			s.axis = axes[k]
+			axis = axes[k]
 		}
 		if steps != nil {
-			s.step = steps[k]
+			step = steps[k]
 		}
-		at, ok := along(int64(s.axis), rank)
-		if !ok || s.step == 0 {
+		at, ok := along(int64(axis.n), rank)
+		if !ok || !axis.known || !step.known || step.n == 0 {
 			return nil, false
 		}
-		s.axis = at
-		out[k] = s
+		out[k] = slicing{at, starts[k].n, ends[k].n, step.n, starts[k].known && ends[k].known}
 	}
 	return out, true
+}
+
+// entries is a list that is an attribute in old operator sets and input k in new
+// ones, nil when neither is given.
+func (c *call) entries(name string, k int) ([]entry, bool) {
+	if c.node.Has(name) {
+		list, ok := c.numbers(name)
+		var out []entry
+		for _, n := range list {
+			out = append(out, number(n))
+		}
+		return out, ok
+	}
+	v := c.given(k)
+	if v == nil {
+		return nil, true
+	}
+	if v.ints == nil || len(v.ints.shape) != 1 {
+		return nil, false
+	}
+	return v.ints.v, true
 }
 
 // numbers is an attribute that is a list, nil when there is none.
@@ -167,46 +170,59 @@ func (c *call) numbers(name string) ([]int, bool) {
 }
 
 // slice takes a run of places of some axes. An axis of which it takes every
-// second place or so is pinned.
+// second place or so, or places that are not known, is pinned.
 func (c *call) slice() bool {
 	x, ok := c.ranked(0)
-	cuts, ok2 := c.slices(len(x))
-	if !ok || !ok2 {
+	if !ok {
 		return false
+	}
+	cuts, ok := c.slices(len(x))
+	if !ok {
+		return c.blur(x)
 	}
 	out := slices.Clone(x)
 	for _, s := range cuts {
-		a := out[s.axis]
-		n := a.length()
-		if n < 1 {
-			a.pin(unknownSize)
-			out[s.axis] = c.unknown()
-			continue
-		}
-		from, to := s.bounds(n)
-		switch {
-		case s.step != 1:
-			a.pin(c.why + " takes places at steps")
-			taken := (to - from + s.step - sign(s.step)) / s.step
-			out[s.axis] = c.sized(max(taken, 0), c.why)
-		case to <= from:
-			return false
-		default:
-			if to < n {
-				if a, _, ok = a.cut(to); !ok {
-					return false
-				}
-			}
-			if from > 0 {
-				if _, a, ok = a.cut(from); !ok {
-					return false
-				}
-			}
-			out[s.axis] = a
-		}
+		out[s.axis] = c.sliced(out[s.axis], s)
 	}
 	c.set(0, out...)
 	return true
+}
+
+// blur pins all of x, and says of the output only how many axes it has.
+func (c *call) blur(x []*axis) bool {
+	pinAll(c.why+" is not followed", x...)
+	out := make([]*axis, len(x))
+	for k := range out {
+		out[k] = c.unknown()
+	}
+	c.set(0, out...)
+	return true
+}
+
+// sliced is what a slicing leaves of an axis.
+func (c *call) sliced(a *axis, s slicing) *axis {
+	n := a.length()
+	if !s.known || n < 1 {
+		a.pin(c.why + " takes places that are not known")
+		return c.unknown()
+	}
+	from, to := s.bounds(n)
+	taken := max(0, (to-from+s.step-sign(s.step))/s.step)
+	if s.step == 1 && taken == n {
+		return a
+	}
+	head, ok := a, s.step == 1 && taken > 0
+	if ok && to < n {
+		head, _, ok = a.cut(to)
+	}
+	if ok && from > 0 {
+		_, head, ok = head.cut(from)
+	}
+	if ok {
+		return head
+	}
+	a.pin(c.why + " takes places out of their order")
+	return c.sized(taken, c.why)
 }
 
 func sign(n int) int {
@@ -367,8 +383,11 @@ func (c *call) pad() bool {
 	} else {
 		pads, ok3 = c.list(1)
 	}
-	if !ok || !ok2 || !ok3 || c.given(3) != nil || len(pads) != 2*len(x) {
+	if !ok || !ok2 {
 		return false
+	}
+	if !ok3 || c.given(3) != nil || len(pads) != 2*len(x) {
+		return c.blur(x)
 	}
 	out := slices.Clone(x)
 	for k, a := range x {
@@ -423,7 +442,7 @@ func (c *call) resize() bool {
 			same[k] = s == 1
 		}
 	} else {
-		return false
+		return c.blur(x)
 	}
 	out := slices.Clone(x)
 	for k := range x {

@@ -1,6 +1,8 @@
 package computetest
 
 import (
+	"math"
+
 	"rpg/generator/compute"
 )
 
@@ -11,7 +13,17 @@ func convLayer() Operation {
 			a, args := c.inputs(e)
 			args.Y = e.Output("y", c.tokens*c.out*c.d)
 			e.Device.ConvLayer(args)
-			e.Check("y", a.forward(), 5e-6)
+			want := a.forward()
+			e.Check("y", want, 5e-6)
+
+			args.Packed, args.Y, args.ELU = e.Device.PackConvLayer(args), e.Output("elu", len(want)), true
+			e.Device.ConvLayer(args)
+			for i, v := range want {
+				if v < 0 {
+					want[i] = math.Expm1(v)
+				}
+			}
+			e.Check("elu", want, 5e-6)
 		}})
 	}
 	return Operation{"ConvLayer", cases}

@@ -14,15 +14,34 @@ func (d *device) ConvLayer(a compute.ConvLayer) {
 	l.packed, l.start = cut(d.common(rows*a.K*a.In+rows), rows*a.K*a.In)
 	clear(l.start)
 	copy(l.start, l.bias)
-	d.parallel(rows/tileRows, l, func(a any, _, i, _ int) { a.(*convLayer).packForward(i) })
+	if l.activate = a.ELU; a.Packed != nil {
+		l.packed = sized(a.Packed, rows*a.K*a.In)
+	} else {
+		d.parallel(rows/tileRows, l, func(a any, _, i, _ int) { a.(*convLayer).packForward(i) })
+	}
 	d.parallel(a.Tokens, l, func(a any, worker, token, _ int) {
 		l := a.(*convLayer)
 		scratch := l.device.scratch(worker, l.in*l.padded+tileRows*tileCols)
 		g, tile := cut(scratch, l.in*l.padded)
 		l.pad(g, token)
-		l.convolve(l.y[token*l.out*l.d:][:l.out*l.d], g, l.packed, l.start, l.in, l.out, tile)
+		y := l.y[token*l.out*l.d:][:l.out*l.d]
+		l.convolve(y, g, l.packed, l.start, l.in, l.out, tile)
+		if l.activate {
+			l.elu(y, y, 0, 1, 0)
+		}
 	})
 	drop(l)
+}
+
+// PackConvLayer returns the panels of the weights.
+func (d *device) PackConvLayer(a compute.ConvLayer) compute.Buffer {
+	panels := roundUp(a.Out, tileRows) / tileRows
+	packed := make([]float32, panels*tileRows*a.K*a.In)
+	l := convLayer{in: a.In, out: a.Out, k: a.K, weights: sized(a.W, a.Out*a.In*a.K), packed: packed}
+	for i := range panels {
+		l.packForward(i)
+	}
+	return buffer(packed)
 }
 
 // convLayer holds the checked arguments that both directions share.
@@ -41,6 +60,7 @@ type convLayer struct {
 	// Of the forward pass: the output, the packed weights, and from what the sums
 	// of each channel start.
 	y, packed, start []float32
+	activate         bool // ELU at the end
 }
 
 func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
