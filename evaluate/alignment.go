@@ -9,7 +9,7 @@ import (
 
 // alignRounds is how often the originals are matched to their mean after they
 // were matched to the first of them.
-const alignRounds = 2
+const alignRounds = 4
 
 // alignment is an order of channels for the originals and whatever is compared
 // with them: two networks that differ by the order of their channels alone are one
@@ -50,13 +50,31 @@ func newAlignment(ctx context.Context, template *onnxio.Model, sp *space, seed u
 	return a, nil
 }
 
-// place is place with its channels in the order of the frame.
-func (a *alignment) place(ctx context.Context, place []float32) ([]float32, error) {
-	p, err := a.matcher.Match(ctx, a.frame.Mean, place, a.matcher.Symmetry.Identity(), a.seed)
-	if err != nil || p.Moved() == 0 {
-		return place, err
+// place puts the channels of a model in the order in which it comes closest to an
+// original, of the orders found by three ways: its own; that of the original it
+// is nearest to as it is, number near; and matching to the frame. The last step is
+// to match it to that original itself, so that a copy is known in any order.
+func (a *alignment) place(ctx context.Context, place []float32, near int) ([]float32, neighbour, error) {
+	symmetry := a.matcher.Symmetry
+	matched, err := a.matcher.Match(ctx, a.frame.Mean, place, symmetry.Identity(), a.seed)
+	if err != nil {
+		return nil, neighbour{}, err
 	}
-	return a.matcher.Permute(p, place), nil
+	bestPlace, best, order := place, a.space.nearest(place, -1), symmetry.Identity()
+	try := func(p align.Permutation) {
+		moved := a.matcher.Permute(p, place)
+		if n := a.space.nearest(moved, -1); n.l2 < best.l2 {
+			bestPlace, best, order = moved, n, p
+		}
+	}
+	try(a.frame.Permutations[near])
+	try(matched)
+	closest, err := a.matcher.Match(ctx, a.space.places[best.index], place, order, a.seed)
+	if err != nil {
+		return nil, neighbour{}, err
+	}
+	try(closest)
+	return bestPlace, best, nil
 }
 
 // original gives original i with its channels in the order of the frame.

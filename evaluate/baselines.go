@@ -74,17 +74,17 @@ func (s *source) baselines(o *Options, suffix string) []group {
 			groups = append(groups, g)
 		}
 	}
-	if suffix == "" {
+	if suffix == "" { // white noise is the same in any order
 		for _, sigma := range o.Noise {
 			add(BaselineNoise, "noise "+short(sigma), math.MaxInt, func(r *rand.Rand, stream uint64) named {
 				return s.noised(r.IntN(len(s.originals)), sigma, nil, o.Seed, stream)
 			})
 		}
-		for _, sigma := range o.SpreadNoise {
-			add(BaselineNoise, "spread noise "+short(sigma), math.MaxInt, func(r *rand.Rand, stream uint64) named {
-				return s.noised(r.IntN(len(s.originals)), sigma, s.std, o.Seed, stream)
-			})
-		}
+	}
+	for _, sigma := range o.SpreadNoise {
+		add(BaselineNoise, "spread noise "+short(sigma), math.MaxInt, func(r *rand.Rand, stream uint64) named {
+			return s.noised(r.IntN(len(s.originals)), sigma, s.std, o.Seed, stream)
+		})
 	}
 	n := len(s.originals)
 	if n < 2 {

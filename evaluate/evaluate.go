@@ -42,6 +42,7 @@ type candidate struct {
 	name   string
 	group  string
 	score  Score
+	framed bool // made of aligned originals, so that it is in their order already
 	novelty
 }
 
@@ -170,6 +171,9 @@ func (o *Options) withBaselines(ctx context.Context) ([]*candidate, *space, *ali
 	}
 	for _, g := range groups {
 		list = addModels(list, g.name, g.models)
+		for _, c := range list[len(list)-len(g.models):] {
+			c.framed = strings.HasSuffix(g.name, alignedSuffix)
+		}
 	}
 	return list, sp, a, nil
 }

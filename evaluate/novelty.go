@@ -56,10 +56,12 @@ func (o *Options) compare(ctx context.Context, sp *space, a *alignment, candidat
 			within = a.space
 			if self >= 0 {
 				place = within.places[self]
-			} else if place, err = a.place(ctx, place); err != nil {
+			}
+			if self >= 0 || c.framed {
+				c.aligned = within.nearest(place, self)
+			} else if place, c.aligned, err = a.place(ctx, place, c.near.index); err != nil {
 				return err
 			}
-			c.aligned = within.nearest(place, self)
 		}
 		c.toMean = distance(place, within.mean)
 		c.alike = neighbour{index: -1}

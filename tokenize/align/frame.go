@@ -3,6 +3,7 @@ package align
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -27,7 +28,7 @@ type FrameOptions struct {
 
 // Frame brings models, given by their tokens, into one order: all are matched to
 // the reference, and then, round for round, to the mean of the last round, so
-// that no single model decides. The same input gives the same frame. It returns
+// that no single model decides, until nothing moves. The same input gives the same frame. It returns
 // an error when ctx is done.
 func (m *Matcher) Frame(ctx context.Context, tokens [][]float32, o FrameOptions) (*Frame, error) {
 	if o.Reference < 0 || o.Reference >= len(tokens) {
@@ -41,6 +42,7 @@ func (m *Matcher) Frame(ctx context.Context, tokens [][]float32, o FrameOptions)
 	done, total := 0, len(tokens)*(1+o.Rounds)
 	for round := range 1 + o.Rounds {
 		r := rand.New(rand.NewPCG(o.Seed, uint64(round)))
+		before := slices.Clone(f.Permutations)
 		seeds := make([]uint64, len(tokens))
 		for i := range seeds {
 			seeds[i] = r.Uint64()
@@ -61,8 +63,15 @@ func (m *Matcher) Frame(ctx context.Context, tokens [][]float32, o FrameOptions)
 			return nil, err
 		}
 		f.Mean = m.mean(tokens, f.Permutations)
+		if round > 0 && slices.EqualFunc(before, f.Permutations, Permutation.equal) {
+			break // the mean is the last one again
+		}
 	}
 	return f, nil
+}
+
+func (p Permutation) equal(q Permutation) bool {
+	return slices.EqualFunc(p, q, func(a, b []int32) bool { return slices.Equal(a, b) })
 }
 
 // mean is the mean of tokens, each permuted.
