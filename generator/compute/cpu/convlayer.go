@@ -14,6 +14,9 @@ func (d *device) ConvLayer(a compute.ConvLayer) {
 	l.packed, l.start = cut(d.common(rows*a.K*a.In+rows), rows*a.K*a.In)
 	clear(l.start)
 	copy(l.start, l.bias)
+	if a.YNorm != nil {
+		l.measures = d.partials(2 * (a.Tokens + 1) * a.Out)
+	}
 	if l.activate = a.ELU; a.Packed != nil {
 		l.packed = sized(a.Packed, rows*a.K*a.In)
 	} else {
@@ -21,15 +24,26 @@ func (d *device) ConvLayer(a compute.ConvLayer) {
 	}
 	d.parallel(a.Tokens, l, func(a any, worker, token, _ int) {
 		l := a.(*convLayer)
-		scratch := l.device.scratch(worker, l.in*l.padded+tileRows*tileCols)
-		g, tile := cut(scratch, l.in*l.padded)
-		l.pad(g, token)
+		scratch := l.device.scratch(worker, l.in*l.padded+tileRows*tileCols+l.d)
+		g, scratch := cut(scratch, l.in*l.padded)
+		skip, tile := cut(scratch, l.d)
+		l.pad(g, skip, token)
 		y := l.y[token*l.out*l.d:][:l.out*l.d]
 		l.convolve(y, g, l.packed, l.start, l.in, l.out, tile)
 		if l.activate {
 			l.elu(y, y, 0, 1, 0)
 		}
+		if l.measures != nil {
+			for o := range l.out {
+				at := 2 * (token*l.out + o)
+				l.measures[at], l.measures[at+1] = l.measure(y[o*l.d : (o+1)*l.d])
+			}
+		}
 	})
+	if a.YNorm != nil {
+		rows := 2 * a.Tokens * a.Out
+		setStatistics(a.YNorm, l.measures[:rows], l.measures[rows:], a.Out, a.D)
+	}
 	drop(l)
 }
 
@@ -47,20 +61,22 @@ func (d *device) PackConvLayer(a compute.ConvLayer) compute.Buffer {
 // convLayer holds the checked arguments that both directions share.
 type convLayer struct {
 	loops
-	device         *device
-	kernel         *kernel
-	in, out, k, d  int
-	padded         int // values of a row with its zeros
-	tile           tileFunc
-	x, skip        []float32
-	cond, time     []float32
-	ldcond, ldtime int
-	weights, bias  []float32
+	device          *device
+	kernel          *kernel
+	in, out, k, d   int
+	padded          int // values of a row with its zeros
+	tile            tileFunc
+	x, skip         []float32
+	cond, time      []float32
+	ldcond, ldtime  int
+	weights, bias   []float32
+	xNorm, skipNorm batchNorm
 
 	// Of the forward pass: the output, the packed weights, and from what the sums
 	// of each channel start.
 	y, packed, start []float32
-	activate         bool // ELU at the end
+	activate         bool      // ELU at the end
+	measures         []float64 // of the rows of y, when it is normalized
 }
 
 func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
@@ -76,6 +92,7 @@ func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
 	}
 	l.cond, l.ldcond = inputOf(a.Cond, a.Tokens, a.D)
 	l.time, l.ldtime = inputOf(a.Time, a.Tokens, a.D)
+	l.xNorm, l.skipNorm = d.newBatchNorm(a.XNorm, a.In), d.newBatchNorm(a.SkipNorm, a.In)
 	l.weights, l.bias = sized(a.W, a.Out*a.In*a.K), sized(a.Bias, a.Out)
 	return l
 }
@@ -96,8 +113,8 @@ func (l *convLayer) packForward(i int) {
 	}
 }
 
-// pad writes g of one token, [In, padded].
-func (l *convLayer) pad(g []float32, token int) {
+// pad writes g of one token, [In, padded]. skip is memory for a row.
+func (l *convLayer) pad(g, skip []float32, token int) {
 	half := l.k / 2
 	cond, time := l.cond[token*l.ldcond:][:l.d], l.time[token*l.ldtime:][:l.d]
 	for c := range l.in {
@@ -106,10 +123,11 @@ func (l *convLayer) pad(g []float32, token int) {
 		clear(row[half+l.d:])
 		row = row[half:][:l.d]
 		at := (token*l.in + c) * l.d
+		x := l.xNorm.apply(row, l.x[at:at+l.d], c)
 		if l.skip == nil {
-			l.modulate(row, l.x[at:], cond, time)
+			l.modulate(row, x, cond, time)
 		} else {
-			l.modulateSkip(row, l.x[at:], cond, time, l.skip[at:])
+			l.modulateSkip(row, x, cond, time, l.skipNorm.apply(skip, l.skip[at:at+l.d], c))
 		}
 	}
 }

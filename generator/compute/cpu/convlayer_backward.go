@@ -17,6 +17,11 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 	if a.DX != nil {
 		b.dx = sized(a.DX, a.Tokens*a.In*a.D)
 	}
+	if a.YNorm != nil {
+		b.yNorm, b.y = d.newBatchNorm(a.YNorm, a.Out), sized(a.Y, a.Tokens*a.Out*a.D)
+		b.yNorm.along, b.yNorm.level = sized(a.YNorm.Along, a.Out), sized(a.YNorm.Level, a.Out)
+	}
+	b.addDX = a.AddDX
 	b.dcond, b.lddcond = matOf(a.DCond, a.Tokens, a.D)
 	b.dtime, b.lddtime = matOf(a.DTime, a.Tokens, a.D)
 	b.dw, b.dbias = sized(a.DW, a.Out*a.In*a.K), sized(a.DBias, a.Out)
@@ -33,6 +38,8 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 	b.turned, common = cut(common, b.inUp*a.K*a.Out)
 	b.zeros, b.parts = cut(common, b.inUp)
 	clear(b.zeros)
+	b.normSums = d.partials(2 * b.groups * a.In)
+	clear(b.normSums)
 	d.parallel(b.inUp/tileRows, b, func(a any, _, i, _ int) { a.(*convLayerBackward).packBackward(i) })
 	d.split(a.Tokens, b.group, b, func(a any, worker, first, end int) {
 		b := a.(*convLayerBackward)
@@ -49,12 +56,19 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 			b.addSums(o, b.parts[i*b.part:(i+1)*b.part])
 		}
 	})
+	if a.XNorm != nil && a.DX != nil {
+		setGradients(a.XNorm, b.normSums, a.In, float64(a.Tokens*a.D))
+	}
 	drop(b)
 }
 
 type convLayerBackward struct {
 	convLayer
 	dy, dx           []float32
+	addDX            bool
+	yNorm            batchNorm
+	y                []float32 // with a yNorm
+	normSums         []float64 // [groups, in, 2]: see setGradients
 	dcond, dtime     []float32
 	lddcond, lddtime int
 	outUp, inUp      int // channels up to full panels
@@ -95,10 +109,13 @@ type convMemory struct {
 	g    []float32 // [panels, d+k-1, tileCols]: channels side by side, zeros around; for one channel [padded+tileCols]
 	rows []float32 // [tileCols, d]: channels of one panel of g
 	tile []float32 // one tile
+	x    []float32 // one row each
+	skip []float32
+	dx   []float32
 }
 
 func (b *convLayerBackward) memorySize() int {
-	return b.outUp*b.padded + (b.in+tileCols)*b.d + b.sizeG() + tileRows*tileCols
+	return b.outUp*b.padded + (b.in+tileCols)*b.d + b.sizeG() + tileRows*tileCols + 3*b.d
 }
 
 func (b *convLayerBackward) sizeG() int {
@@ -116,6 +133,7 @@ func (b *convLayerBackward) memory(scratch []float32) (m convMemory) {
 	}
 	m.dy, m.dg = cut(b.outUp*b.padded), cut(b.in*b.d)
 	m.g, m.tile, m.rows = cut(b.sizeG()), cut(tileRows*tileCols), cut(tileCols*b.d)
+	m.x, m.skip, m.dx = cut(b.d), cut(b.d), cut(b.d)
 	clear(m.dy)
 	clear(m.g)
 	return m
@@ -127,8 +145,12 @@ func (b *convLayerBackward) token(m convMemory, sums []float32, token int) {
 	dbias := sums[len(sums)-b.outUp:]
 	for o := range b.out {
 		at := (token*b.out + o) * b.d
-		row := b.dy[at : at+b.d]
-		copy(m.dy[o*b.padded+half:], row)
+		row := m.dy[o*b.padded+half:][:b.d]
+		if b.yNorm.some {
+			b.yNorm.back(row, b.dy[at:at+b.d], b.y[at:at+b.d], o)
+		} else {
+			copy(row, b.dy[at:at+b.d])
+		}
 		dbias[o] += float32(b.sum(row))
 	}
 	b.convolve(m.dg, m.dy, b.turned, b.zeros, b.out, b.in, m.tile)
@@ -166,14 +188,30 @@ func (b *convLayerBackward) channel(g []float32, m convMemory, token, c int) {
 	dcond, dtime := b.dcond[token*b.lddcond:], b.dtime[token*b.lddtime:]
 	dg := m.dg[c*b.d:]
 	at := (token*b.in + c) * b.d
-	dx := dg // if nobody asks for it
-	if b.dx != nil {
-		dx = b.dx[at:]
+	dx := m.dx // if nobody asks for it
+	if b.dx != nil && !b.addDX {
+		dx = b.dx[at : at+b.d]
 	}
+	raw := b.x[at : at+b.d]
+	x := b.xNorm.apply(m.x, raw, c)
 	if g = g[:b.d]; b.skip == nil {
-		b.modulateBack(g, dx, dcond, dtime, dg, b.x[at:], cond, time)
+		b.modulateBack(g, dx, dcond, dtime, dg, x, cond, time)
 	} else {
-		b.modulateSkipBack(g, dx, dcond, dtime, dg, b.x[at:], cond, time, b.skip[at:])
+		skip := b.skipNorm.apply(m.skip, b.skip[at:at+b.d], c)
+		b.modulateSkipBack(g, dx, dcond, dtime, dg, x, cond, time, skip)
+	}
+	if b.dx == nil {
+		return
+	}
+	if b.addDX {
+		b.add(b.dx[at:at+b.d], dx)
+		dx = b.dx[at : at+b.d]
+	}
+	if b.xNorm.some {
+		sum, along := b.xNorm.inside(m.x, dx, raw, c)
+		sums := b.normSums[2*(token/b.group*b.in+c):]
+		sums[0] += sum
+		sums[1] += along
 	}
 }
 
