@@ -14,7 +14,7 @@ func convLayer() Operation {
 			args.Y = e.Output("y", c.tokens*c.out*c.d)
 			e.Device.ConvLayer(args)
 			want := a.forward()
-			e.Check("y", want, 5e-6)
+			e.Check("y", want, c.tolerance())
 
 			args.Packed, args.Y, args.ELU = e.Device.PackConvLayer(args), e.Output("elu", len(want)), true
 			e.Device.ConvLayer(args)
@@ -23,7 +23,7 @@ func convLayer() Operation {
 					want[i] = math.Expm1(v)
 				}
 			}
-			e.Check("elu", want, 5e-6)
+			e.Check("elu", want, c.tolerance())
 		}})
 	}
 	return Operation{"ConvLayer", cases}
@@ -61,12 +61,12 @@ func convLayerBackward() Operation {
 			}
 			e.Device.ConvLayerBackward(back)
 			if inputGradient {
-				e.Check("dx", dx64, 1e-5)
+				e.Check("dx", dx64, 2*c.tolerance())
 			}
-			e.Check("dcond", plus(dcond, dcond64), 1e-5)
-			e.Check("dtime", plus(dtime, dtime64), 1e-5)
-			e.Check("dw", plus(dw, dw64), 1e-5)
-			e.Check("dbias", plus(dbias, dbias64), 1e-5)
+			e.Check("dcond", plus(dcond, dcond64), 2*c.tolerance())
+			e.Check("dtime", plus(dtime, dtime64), 2*c.tolerance())
+			e.Check("dw", plus(dw, dw64), 2*c.tolerance())
+			e.Check("dbias", plus(dbias, dbias64), 2*c.tolerance())
 		}
 		cases = append(cases,
 			Case{c.name, func(e *Env) { run(e, true) }},
@@ -96,6 +96,17 @@ var convLayerCases = []convLayerCase{
 	{"kernel of 35", 2, 1, 3, 35, 20, 1, false, false},
 	{"many tokens", 70, 8, 9, 7, 31, 0, true, false},
 	{"long signal", 2, 17, 12, 7, 1027, 0, false, false},
+	{"token of 256", 5, 32, 40, 7, 256, 0, true, false},
+	{"token of 200", 3, 9, 8, 7, 200, 3, false, true},
+}
+
+// tolerance is that of the outputs. Long signals of many channels may be
+// convolved by minimal filtering, which rounds more.
+func (c convLayerCase) tolerance() float64 {
+	if c.d >= 192 && c.in >= 8 && c.out >= 8 {
+		return 4e-5
+	}
+	return 5e-6
 }
 
 func (c convLayerCase) inputs(e *Env) (*convLayerInputs, compute.ConvLayer) {
