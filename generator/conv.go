@@ -1,6 +1,10 @@
 package generator
 
-import "rpg/generator/compute"
+import (
+	"math"
+
+	"rpg/generator/compute"
+)
 
 // conv is the published denoiser: the token is a signal of one channel and
 // length D; each layer is a convolution of width K over the channels,
@@ -34,6 +38,7 @@ type convLayer struct {
 
 	x, y, dx, dy     compute.Buffer // convolution, normalized, their gradients
 	batchMean, batch compute.Buffer // 1/sqrt(var) of the batch
+	packed           compute.Buffer // weights, while sampling
 }
 
 const (
@@ -77,7 +82,7 @@ func (k *conv) alloc(dev compute.Device, times int, train bool) {
 		if l.scale == nil {
 			continue
 		}
-		l.y = l.x // sampling normalizes in place
+		l.y = l.x // sampling has no normalization of its own, see freeze
 		if train {
 			l.y, l.dy = dev.Alloc(size), dev.Alloc(size)
 			l.batchMean, l.batch = dev.Alloc(l.out), dev.Alloc(l.out)
@@ -109,7 +114,8 @@ func (k *conv) time(_ compute.Device, e compute.Matrix) {
 func (k *conv) args(i int, x compute.Matrix) compute.ConvLayer {
 	l := k.layers[i]
 	a := compute.ConvLayer{Tokens: k.rows, In: l.in, Out: l.out, K: l.w.shape[2], D: k.d,
-		X: x.Data, Y: l.x, Cond: k.c, Time: k.e, W: l.w.value, Bias: l.b.value}
+		X: x.Data, Y: l.x, Cond: k.c, Time: k.e, W: l.w.value, Bias: l.b.value,
+		Packed: l.packed, ELU: !k.train && l.scale != nil}
 	if i > 0 {
 		a.X = k.layers[i-1].y
 	}
@@ -129,12 +135,43 @@ func (k *conv) normArgs(l *convLayer) compute.BatchNormELU {
 func (k *conv) predict(dev compute.Device, x compute.Matrix) compute.Matrix {
 	for i, l := range k.layers {
 		dev.ConvLayer(k.args(i, x))
-		if l.scale != nil {
+		if k.train && l.scale != nil {
 			dev.BatchNormELU(k.normArgs(l))
 		}
 	}
 	k.x = x
 	return k.pred
+}
+
+// freeze makes ready for sampling. With the running statistics, normalization
+// is a line in each channel, which goes into the convolution before it:
+// with a = scale/sqrt(var+eps), the weights a·W and the bias a·(b-mean) + bias,
+// computed in float64 and rounded once.
+func (k *conv) freeze(dev compute.Device) error {
+	for i, l := range k.layers {
+		if l.scale != nil {
+			var v [6][]float32
+			for j, p := range []*param{l.w, l.b, l.scale, l.bias, l.mean, l.vari} {
+				v[j] = make([]float32, p.n)
+				if err := dev.Download(v[j], p.value); err != nil {
+					return err
+				}
+			}
+			w, b, scale, bias, mean, vari := v[0], v[1], v[2], v[3], v[4], v[5]
+			taps := len(w) / l.out
+			for o := range l.out {
+				a := float64(scale[o]) / math.Sqrt(float64(vari[o])+batchNormEps)
+				for j := o * taps; j < (o+1)*taps; j++ {
+					w[j] = float32(a * float64(w[j]))
+				}
+				b[o] = float32(a*(float64(b[o])-float64(mean[o])) + float64(bias[o]))
+			}
+			dev.Upload(l.w.value, w)
+			dev.Upload(l.b.value, b)
+		}
+		l.packed = dev.PackConvLayer(k.args(i, k.pred))
+	}
+	return nil
 }
 
 func (k *conv) backward(dev compute.Device, dpred, dz compute.Matrix) {

@@ -32,12 +32,13 @@ func (s *signer) implied(sc *scope, n *node, a *attribute) bool {
 	return false
 }
 
-// storedInput is the tensor that an input of a node is, nil if it is none.
+// storedInput is the tensor that an input of a node is, nil if it is none or one
+// that whoever runs a branch or loop body gives.
 func storedInput(sc *scope, n *node, k int) *Tensor {
 	if k >= len(n.inputs) {
 		return nil
 	}
-	if d := sc.find(n.inputs[k]); d != nil && !d.input {
+	if d := sc.find(n.inputs[k]); d != nil && d.tensor != nil && !d.tensor.overridden() {
 		return d.tensor
 	}
 	return nil

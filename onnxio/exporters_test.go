@@ -17,7 +17,7 @@ import (
 	"testing"
 )
 
-// exporters has one trained network as five versions of PyTorch export it.
+// exporters has two trained networks as five versions of PyTorch export them.
 const exporters = "testdata/exporters"
 
 // sameGraph are the exports that must have one signature each; exports of
@@ -27,7 +27,9 @@ var sameGraph = [][]string{
 	{"torch1.8-script-13-training", "torch1.12-script-13-training", "torch2.0-script-13-training", "torch2.6-script-13-training", "torch2.15-script-13-training"},
 	{"torch2.0-script-18", "torch2.6-script-18", "torch2.15-script-18", "torch2.15-dynamo-18"},
 	{"torch2.0-script-18-training", "torch2.6-script-18-training", "torch2.15-script-18-training"},
-	{"torch2.6-dynamo-18"}, {"torch2.6-dynamo-18-plain"}, {"torch2.15-dynamo-18-plain"}, {"torch2.15-dynamo-20"},
+	{"torch2.6-dynamo-18"}, {"torch2.6-dynamo-18-plain"}, {"torch2.15-dynamo-20"},
+	{"tokens-torch1.8-script-13", "tokens-torch1.12-script-13", "tokens-torch2.15-script-13"},
+	{"tokens-torch2.0-script-18", "tokens-torch2.15-script-18", "tokens-torch2.6-dynamo-18", "tokens-torch2.15-dynamo-18"},
 }
 
 func openExport(t *testing.T, name string) *Model {
@@ -63,8 +65,9 @@ func TestExportsAreWhole(t *testing.T) {
 }
 
 // TestExportersGiveOneSignature: names of weights, inputs and nodes, attributes
-// that say their default, the producer and unused operator sets differ between
-// versions and exporters; the graph does not.
+// that say their default, whether a bias is added first or second, the producer
+// and unused operator sets differ between versions and exporters; the graph does
+// not.
 func TestExportersGiveOneSignature(t *testing.T) {
 	signatures := map[string]string{}
 	for _, row := range sameGraph {
@@ -124,10 +127,13 @@ func TestExportersDiffer(t *testing.T) {
 		{"operator set", "torch1.8-script-13", "torch2.15-script-18", []string{"the model uses operator sets ai.onnx 13, the other ai.onnx 18"}},
 		{"exporter and operator set", "torch2.0-script-18", "torch2.15-dynamo-20", []string{"the model uses operator sets ai.onnx 18, the other ai.onnx 20"}},
 		{"a bias of zeros", "torch2.15-script-18-training", "torch2.6-dynamo-18", []string{"node 2: Conv has inputs 2, the other 3"}},
-		{"a bias that is computed", "torch2.15-script-18-training", "torch2.15-dynamo-18-plain", []string{
-			"node 2 is Conv, the other CastLike", "Expand 0 and 4", "CastLike 0 and 2",
+		{"a bias that is computed, and a local function", "torch2.15-script-18-training", "torch2.6-dynamo-18-plain", []string{
+			"node 2 is Conv, the other CastLike", "Expand 0 and 4", "a call of local function 0 0 and 2",
 		}},
-		{"a local function", "torch2.15-dynamo-18-plain", "torch2.6-dynamo-18-plain", []string{"a call of local function 0"}},
+		{"LayerNorm in one operator or many", "tokens-torch2.15-script-13", "tokens-torch2.15-script-18", []string{
+			"the model uses operator sets ai.onnx 13, the other ai.onnx 18",
+			"it has ReduceMean, Sub, Pow, ReduceMean, Add, Sqrt, Div, Mul and 1 more, the other LayerNormalization",
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			a, b := openExport(t, c.a), openExport(t, c.b)
@@ -190,6 +196,35 @@ func TestImpliedAttributes(t *testing.T) {
 			with, without := model(c.attribute), model()
 			if d := with.Difference(without); (d == "") != c.implied || (with.Signature() == without.Signature()) != c.implied {
 				t.Errorf("difference %q, implied %v", d, c.implied)
+			}
+		})
+	}
+}
+
+// TestOperands exchanges the inputs of a node.
+func TestOperands(t *testing.T) {
+	for _, c := range []struct {
+		name, op, a, b string
+		more           []byte // an attribute
+		same           bool
+	}{
+		{"a bias before or after", "Add", "x w", "w x", nil, true},
+		{"a scale before or after", "Mul", "x w", "w x", nil, true},
+		{"a scalar before or after", "Mul", "x s", "s x", nil, true},
+		{"one that is subtracted", "Sub", "x w", "w x", nil, false},
+		{"a matrix", "MatMul", "x w", "w x", nil, false},
+		{"two values", "Add", "x z", "z x", nil, false},
+		{"two tensors", "Add", "w s", "s w", nil, false},
+		{"an old operator set", "Add", "x w", "w x", attr("axis", kindInt, num(attrInt, 1)), false},
+		{"another domain", "Add", "x w", "w x", str(nodeDomain, "d"), false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			model := func(inputs string) *Model {
+				return open(t, modelBytes(in("x"), in("z"), weight("w", 0, 2), weight("s", 3), call(c.op, inputs, "y", c.more), out("y")))
+			}
+			a, b := model(c.a), model(c.b)
+			if d := a.Difference(b); (d == "") != c.same || (a.Signature() == b.Signature()) != c.same {
+				t.Errorf("difference %q, expected the same graph: %v", d, c.same)
 			}
 		})
 	}

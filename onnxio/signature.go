@@ -31,8 +31,9 @@ const shownConstant = 64
 // the values of stored tensors that are not weights, operator sets, and the
 // types of inputs and outputs. Names, documentation, producer, metadata, the
 // values of weights, how a tensor is stored, the order of nodes in the file,
-// attributes that say what holds without them, and operator sets and local
-// functions that nothing uses play no part. Models of equal Signature may
+// attributes that say what holds without them, which of the two inputs of Add or
+// Mul a stored tensor is, and operator sets and local functions that nothing uses
+// play no part. Models of equal Signature may
 // exchange their weights.
 //
 // The values of stored constants are read at the first call. If that fails,
@@ -176,7 +177,7 @@ func (s *signer) graph(sc *scope, label string) {
 		s.add(number, "is", op)
 		subject := number + ": " + op
 		s.add(subject, "has inputs", fmt.Sprint(trimmed(n.inputs)))
-		for k, name := range n.inputs[:trimmed(n.inputs)] {
+		for k, name := range operands(sc, n) {
 			s.input(sc, subject, k, name)
 		}
 		outputs := make([]bool, trimmed(n.outputs))
@@ -194,6 +195,18 @@ func (s *signer) graph(sc *scope, label string) {
 		s.input(sc, subject, 0, out.name)
 	}
 	s.add(label+"graph", "has outputs", fmt.Sprint(len(sc.g.outputs)))
+}
+
+// operands are the inputs of a node without omitted ones at the end. A stored
+// tensor that something is added to or multiplied with comes second: exporters
+// write it first or second.
+func operands(sc *scope, n *node) []string {
+	names := n.inputs[:trimmed(n.inputs)]
+	commutes := n.domain == "" && (n.op == "Add" || n.op == "Mul") && len(n.attrs) == 0 // old ones say along which axis
+	if commutes && len(names) == 2 && storedInput(sc, n, 0) != nil && storedInput(sc, n, 1) == nil {
+		return []string{names[1], names[0]}
+	}
+	return names
 }
 
 // trimmed is the number of names without omitted ones at the end.

@@ -11,6 +11,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"rpg/evaluate"
+	"rpg/evaluate/dataset"
 	"rpg/internal/atomicfile"
 )
 
@@ -24,11 +25,13 @@ func (s *session) evaluateVerb() verb {
 		examples: "rpg evaluate resnet20.onnx --data cifar10\n" +
 			"rpg evaluate gen/*.onnx --against zoo/*.onnx --data cifar10 --json\n" +
 			"rpg evaluate gen --against zoo --data cifar10:test_batch.bin --subset 1000 --csv models.csv\n" +
-			"rpg evaluate gen/*.onnx --data cifar10 --min-top1 70%",
-		flags: append(computeFlags(),
-			&cli.StringFlag{Name: "data", Usage: "`DATA` to score on: cifar10 (after rpg fetch cifar10) or cifar10:PATH"},
+			"rpg evaluate gen/*.onnx --data cifar10 --min-top1 70%\n" +
+			"rpg evaluate resnet50.onnx --data ILSVRC2012_img_val.tar --labels val.txt --preprocess torchvision\n" +
+			"rpg evaluate vit.onnx --data imagenet/val --preprocess timm:0.9,bicubic --on-bad-image skip\n" +
+			"rpg evaluate mlp.onnx --data digits/test.npz --preprocess values:8,1,1",
+		flags: append(append(computeFlags(), dataFlags()...),
+			&cli.StringFlag{Name: "data", Usage: "`DATA` to score on: a folder, .tar, .npz or .bin file, or cifar10 (rpg help data)"},
 			&cli.StringSliceFlag{Name: severalValues, Usage: "the originals, `MODEL...`: every word up to the next flag"},
-			&cli.IntFlag{Name: "subset", Usage: "score on the first `N` images; 0: all"},
 			&cli.IntFlag{Name: "batch", Usage: "`N` images in one run of ONNX Runtime; 0: chosen"},
 			&cli.StringFlag{Name: "noise", Value: "0.01,0.05", Usage: "`SIGMA,...` of the noise baselines, in standard deviations of each tensor"},
 			&cli.StringFlag{Name: "min-top1", Usage: "exit with 3 if a model is below `X`: 0.7, 70 or 70%"},
@@ -41,7 +44,8 @@ func (s *session) evaluateVerb() verb {
 // evaluateJob is one evaluation.
 type evaluateJob struct {
 	paths, against []string
-	data           *evaluate.Dataset
+	request        dataRequest
+	data           *evaluate.Dataset // instead of request, if not nil
 	batch          int
 	noise          []float64
 	machine        machine
@@ -53,7 +57,7 @@ func (s *session) evaluate(c *cli.Context) error {
 		return err
 	}
 	if c.String("data") == "" {
-		return usagef("--data cifar10, after rpg fetch cifar10", "evaluate needs --data, the images to score on")
+		return usagef("--data cifar10, after rpg fetch cifar10; or a folder of pictures (rpg help data)", "evaluate needs --data, the images to score on")
 	}
 	if c.Int("batch") < 0 {
 		return usagef("", "--batch: expected 0 or more, found %d", c.Int("batch"))
@@ -81,7 +85,7 @@ func (s *session) evaluate(c *cli.Context) error {
 			return err
 		}
 	}
-	if job.data, err = openData("--data", c.String("data"), c.Int("subset")); err != nil {
+	if job.request, err = readData(c); err != nil {
 		return err
 	}
 	result, err := s.runEvaluation(job)
@@ -117,6 +121,12 @@ func (s *session) runEvaluation(job evaluateJob) (*evaluate.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	data := job.data
+	if data == nil {
+		if data, err = s.openData(job.request, models[0]); err != nil {
+			return nil, err
+		}
+	}
 	rt, err := s.openRuntime()
 	if err != nil {
 		return nil, err
@@ -125,13 +135,34 @@ func (s *session) runEvaluation(job evaluateJob) (*evaluate.Result, error) {
 	p := s.progress("scoring", "images")
 	defer p.close()
 	result, err := evaluate.Evaluate(s.ctx, evaluate.Options{
-		Runtime: rt, Data: job.data, Models: models, Against: originals, Noise: job.noise, Seed: job.seed,
+		Runtime: rt, Data: data, Models: models, Against: originals, Noise: job.noise, Seed: job.seed,
 		Threads: job.machine.threads, Batch: job.batch, Progress: p.at,
 	})
 	if err != nil {
 		return nil, explain(err)
 	}
+	s.tellBad("could not be read and is left out", "could not be read and are left out", result.Data.Skipped)
+	s.tellBad("is damaged, and is scored as far as it could be decoded", "are damaged, and are scored as far as they could be decoded", result.Data.Damaged)
 	return result, nil
+}
+
+// tellBad warns of pictures, all in number and a few by name.
+func (s *session) tellBad(one, many string, list []dataset.Bad) {
+	const named = 5
+	switch len(list) {
+	case 0:
+		return
+	case 1:
+		s.warn("1 picture %s:", one)
+	default:
+		s.warn("%d pictures %s:", len(list), many)
+	}
+	for _, b := range list[:min(named, len(list))] {
+		s.note("  %s: %s\n", b.Name, strings.TrimPrefix(b.What, "evaluate: "+b.Name+": "))
+	}
+	if n := len(list) - named; n > 0 {
+		s.note("  and %d more; --json has all\n", n)
+	}
 }
 
 // enough is the answer to --min-top1: "no" when a model that was given is below.

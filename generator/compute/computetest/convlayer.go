@@ -17,13 +17,13 @@ func convLayer() Operation {
 			}
 			e.Device.ConvLayer(args)
 			want := a.forward()
-			e.Check("y", want, 5e-6)
+			e.Check("y", want, c.tolerance())
 			if c.norms {
 				a.yNorm.measure(want)
-				e.Check("ynormmean", a.yNorm.mean, 5e-6)
-				e.Check("ynorminvstd", a.yNorm.invStd, 5e-6)
-				e.Check("ynormrunningmean", a.yNorm.runningMean, 5e-6)
-				e.Check("ynormrunningvar", a.yNorm.runningVar, 5e-6)
+				e.Check("ynormmean", a.yNorm.mean, c.tolerance())
+				e.Check("ynorminvstd", a.yNorm.invStd, c.tolerance())
+				e.Check("ynormrunningmean", a.yNorm.runningMean, c.tolerance())
+				e.Check("ynormrunningvar", a.yNorm.runningVar, c.tolerance())
 				return
 			}
 
@@ -34,7 +34,7 @@ func convLayer() Operation {
 					want[i] = math.Expm1(v)
 				}
 			}
-			e.Check("elu", want, 5e-6)
+			e.Check("elu", want, c.tolerance())
 		}})
 	}
 	return Operation{"ConvLayer", cases}
@@ -119,19 +119,19 @@ func (c convLayerCase) backward(e *Env, inputGradient, add bool) {
 	}
 	e.Device.ConvLayerBackward(back)
 	if inputGradient {
-		e.Check("dx", dx64, 1e-5)
+		e.Check("dx", dx64, 2*c.tolerance())
 	}
 	if c.norms {
 		g := a.xNorm.inside(dx64, a.x)
-		e.Check("xdscale", plus(xScale, g.dscale), 1e-5)
-		e.Check("xdbias", plus(xBias, g.dbias), 1e-5)
-		e.Check("xalong", means(g.dscale, count), 1e-5)
-		e.Check("xlevel", means(g.dbias, count), 1e-5)
+		e.Check("xdscale", plus(xScale, g.dscale), 2*c.tolerance())
+		e.Check("xdbias", plus(xBias, g.dbias), 2*c.tolerance())
+		e.Check("xalong", means(g.dscale, count), 2*c.tolerance())
+		e.Check("xlevel", means(g.dbias, count), 2*c.tolerance())
 	}
-	e.Check("dcond", plus(dcond, dcond64), 1e-5)
-	e.Check("dtime", plus(dtime, dtime64), 1e-5)
-	e.Check("dw", plus(dw, dw64), 1e-5)
-	e.Check("dbias", plus(dbias, dbias64), 1e-5)
+	e.Check("dcond", plus(dcond, dcond64), 2*c.tolerance())
+	e.Check("dtime", plus(dtime, dtime64), 2*c.tolerance())
+	e.Check("dw", plus(dw, dw64), 2*c.tolerance())
+	e.Check("dbias", plus(dbias, dbias64), 2*c.tolerance())
 }
 
 // convLayerCase holds sizes; rows of Cond and Time are gap values or more
@@ -156,12 +156,24 @@ var convLayerCases = []convLayerCase{
 	{"kernel of 35", 2, 1, 3, 35, 20, 1, false, false, false},
 	{"many tokens", 70, 8, 9, 7, 31, 0, true, false, false},
 	{"long signal", 2, 17, 12, 7, 1027, 0, false, false, false},
+	{"token of 256", 5, 32, 40, 7, 256, 0, true, false, false},
+	{"token of 200", 3, 9, 8, 7, 200, 3, false, true, false},
 	{"normalized", 3, 3, 5, 7, 17, 3, false, false, true},
 	{"normalized with skip", 4, 5, 3, 5, 13, 0, true, true, true},
 	{"normalized, one token", 1, 2, 3, 3, 9, 0, true, false, true},
 	{"normalized, one position", 9, 3, 2, 7, 1, 0, false, false, true},
 	{"normalized, middle", 37, 33, 40, 7, 70, 7, true, false, true},
 	{"normalized, last layer", 40, 32, 1, 7, 64, 0, true, false, true},
+	{"normalized, token of 256", 5, 32, 40, 7, 256, 0, true, false, true},
+}
+
+// tolerance is that of the outputs. Long signals of many channels may be
+// convolved by minimal filtering, which rounds more.
+func (c convLayerCase) tolerance() float64 {
+	if c.d >= 192 && c.in >= 8 && c.out >= 8 {
+		return 4e-5
+	}
+	return 5e-6
 }
 
 func (c convLayerCase) inputs(e *Env) (*convLayerInputs, compute.ConvLayer) {
