@@ -40,14 +40,15 @@ func TestFreeze(t *testing.T) {
 		return v
 	}
 
-	for i, l := range k.layers {
-		a := k.args(i, x)
+	k.layers[0].args.X = x.Data
+	for _, l := range k.layers {
+		a := l.args.ConvLayer
 		a.ELU = false
 		dev.ConvLayer(a)
 		if l.scale == nil {
 			continue
 		}
-		y, scale, bias := download(l.x), download(l.scale.value), download(l.bias.value)
+		y, scale, bias := download(a.Y), download(l.scale.value), download(l.bias.value)
 		mean, vari := download(l.mean.value), download(l.vari.value)
 		for j, v := range y {
 			o := j / c.TokenDim % l.out
@@ -57,7 +58,7 @@ func TestFreeze(t *testing.T) {
 			}
 			y[j] = float32(u)
 		}
-		dev.Upload(l.x, y)
+		dev.Upload(a.Y, y)
 	}
 	want := download(k.pred.Data)
 	if err := k.freeze(dev); err != nil {

@@ -93,19 +93,7 @@ func convOps() []opCase {
 			m.d.ConvLayerBackward(a)
 		}}
 	}})
-	const channels = 64
-	const n = opTokens * channels * opWidth
-	shape := fmt.Sprintf("%d x %d x %d", opTokens, channels, opWidth)
-	return append(cases,
-		opCase{"batch-norm-elu", func(m maker) op {
-			a := m.batchNorm(channels, n)
-			return moving(shape, 2*n, func() { m.d.BatchNormELU(a.BatchNormELU) })
-		}},
-		opCase{"batch-norm-elu-backward", func(m maker) op {
-			a := m.batchNorm(channels, n)
-			m.d.BatchNormELU(a.BatchNormELU)
-			return moving(shape, 3*n, func() { m.d.BatchNormELUBackward(a) })
-		}})
+	return cases
 }
 
 // conv gives a layer and the operations of its forward pass by the plain
@@ -119,14 +107,4 @@ func (m maker) conv(in, out int) (compute.ConvLayerBackward, float64) {
 	return compute.ConvLayerBackward{ConvLayer: a, DY: signal(out), DX: signal(in),
 		DCond: m.matrix(opTokens, opWidth), DTime: m.matrix(opTokens, opWidth),
 		DW: m.values(out * in * kernel), DBias: m.values(out)}, 2 * float64(opTokens) * float64(in*out*kernel*opWidth)
-}
-
-func (m maker) batchNorm(channels, n int) compute.BatchNormELUBackward {
-	return compute.BatchNormELUBackward{
-		BatchNormELU: compute.BatchNormELU{Tokens: opTokens, C: channels, D: opWidth, Train: true, Eps: 1e-5, Momentum: 0.1,
-			X: m.values(n), Y: m.values(n), Scale: m.values(channels), Bias: m.values(channels),
-			RunningMean: m.constant(channels, 0), RunningVar: m.constant(channels, 1),
-			Mean: m.constant(channels, 0), InvStd: m.constant(channels, 1)},
-		DY: m.values(n), DX: m.values(n), DScale: m.values(channels), DBias: m.values(channels),
-	}
 }
