@@ -1,6 +1,10 @@
 package generator
 
-import "rpg/generator/compute"
+import (
+	"math"
+
+	"rpg/generator/compute"
+)
 
 // conv is the published denoiser: the token is a signal of one channel and
 // length D; each layer is a convolution of width K over the channels,
@@ -14,13 +18,11 @@ import "rpg/generator/compute"
 type conv struct {
 	rows, d, m int
 	channels   []int
-	train      bool
 	*timeMLP
 	cond   *linear
 	layers []*convLayer
 
-	x, z, c, e compute.Matrix
-	pred       compute.Matrix
+	z, c, pred compute.Matrix
 	dc         compute.Matrix
 }
 
@@ -32,8 +34,8 @@ type convLayer struct {
 	mean, vari  *param
 	skip        int // layer whose output is added to the input, or -1
 
-	x, y, dx, dy     compute.Buffer // convolution, normalized, their gradients
-	batchMean, batch compute.Buffer // 1/sqrt(var) of the batch
+	norm *compute.BatchNorm        // in training
+	args compute.ConvLayerBackward // the operations' arguments, put together once
 }
 
 const (
@@ -66,31 +68,60 @@ func newConv(ps *params, c Config, rows int) *conv {
 }
 
 func (k *conv) alloc(dev compute.Device, times int, train bool) {
-	k.train = train
 	k.timeMLP.alloc(dev, times, train)
 	k.c = newMatrix(dev, k.rows, k.d)
-	widest := 0
-	for _, l := range k.layers {
-		size := k.rows * l.out * k.d
-		l.x = dev.Alloc(size)
-		widest = max(widest, size)
-		if l.scale == nil {
-			continue
+	for i, l := range k.layers {
+		l.args.ConvLayer = compute.ConvLayer{Tokens: k.rows, In: l.in, Out: l.out, K: l.w.shape[2], D: k.d,
+			Y: dev.Alloc(k.rows * l.out * k.d), Cond: k.c, W: l.w.value, Bias: l.b.value}
+		a := &l.args.ConvLayer
+		if i > 0 {
+			a.X, a.XNorm = k.layers[i-1].args.Y, k.layers[i-1].norm
 		}
-		l.y = l.x // sampling normalizes in place
-		if train {
-			l.y, l.dy = dev.Alloc(size), dev.Alloc(size)
-			l.batchMean, l.batch = dev.Alloc(l.out), dev.Alloc(l.out)
+		if l.skip >= 0 {
+			a.Skip, a.SkipNorm = k.layers[l.skip].args.Y, k.layers[l.skip].norm
+		}
+		if l.scale == nil {
+			k.pred = compute.MatrixOf(a.Y, k.rows, k.d)
+		} else if train {
+			l.norm = l.newNorm(dev)
+			a.YNorm = l.norm
+		} else {
+			a.ELU = true // the rest of the normalization: see freeze
 		}
 	}
 	if train {
-		k.dc = newMatrix(dev, k.rows, k.d)
-		dx := dev.Alloc(widest) // of use within one layer's backward pass
-		for _, l := range k.layers {
-			l.dx = dx.Slice(0, l.x.Len())
+		k.allocGradients(dev)
+	}
+}
+
+func (l *convLayer) newNorm(dev compute.Device) *compute.BatchNorm {
+	return &compute.BatchNorm{Scale: l.scale.value, Bias: l.bias.value, Eps: batchNormEps, Momentum: batchNormMomentum,
+		Mean: dev.Alloc(l.out), InvStd: dev.Alloc(l.out), RunningMean: l.mean.value, RunningVar: l.vari.value,
+		DScale: l.scale.grad, DBias: l.bias.grad, Along: dev.Alloc(l.out), Level: dev.Alloc(l.out)}
+}
+
+// allocGradients gives each layer the gradient of its output. What is added to
+// an input has that input's gradient, so both share one buffer, to which the
+// layer that took the output first adds later.
+func (k *conv) allocGradients(dev compute.Device) {
+	k.dc = newMatrix(dev, k.rows, k.d)
+	for i := len(k.layers) - 1; i >= 0; i-- {
+		a := &k.layers[i].args
+		a.DCond, a.DTime, a.DW, a.DBias = k.dc, k.timeMLP.de, k.layers[i].w.grad, k.layers[i].b.grad
+		if i == 0 {
+			break
+		}
+		before := &k.layers[i-1].args
+		if before.DY == nil {
+			before.DY = dev.Alloc(before.Y.Len())
+		} else {
+			a.AddDX = true
+		}
+		a.DX = before.DY
+		if j := k.layers[i].skip; j >= 0 {
+			k.layers[j].args.DY = a.DX
 		}
 	}
-	k.pred = compute.MatrixOf(k.layers[len(k.layers)-1].x, k.rows, k.d)
 }
 
 func (k *conv) condition(dev compute.Device, z compute.Matrix) {
@@ -102,65 +133,56 @@ func (k *conv) time(_ compute.Device, e compute.Matrix) {
 	if e.Rows != k.rows {
 		e.Rows, e.Stride = k.rows, 0
 	}
-	k.e = e
-}
-
-// args describes layer i of the pass over x.
-func (k *conv) args(i int, x compute.Matrix) compute.ConvLayer {
-	l := k.layers[i]
-	a := compute.ConvLayer{Tokens: k.rows, In: l.in, Out: l.out, K: l.w.shape[2], D: k.d,
-		X: x.Data, Y: l.x, Cond: k.c, Time: k.e, W: l.w.value, Bias: l.b.value}
-	if i > 0 {
-		a.X = k.layers[i-1].y
+	for _, l := range k.layers {
+		l.args.Time = e
 	}
-	if l.skip >= 0 {
-		a.Skip = k.layers[l.skip].y
-	}
-	return a
-}
-
-func (k *conv) normArgs(l *convLayer) compute.BatchNormELU {
-	return compute.BatchNormELU{Tokens: k.rows, C: l.out, D: k.d, Train: k.train,
-		Eps: batchNormEps, Momentum: batchNormMomentum, X: l.x, Y: l.y,
-		Scale: l.scale.value, Bias: l.bias.value, RunningMean: l.mean.value, RunningVar: l.vari.value,
-		Mean: l.batchMean, InvStd: l.batch}
 }
 
 func (k *conv) predict(dev compute.Device, x compute.Matrix) compute.Matrix {
-	for i, l := range k.layers {
-		dev.ConvLayer(k.args(i, x))
-		if l.scale != nil {
-			dev.BatchNormELU(k.normArgs(l))
-		}
+	k.layers[0].args.X = x.Data
+	for _, l := range k.layers {
+		dev.ConvLayer(l.args.ConvLayer)
 	}
-	k.x = x
 	return k.pred
+}
+
+// freeze makes ready for sampling. With the running statistics, normalization
+// is a line in each channel, which goes into the convolution before it:
+// with a = scale/sqrt(var+eps), the weights a·W and the bias a·(b-mean) + bias,
+// computed in float64 and rounded once.
+func (k *conv) freeze(dev compute.Device) error {
+	for _, l := range k.layers {
+		if l.scale != nil {
+			var v [6][]float32
+			for j, p := range []*param{l.w, l.b, l.scale, l.bias, l.mean, l.vari} {
+				v[j] = make([]float32, p.n)
+				if err := dev.Download(v[j], p.value); err != nil {
+					return err
+				}
+			}
+			w, b, scale, bias, mean, vari := v[0], v[1], v[2], v[3], v[4], v[5]
+			taps := len(w) / l.out
+			for o := range l.out {
+				a := float64(scale[o]) / math.Sqrt(float64(vari[o])+batchNormEps)
+				for j := o * taps; j < (o+1)*taps; j++ {
+					w[j] = float32(a * float64(w[j]))
+				}
+				b[o] = float32(a*(float64(b[o])-float64(mean[o])) + float64(bias[o]))
+			}
+			dev.Upload(l.w.value, w)
+			dev.Upload(l.b.value, b)
+		}
+		l.args.Packed = dev.PackConvLayer(l.args.ConvLayer)
+	}
+	return nil
 }
 
 func (k *conv) backward(dev compute.Device, dpred, dz compute.Matrix) {
 	dev.Zero(k.dc.Data)
 	dev.Zero(k.timeMLP.de.Data)
+	k.layers[len(k.layers)-1].args.DY = dpred.Data
 	for i := len(k.layers) - 1; i >= 0; i-- {
-		l := k.layers[i]
-		dx := dpred.Data
-		if l.scale != nil {
-			dx = l.dx
-			dev.BatchNormELUBackward(compute.BatchNormELUBackward{BatchNormELU: k.normArgs(l),
-				DY: l.dy, DX: dx, DScale: l.scale.grad, DBias: l.bias.grad})
-		}
-		a := compute.ConvLayerBackward{ConvLayer: k.args(i, k.x), DY: dx,
-			DCond: k.dc, DTime: k.timeMLP.de, DW: l.w.grad, DBias: l.b.grad}
-		if i > 0 {
-			a.DX = k.layers[i-1].dy
-		}
-		dev.ConvLayerBackward(a)
-		// The output of layer i-1 was also added to a later input, whose
-		// gradient has been kept since.
-		for j := i; j < len(k.layers); j++ {
-			if i > 0 && k.layers[j].skip == i-1 {
-				dev.Add(k.layers[i-1].dy, k.layers[j-1].dy)
-			}
-		}
+		dev.ConvLayerBackward(k.layers[i].args)
 	}
 	k.timeMLP.backward(dev)
 	k.cond.backward(dev, dz, k.dc, k.z, 0)

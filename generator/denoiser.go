@@ -10,6 +10,8 @@ import "rpg/generator/compute"
 type denoiser interface {
 	// alloc takes the number of times that are embedded together.
 	alloc(dev compute.Device, times int, train bool)
+	// freeze makes ready for sampling with the parameters as they are now.
+	freeze(dev compute.Device) error
 	// condition takes the prototypes z [rows, M] of the rows to come.
 	condition(dev compute.Device, z compute.Matrix)
 	// embed returns the embeddings of the times t, a row each: in training the

@@ -60,6 +60,8 @@ func (k *mlp) alloc(dev compute.Device, times int, train bool) {
 	k.last.alloc(dev, k.rows, train, nil)
 }
 
+func (k *mlp) freeze(compute.Device) error { return nil }
+
 func (k *mlp) condition(dev compute.Device, z compute.Matrix) {
 	k.z = z
 	k.cond.forward(dev, k.cz, z)

@@ -110,11 +110,13 @@ func Create(dir string, r Resolved, zoo *Zoo, writeTemplate func(path string) er
 		run.Close()
 		return nil, err
 	}
-	old, err := readConfig(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	if _, err = readConfig(dir); errors.Is(err, fs.ErrNotExist) {
 		err = run.writeNew(writeTemplate)
 	} else if err == nil {
-		err = run.same(old)
+		var old *Run
+		if old, err = Open(dir); err == nil {
+			err = run.same(old)
+		}
 	}
 	if err != nil {
 		run.Close()
@@ -305,11 +307,23 @@ func readConfig(dir string) (*runConfig, error) {
 
 // same compares this command with the run found, and names the first
 // difference. Names of source files may differ.
-func (r *Run) same(old *runConfig) error {
+func (r *Run) same(old *Run) error {
 	for _, k := range Keys() {
 		if want, found := r.Config.Value(k), old.Config.Value(k); want != found {
 			return &MismatchError{r.Dir, k, want, found}
 		}
+	}
+	ours, theirs := r.Tokenizer.Layout.Selection, old.Tokenizer.Layout.Selection
+	for _, c := range []struct {
+		key         string
+		want, found []string
+	}{{"include", ours.Include, theirs.Include}, {"exclude", ours.Exclude, theirs.Exclude}} {
+		if !slices.Equal(c.want, c.found) {
+			return &MismatchError{r.Dir, c.key, patterns(c.want), patterns(c.found)}
+		}
+	}
+	if want, found := r.Zoo.Signature, old.Zoo.Signature; want != found {
+		return &MismatchError{r.Dir, "signature of the graph", want[:min(16, len(want))], found[:min(16, len(found))]}
 	}
 	if r.Zoo.Count != old.Zoo.Count {
 		return &MismatchError{r.Dir, "number of models", itoa(r.Zoo.Count), itoa(old.Zoo.Count)}
@@ -318,4 +332,12 @@ func (r *Run) same(old *runConfig) error {
 		return &MismatchError{r.Dir, "sha256 of the models' weights", r.Zoo.SHA256[:16], old.Zoo.SHA256[:16]}
 	}
 	return nil
+}
+
+// patterns writes the patterns of a selection for people.
+func patterns(list []string) string {
+	if len(list) == 0 {
+		return "nothing"
+	}
+	return strings.Join(list, " ")
 }

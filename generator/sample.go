@@ -213,12 +213,11 @@ func (s *sampler) load(r *Run) error {
 	if err != nil {
 		return err
 	}
-	s.start(flats[0])
-	return s.dev.Sync()
+	return s.start(flats[0])
 }
 
 // start takes the values of the parameters.
-func (s *sampler) start(values []float32) {
+func (s *sampler) start(values []float32) error {
 	states := s.net.ps.find("state.weight", values)
 	width := s.meanRow.Cols
 	mean, row := make([]float64, width), make([]float32, width)
@@ -240,6 +239,7 @@ func (s *sampler) start(values []float32) {
 	for k := range s.steps {
 		s.embedded = append(s.embedded, e.RowRange(k, k+1))
 	}
+	return s.net.den.freeze(s.dev)
 }
 
 // sample fills the tokens of a group of models: state by state, and within a

@@ -28,7 +28,9 @@ func BenchmarkSample(b *testing.B) {
 				b.Fatal(err)
 			}
 			s := newSampler(dev, cfg, &zoo.Tokenizer.Layout, zoo.Count, c.models, steps)
-			s.start(s.net.ps.initial(1))
+			if err := s.start(s.net.ps.initial(1)); err != nil {
+				b.Fatal(err)
+			}
 			group := make([]sampleJob, c.models)
 			for i := range group {
 				group[i] = sampleJob{Sample{Seed: uint64(i), Tokens: make([]float32, s.l*s.d)}, i % zoo.Count}

@@ -160,7 +160,9 @@ func TestLongSequence(t *testing.T) {
 	c.fillPositions(positions, layout, 0)
 	whole.rec.alloc(dev, positions, false, 0)
 	s := newSampler(dev, c, layout, 3, 1, []samplerStep{{T: 0, Pred: 1}})
-	s.start(values)
+	if err := s.start(values); err != nil {
+		t.Fatal(err)
+	}
 	if s.piece >= l {
 		t.Fatalf("a piece is %d tokens, want fewer than %d", s.piece, l)
 	}
@@ -211,7 +213,9 @@ func TestSampleMemory(t *testing.T) {
 		for _, size := range []struct{ tokens, models int }{{512, 3}, {1024, 1}, {4096, 2}, {1536, 9}} {
 			dev := &countingDevice{Device: openCPU(t, 1)}
 			s := newSampler(dev, c, longLayout(size.tokens, 8), 3, size.models, steps)
-			s.start(s.net.ps.initial(1))
+			if err := s.start(s.net.ps.initial(1)); err != nil {
+				t.Fatal(err)
+			}
 			group := make([]sampleJob, size.models)
 			for i := range group {
 				group[i] = sampleJob{Sample{Seed: uint64(i), Tokens: make([]float32, size.tokens*8)}, i % 3}

@@ -2,50 +2,96 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/urfave/cli/v2"
 
 	"rpg/generator/compute"
+	"rpg/generator/compute/cpu"
 )
 
-// benchNames are what `rpg bench` takes.
-var benchNames = []string{"gemm", "evaluate", "io"}
+// benchNames are the parts of what `rpg bench` measures.
+var benchNames = []string{"gemm", "ops", "train", "generate", "evaluate", "io"}
 
 func (s *session) benchVerb() verb {
+	flags := append(computeFlags(),
+		&cli.Float64Flag{Name: "seconds", Value: 0.5, Usage: "measure each figure for about `S` seconds"})
 	return verb{
-		name: "bench", usage: "measure this machine with rpg's own code", arguments: "[gemm|evaluate|io]...",
-		description: "Each figure is the median of several runs. Without a name everything is measured.",
-		examples:    "rpg bench\nrpg bench gemm --threads 1 --json",
-		flags:       append(computeFlags(), ioFlags()...),
-		run: func(c *cli.Context) error {
-			names := c.Args().Slice()
-			for _, n := range names {
-				if !slices.Contains(benchNames, n) {
-					return usagef(didYouMean(n, benchNames, "rpg bench ", "rpg bench -h"), "bench: expected gemm, evaluate or io, found %q", n)
-				}
-			}
-			if len(names) == 0 {
-				names = benchNames
-			}
-			return s.bench(c, names)
-		},
+		name: "bench", usage: "measure this machine with rpg's own code", arguments: "[" + strings.Join(benchNames, "|") + "]...",
+		description: "Each figure is the median of several runs. Without a name everything is measured; a\n" +
+			"name may be a part (gemm) or one row of it (train/cnnm/paper). OF PEAK is the share of\n" +
+			"this machine's own multiply-adds, or, in GB/s, of its copying. --threads N keeps the\n" +
+			"process to N cores.",
+		examples: "rpg bench\nrpg bench gemm --threads 1 --json\nrpg bench train/cnnm generate/cnnm/paper/1\n" +
+			"rpg bench --peer PEERS --official CHECKOUT --threads 1",
+		flags: slices.Concat(flags, ioFlags(), peerFlags()),
+		run:   s.bench,
 	}
 }
 
-// benchRow is one measurement.
+// benchCase measures one row, or a few that belong together.
+type benchCase struct {
+	name string // PART or PART/WHAT
+	run  func(b *bench) ([]benchRow, error)
+}
+
+// benchCases lists everything in the order in which it is measured.
+func benchCases() []benchCase {
+	return slices.Concat(gemmCases(), opCases(), trainCases(), generateCases(), []benchCase{
+		{"evaluate", func(b *bench) ([]benchRow, error) { return b.s.benchEvaluate(b.machine) }},
+		{"io", func(b *bench) ([]benchRow, error) { return b.s.benchIO(b.c) }},
+	})
+}
+
+// benchRow is one measurement. Peer and Ratio are those of a comparison: what
+// the peer reaches, and how many times better rpg's value is.
 type benchRow struct {
 	Name   string   `json:"name"`
 	Shape  string   `json:"shape"`
 	Value  float64  `json:"value"`
 	Unit   string   `json:"unit"`
-	OfPeak *float64 `json:"of_peak"` // null where no peak is known
+	OfPeak *float64 `json:"of_peak"`          // null where no peak is known
+	Tokens int      `json:"tokens,omitempty"` // of a model
+	Peer   *float64 `json:"peer,omitempty"`
+	Ratio  *float64 `json:"ratio,omitempty"`
 }
 
-func (s *session) bench(c *cli.Context, names []string) error {
+// bench is one run of the verb.
+type bench struct {
+	s       *session
+	c       *cli.Context
+	machine machine
+	least   time.Duration // spent on each figure
+
+	device   compute.Device
+	bfloat   compute.Device // of bf16 products, nil when this machine has none
+	peaks    map[compute.Device]float64
+	copying  map[int]float64 // bytes/s by the bytes that move
+	folder   string          // for runs, "" before the first
+	learned  map[string]*learning
+	rowsDone []benchRow
+}
+
+func (s *session) bench(c *cli.Context) error {
 	m, err := machineOf(c)
 	if err != nil {
+		return err
+	}
+	seconds := c.Float64("seconds")
+	if !(seconds > 0 && seconds <= 3600) {
+		return usagef("", "--seconds: expected more than 0 and at most 3600, found %v", seconds)
+	}
+	if c.String("peer") != "" {
+		return s.benchPeer(c, m)
+	}
+	cases, err := selectCases(c.Args().Slice(), benchCases())
+	if err != nil {
+		return err
+	}
+	if err := pinTo(m.threads); err != nil {
 		return err
 	}
 	d, err := s.openDevice(m)
@@ -53,83 +99,125 @@ func (s *session) bench(c *cli.Context, names []string) error {
 		return err
 	}
 	defer d.Close()
-	rows := []benchRow{}
-	for _, name := range names {
-		var more []benchRow
-		switch name {
-		case "gemm":
-			more, err = s.benchGemm(d)
-		case "evaluate":
-			more, err = s.benchEvaluate(m)
-		case "io":
-			more, err = s.benchIO(c)
-		}
+	b := &bench{s: s, c: c, machine: m, least: time.Duration(seconds * float64(time.Second)), device: d,
+		peaks: map[compute.Device]float64{}, copying: map[int]float64{}, learned: map[string]*learning{}}
+	defer func() { os.RemoveAll(b.folder) }()
+	p := s.progress("measuring", "cases")
+	defer p.close()
+	for i, k := range cases {
+		p.at(i, len(cases))
+		rows, err := k.run(b)
 		if err != nil {
 			return err
 		}
-		rows = append(rows, more...)
+		b.rowsDone = append(b.rowsDone, rows...)
 	}
+	p.close()
+	return s.answerBench(d.Info(), b.rowsDone)
+}
+
+// answerBench prints the rows; rows of a comparison have two columns more.
+func (s *session) answerBench(device compute.Info, rows []benchRow) error {
 	if s.json {
 		return s.answerJSON(struct {
 			Schema  string     `json:"schema"`
 			Device  string     `json:"device"`
 			Threads int        `json:"threads"`
 			Rows    []benchRow `json:"rows"`
-		}{"rpg.bench/1", d.Info().Name, d.Info().Threads, rows})
+			Peak    int64      `json:"peak_rss_bytes"` // of this process
+		}{"rpg.bench/1", device.Name, device.Threads, rows, peakMemory()})
 	}
-	t := table{{"NAME", "SHAPE", "VALUE", "UNIT"}}
+	compared := slices.ContainsFunc(rows, func(r benchRow) bool { return r.Peer != nil })
+	t := table{{"NAME", "SHAPE", "VALUE", "UNIT", "OF PEAK"}}
+	if compared {
+		t = table{{"NAME", "SHAPE", "RPG", "PEER", "UNIT", "RATIO"}}
+	}
+	number := func(v *float64, format string) string {
+		if v == nil {
+			return ""
+		}
+		return fmt.Sprintf(format, *v)
+	}
 	for _, r := range rows {
-		t = append(t, []string{r.Name, r.Shape, fmt.Sprintf("%.4g", r.Value), r.Unit})
+		line := []string{r.Name, r.Shape, fmt.Sprintf("%.4g", r.Value)}
+		if compared {
+			line = append(line, number(r.Peer, "%.4g"), r.Unit, number(r.Ratio, "%.2f"))
+		} else {
+			line = append(line, r.Unit, number(r.OfPeak, "%.2f"))
+		}
+		t = append(t, line)
 	}
 	t.write(s.out)
 	return nil
 }
 
-// benchGemm measures matrix products of the shapes that training uses.
-func (s *session) benchGemm(d compute.Device) ([]benchRow, error) {
-	var rows []benchRow
-	for _, g := range []struct {
-		m, n, k        int
-		transA, transB bool
-	}{
-		{512, 512, 512, false, false},
-		{1024, 1024, 1024, false, false},
-		{384, 1536, 512, false, true},
-		{512, 1536, 384, true, false},
-		{64, 4096, 1024, false, true},
-	} {
-		a, b, x := d.Alloc(g.m*g.k), d.Alloc(g.k*g.n), d.Alloc(g.m*g.n)
-		d.Normal(a, 1, 0)
-		d.Normal(b, 1, 1)
-		am, bm := compute.MatrixOf(a, g.m, g.k), compute.MatrixOf(b, g.k, g.n)
-		shape := fmt.Sprintf("%dx%dx%d", g.m, g.n, g.k)
-		if g.transA {
-			am, shape = compute.MatrixOf(a, g.k, g.m), shape+" A'"
-		}
-		if g.transB {
-			bm, shape = compute.MatrixOf(b, g.n, g.k), shape+" B'"
-		}
-		xm := compute.MatrixOf(x, g.m, g.n)
-		seconds, err := s.median(d, func() { d.Gemm(xm, am, bm, g.transA, g.transB, 0, nil) })
-		if err != nil {
-			return nil, err
-		}
-		flop := 2 * float64(g.m) * float64(g.n) * float64(g.k)
-		rows = append(rows, benchRow{Name: "gemm", Shape: shape, Value: flop / seconds / 1e9, Unit: "GFLOP/s"})
+// selectCases gives the cases that the arguments name: exactly, or a part of
+// the rows by how they begin. Without arguments it gives all.
+func selectCases(arguments []string, all []benchCase) ([]benchCase, error) {
+	if len(arguments) == 0 {
+		return all, nil
 	}
-	return rows, nil
+	chosen := map[string]bool{}
+	for _, a := range arguments {
+		found := slices.ContainsFunc(all, func(k benchCase) bool { return k.name == a })
+		chosen[a] = found
+		for _, k := range all {
+			if !chosen[a] && strings.HasPrefix(k.name, a+"/") {
+				chosen[k.name], found = true, true
+			}
+		}
+		if !found {
+			return nil, usagef(didYouMean(a, caseNames(all), "rpg bench ", "rpg bench -h"),
+				"bench: expected %s or one of their rows, found %q", strings.Join(benchNames, ", "), a)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(k benchCase) bool { return !chosen[k.name] }), nil
 }
 
-// median runs work again and again for about 0.4 s (at least five times, after
-// one warm-up) and gives the median time of one run in seconds.
-func (s *session) median(d compute.Device, work func()) (float64, error) {
+// caseNames are all names that selectCases takes.
+func caseNames(all []benchCase) []string {
+	var names []string
+	for _, k := range all {
+		part := strings.Split(k.name, "/")
+		for i := range part {
+			if n := strings.Join(part[:i+1], "/"); !slices.Contains(names, n) {
+				names = append(names, n)
+			}
+		}
+	}
+	return names
+}
+
+// flops is a row in GFLOP/s with its share of the device's peak.
+func (b *bench) flops(d compute.Device, name, shape string, flop, seconds float64) benchRow {
+	share := flop / seconds / b.peak(d)
+	return benchRow{Name: name, Shape: shape, Value: flop / seconds / 1e9, Unit: "GFLOP/s", OfPeak: &share}
+}
+
+// peak is the floating-point operations a second of d's own multiply-adds,
+// measured once; it becomes a row of its own.
+func (b *bench) peak(d compute.Device) float64 {
+	if b.peaks[d] == 0 {
+		b.peaks[d] = cpu.FMAPeak(d)
+		name := "peak/fma"
+		if d == b.bfloat {
+			name += "/bf16"
+		}
+		b.rowsDone = append(b.rowsDone, benchRow{Name: name, Shape: "multiply-adds", Value: b.peaks[d] / 1e9, Unit: "GFLOP/s"})
+	}
+	return b.peaks[d]
+}
+
+// median runs work again and again for the time of a figure (at least five
+// times, after one warm-up) and gives the median time of one run in seconds.
+func (b *bench) median(d compute.Device, work func()) (float64, error) {
 	work()
 	if err := d.Sync(); err != nil {
 		return 0, err
 	}
 	var times []float64
-	for begun := time.Now(); len(times) < 5 || time.Since(begun) < 400*time.Millisecond; {
-		if err := s.ctx.Err(); err != nil {
+	for begun := time.Now(); len(times) < 5 || time.Since(begun) < b.least; {
+		if err := b.s.ctx.Err(); err != nil {
 			return 0, err
 		}
 		one := time.Now()

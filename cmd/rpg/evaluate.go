@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
 	"rpg/evaluate"
+	"rpg/evaluate/dataset"
 	"rpg/internal/atomicfile"
 )
 
@@ -19,18 +21,23 @@ func (s *session) evaluateVerb() verb {
 		name: "evaluate", alias: "eval", usage: "accuracy of each model; with --against also novelty and baselines",
 		arguments: "MODEL... --data DATA",
 		description: "With --against the models are compared with the originals they were learned from, and\n" +
-			"with trivial baselines: noised and averaged originals (rpg help novelty).\n" +
+			"with trivial baselines: noise, averages, interpolations, Gaussians (rpg help novelty).\n" +
 			"A folder stands for the .onnx files in it.",
 		examples: "rpg evaluate resnet20.onnx --data cifar10\n" +
 			"rpg evaluate gen/*.onnx --against zoo/*.onnx --data cifar10 --json\n" +
 			"rpg evaluate gen --against zoo --data cifar10:test_batch.bin --subset 1000 --csv models.csv\n" +
-			"rpg evaluate gen/*.onnx --data cifar10 --min-top1 70%",
-		flags: append(computeFlags(),
-			&cli.StringFlag{Name: "data", Usage: "`DATA` to score on: cifar10 (after rpg fetch cifar10) or cifar10:PATH"},
+			"rpg evaluate gen/*.onnx --data cifar10 --min-top1 70%\n" +
+			"rpg evaluate resnet50.onnx --data ILSVRC2012_img_val.tar --labels val.txt --preprocess torchvision\n" +
+			"rpg evaluate vit.onnx --data imagenet/val --preprocess timm:0.9,bicubic --on-bad-image skip\n" +
+			"rpg evaluate mlp.onnx --data digits/test.npz --preprocess values:8,1,1",
+		flags: append(append(computeFlags(), dataFlags()...),
+			&cli.StringFlag{Name: "data", Usage: "`DATA` to score on: a folder, .tar, .npz or .bin file, or cifar10 (rpg help data)"},
 			&cli.StringSliceFlag{Name: severalValues, Usage: "the originals, `MODEL...`: every word up to the next flag"},
-			&cli.IntFlag{Name: "subset", Usage: "score on the first `N` images; 0: all"},
 			&cli.IntFlag{Name: "batch", Usage: "`N` images in one run of ONNX Runtime; 0: chosen"},
-			&cli.StringFlag{Name: "noise", Value: "0.01,0.05", Usage: "`SIGMA,...` of the noise baselines, in standard deviations of each tensor"},
+			&cli.StringFlag{Name: "noise", Value: "0.01,0.02,0.05,0.1,0.2", Usage: "`SIGMA,...` of the noise baselines, in standard deviations of each tensor"},
+			&cli.StringFlag{Name: "spread-noise", Usage: "`SIGMA,...` of more of them, in standard deviations of each value over the originals"},
+			&cli.StringFlag{Name: "without", Usage: "leave out `NAME,...`: " + strings.Join(evaluate.BaselineNames(), ", ")},
+			&cli.StringFlag{Name: "good", Usage: "top-1 `X` from which a model counts as good; otherwise one point below the originals' mean"},
 			&cli.StringFlag{Name: "min-top1", Usage: "exit with 3 if a model is below `X`: 0.7, 70 or 70%"},
 			&cli.StringFlag{Name: "csv", Usage: "write one row for each model to `FILE` too"},
 		),
@@ -41,9 +48,12 @@ func (s *session) evaluateVerb() verb {
 // evaluateJob is one evaluation.
 type evaluateJob struct {
 	paths, against []string
-	data           *evaluate.Dataset
+	request        dataRequest
+	data           *evaluate.Dataset // instead of request, if not nil
 	batch          int
-	noise          []float64
+	noise, spread  []float64
+	without        []string
+	good           float64
 	machine        machine
 	seed           uint64
 }
@@ -53,18 +63,34 @@ func (s *session) evaluate(c *cli.Context) error {
 		return err
 	}
 	if c.String("data") == "" {
-		return usagef("--data cifar10, after rpg fetch cifar10", "evaluate needs --data, the images to score on")
+		return usagef("--data cifar10, after rpg fetch cifar10; or a folder of pictures (rpg help data)", "evaluate needs --data, the images to score on")
 	}
 	if c.Int("batch") < 0 {
 		return usagef("", "--batch: expected 0 or more, found %d", c.Int("batch"))
 	}
 	job := evaluateJob{batch: c.Int("batch"), seed: c.Uint64("seed")}
-	least, err := fraction(c.String("min-top1"))
+	least, err := fraction("--min-top1", c.String("min-top1"))
 	if err != nil {
 		return err
 	}
-	if job.noise, err = numbers(c.String("noise")); err != nil {
+	if job.good, err = fraction("--good", c.String("good")); err != nil {
 		return err
+	}
+	if job.noise, err = numbers("--noise", c.String("noise")); err != nil {
+		return err
+	}
+	if c.String("spread-noise") != "" {
+		if job.spread, err = numbers("--spread-noise", c.String("spread-noise")); err != nil {
+			return err
+		}
+	}
+	if c.String("without") != "" {
+		job.without = strings.Split(c.String("without"), ",")
+	}
+	for _, name := range job.without {
+		if !slices.Contains(evaluate.BaselineNames(), name) {
+			return usagef("", "--without: expected names of %s, found %q", strings.Join(evaluate.BaselineNames(), ", "), name)
+		}
 	}
 	if job.machine, err = machineOf(c); err != nil {
 		return err
@@ -81,7 +107,7 @@ func (s *session) evaluate(c *cli.Context) error {
 			return err
 		}
 	}
-	if job.data, err = openData("--data", c.String("data"), c.Int("subset")); err != nil {
+	if job.request, err = readData(c); err != nil {
 		return err
 	}
 	result, err := s.runEvaluation(job)
@@ -117,6 +143,12 @@ func (s *session) runEvaluation(job evaluateJob) (*evaluate.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	data := job.data
+	if data == nil {
+		if data, err = s.openData(job.request, models[0]); err != nil {
+			return nil, err
+		}
+	}
 	rt, err := s.openRuntime()
 	if err != nil {
 		return nil, err
@@ -125,13 +157,34 @@ func (s *session) runEvaluation(job evaluateJob) (*evaluate.Result, error) {
 	p := s.progress("scoring", "images")
 	defer p.close()
 	result, err := evaluate.Evaluate(s.ctx, evaluate.Options{
-		Runtime: rt, Data: job.data, Models: models, Against: originals, Noise: job.noise, Seed: job.seed,
+		Runtime: rt, Data: data, Models: models, Against: originals, Noise: job.noise, SpreadNoise: job.spread, Without: job.without, Bar: job.good, Seed: job.seed,
 		Threads: job.machine.threads, Batch: job.batch, Progress: p.at,
 	})
 	if err != nil {
 		return nil, explain(err)
 	}
+	s.tellBad("could not be read and is left out", "could not be read and are left out", result.Data.Skipped)
+	s.tellBad("is damaged, and is scored as far as it could be decoded", "are damaged, and are scored as far as they could be decoded", result.Data.Damaged)
 	return result, nil
+}
+
+// tellBad warns of pictures, all in number and a few by name.
+func (s *session) tellBad(one, many string, list []dataset.Bad) {
+	const named = 5
+	switch len(list) {
+	case 0:
+		return
+	case 1:
+		s.warn("1 picture %s:", one)
+	default:
+		s.warn("%d pictures %s:", len(list), many)
+	}
+	for _, b := range list[:min(named, len(list))] {
+		s.note("  %s: %s\n", b.Name, strings.TrimPrefix(b.What, "evaluate: "+b.Name+": "))
+	}
+	if n := len(list) - named; n > 0 {
+		s.note("  and %d more; --json has all\n", n)
+	}
 }
 
 // enough is the answer to --min-top1: "no" when a model that was given is below.
@@ -162,7 +215,7 @@ func (s *session) newFile(path string, inputs []string) error {
 }
 
 // fraction reads 0.7, 70 or 70% as 0.7; "" is 0.
-func fraction(text string) (float64, error) {
+func fraction(flag, text string) (float64, error) {
 	if text == "" {
 		return 0, nil
 	}
@@ -172,18 +225,18 @@ func fraction(text string) (float64, error) {
 		x /= 100
 	}
 	if err != nil || !(x >= 0 && x <= 1) {
-		return 0, usagef("", "--min-top1: expected a fraction or a percentage, found %q", text)
+		return 0, usagef("", "%s: expected a fraction or a percentage, found %q", flag, text)
 	}
 	return x, nil
 }
 
 // numbers reads a list like 0.01,0.05.
-func numbers(text string) ([]float64, error) {
+func numbers(flag, text string) ([]float64, error) {
 	list := []float64{}
 	for part := range strings.SplitSeq(text, ",") {
 		x, err := strconv.ParseFloat(strings.TrimSpace(part), 64)
 		if err != nil || !(x > 0 && x < 1e6) {
-			return nil, usagef("", "--noise: expected numbers above 0 separated by commas, found %q", text)
+			return nil, usagef("", "%s: expected numbers above 0 separated by commas, found %q", flag, text)
 		}
 		list = append(list, x)
 	}

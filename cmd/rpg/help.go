@@ -17,6 +17,7 @@ var topics = []struct{ name, usage string }{
 	{"run-folder", "what is in the folder that train writes"},
 	{"presets", "the two sets of settings for training"},
 	{"novelty", "how evaluate tells new models from copies"},
+	{"data", "images to score on, and how they become network input"},
 }
 
 const appHelp = `rpg: {{.Usage}}
@@ -30,7 +31,7 @@ Commands:
 Begin with:
   rpg demo                          everything once, on an embedded zoo
   rpg COMMAND -h                    flags and examples of a command
-  rpg help TOPIC                    ` + "exit-codes, config, run-folder, presets, novelty" + `
+  rpg help TOPIC                    ` + "exit-codes, config, run-folder, presets, novelty, data" + `
 `
 
 // commandHelp is the template for one command: usage, examples, flags.

@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 //	exits CODE PROGRAM ARGS...   the program ends with exactly this code
 //	json PATH VALUE              stdout is JSON and holds VALUE at PATH (a.0.b, .. is a dot in a
 //	                             name); * is any value, @N an array of N elements
+//	within PATH LOW HIGH         stdout is JSON and holds a number from LOW to HIGH at PATH
 //	cut FILE BYTES               shortens a file
 //	fill FILE WEIGHT VALUE       sets all values of a weight of a model (NaN too)
 //	swap FILE OLD NEW            replaces OLD by NEW, of the same length, everywhere
@@ -66,7 +67,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "json": checkJSON, "cut": cut, "fill": fill, "swap": swap, "widths": widths,
+			"exits": exits, "json": checkJSON, "within": within, "cut": cut, "fill": fill, "swap": swap, "widths": widths,
 		},
 	})
 }
@@ -112,11 +113,37 @@ func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: json PATH VALUE")
 	}
+	v := jsonAt(ts, args[0])
+	list, isList := v.([]any)
+	switch {
+	case args[1] == "*":
+	case isList && args[1] == fmt.Sprintf("@%d", len(list)):
+	case !isList && fmt.Sprint(v) == args[1]:
+	default:
+		ts.Fatalf("%s: got %v, want %s", args[0], v, args[1])
+	}
+}
+
+func within(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: within PATH LOW HIGH")
+	}
+	low, err := strconv.ParseFloat(args[1], 64)
+	ts.Check(err)
+	high, err := strconv.ParseFloat(args[2], 64)
+	ts.Check(err)
+	if v, ok := jsonAt(ts, args[0]).(float64); !ok || !(v >= low && v <= high) {
+		ts.Fatalf("%s: got %v, want a number from %s to %s", args[0], jsonAt(ts, args[0]), args[1], args[2])
+	}
+}
+
+// jsonAt is the value at a path of the JSON on stdout.
+func jsonAt(ts *testscript.TestScript, path string) any {
 	var v any
 	if err := json.Unmarshal([]byte(ts.ReadFile("stdout")), &v); err != nil {
 		ts.Fatalf("stdout is not JSON: %v", err)
 	}
-	for key := range strings.SplitSeq(strings.ReplaceAll(args[0], "..", "\x00"), ".") {
+	for key := range strings.SplitSeq(strings.ReplaceAll(path, "..", "\x00"), ".") {
 		key = strings.ReplaceAll(key, "\x00", ".")
 		var ok bool
 		switch node := v.(type) {
@@ -129,17 +156,10 @@ func checkJSON(ts *testscript.TestScript, neg bool, args []string) {
 			}
 		}
 		if !ok {
-			ts.Fatalf("%s: no %q in %v", args[0], key, v)
+			ts.Fatalf("%s: no %q in %v", path, key, v)
 		}
 	}
-	list, isList := v.([]any)
-	switch {
-	case args[1] == "*":
-	case isList && args[1] == fmt.Sprintf("@%d", len(list)):
-	case !isList && fmt.Sprint(v) == args[1]:
-	default:
-		ts.Fatalf("%s: got %v, want %s", args[0], v, args[1])
-	}
+	return v
 }
 
 func cut(ts *testscript.TestScript, neg bool, args []string) {

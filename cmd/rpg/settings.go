@@ -2,16 +2,18 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 
-	"github.com/goccy/go-yaml"
 	"github.com/urfave/cli/v2"
 )
 
-// setting is one key of --set or of a configuration file.
-type setting struct{ key, value, origin string }
+// setting is one key of --set or of a configuration file. A list in a file is in
+// list; value has it with commas, as a flag would.
+type setting struct {
+	key, value, origin string
+	list               []string
+}
 
 // notInFiles are flags that make no sense as a key of --set or --config.
 var notInFiles = []string{"config", "set", "help", "dry-run"}
@@ -31,7 +33,7 @@ func (s *session) settle(c *cli.Context, extra []string) error {
 		if !ok {
 			return usagef("write --set key=value", "--set %s: expected key=value", text)
 		}
-		given = append(given, setting{key, value, "--set"})
+		given = append(given, setting{key: key, value: value, origin: "--set"})
 	}
 	if path := c.String("config"); path != "" {
 		fromFile, err := readConfig(path)
@@ -58,43 +60,18 @@ func (s *session) settle(c *cli.Context, extra []string) error {
 		if o, ok := s.origin[name]; ok && o != g.origin {
 			continue // something stronger has set it
 		}
-		if err := c.Set(name, g.value); err != nil {
-			return usagef("", "%s: %s: expected %s, found %q", g.origin, g.key, kindOf(f), g.value)
+		values := []string{g.value}
+		if _, many := f.(*cli.StringSliceFlag); many && g.list != nil {
+			values = g.list
+		}
+		for _, v := range values {
+			if err := c.Set(name, v); err != nil {
+				return usagef("", "%s: %s: expected %s, found %q", g.origin, g.key, kindOf(f), v)
+			}
 		}
 		s.origin[name] = g.origin
 	}
 	return nil
-}
-
-// readConfig reads the keys of a YAML file in their order. A list gives its
-// key once for each element.
-func readConfig(path string) ([]setting, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	var keys yaml.MapSlice
-	if err := yaml.Unmarshal(data, &keys); err != nil {
-		return nil, usagef("the file holds lines of `key: value`; keys are flag names without dashes",
-			"%s: not a YAML mapping: %s", path, strings.TrimSpace(yaml.FormatError(err, false, false)))
-	}
-	var out []setting
-	for _, item := range keys {
-		key := fmt.Sprint(item.Key)
-		switch v := item.Value.(type) {
-		case nil:
-			return nil, usagef("", "%s: %s: expected a value, found none", path, key)
-		case map[string]any, yaml.MapSlice:
-			return nil, usagef("keys are flag names; they are not nested", "%s: %s: expected a value, found a mapping", path, key)
-		case []any:
-			for _, e := range v {
-				out = append(out, setting{key, fmt.Sprint(e), path})
-			}
-		default:
-			out = append(out, setting{key, fmt.Sprint(v), path})
-		}
-	}
-	return out, nil
 }
 
 // kindOf says what a flag's value must be.

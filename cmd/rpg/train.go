@@ -150,7 +150,7 @@ func (s *session) runTraining(job trainJob) error {
 	}
 	resolved, err := generator.Resolve(parameters, job.overrides)
 	if err != nil {
-		return &failure{code: exitUsage, err: err, hint: unknownKeyHint(err)}
+		return &failure{code: exitUsage, err: fromWhere(err, job.overrides), hint: unknownKeyHint(err)}
 	}
 	if len(models) == 1 {
 		s.warn("one single model: it can only be memorised; give more checkpoints to generate new models")
@@ -182,6 +182,17 @@ func (s *session) runTraining(job trainJob) error {
 	}
 	defer run.Close()
 	return s.follow(run, device, zoo, job, eval)
+}
+
+// fromWhere puts before an error about a setting where it was set, if that is
+// not the command line.
+func fromWhere(err error, overrides []generator.Override) error {
+	for _, o := range slices.Backward(overrides) {
+		if strings.HasPrefix(err.Error(), "generator: "+o.Key+" is ") && o.Origin != "flag" {
+			return fmt.Errorf("%s: %s", o.Origin, plain(err))
+		}
+	}
+	return err
 }
 
 // unknownKeyHint offers the nearest setting for an unknown one.

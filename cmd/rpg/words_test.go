@@ -110,7 +110,7 @@ func TestFraction(t *testing.T) {
 		ok   bool
 	}{{"", 0, true}, {"0.7", 0.7, true}, {"70", 0.7, true}, {"70%", 0.7, true}, {"1", 1, true}, {"1%", 0.01, true},
 		{"101", 0, false}, {"-1", 0, false}, {"NaN", 0, false}, {"x", 0, false}} {
-		got, err := fraction(c.text)
+		got, err := fraction("--min-top1", c.text)
 		if (err == nil) != c.ok || c.ok && !(got-c.want <= 1e-12 && c.want-got <= 1e-12) {
 			t.Errorf("fraction(%q) is %v, %v, want %v, %v", c.text, got, err, c.want, c.ok)
 		}

@@ -122,15 +122,13 @@ type Device interface {
 	GateAdd(y, h, u, r Matrix)
 	GateAddBackward(du, dr, dy, u, r Matrix)
 
-	// ConvLayer and BatchNormELU are the two parts of the published denoiser.
+	// ConvLayer is a layer of the published denoiser.
 	// PackConvLayer returns what ConvLayer makes of the weights W, which then
 	// must not change, for ConvLayer.Packed of layers with the same In, Out, K
 	// and D. It may be nil, and takes memory beside what Alloc gives.
 	ConvLayer(a ConvLayer)
 	PackConvLayer(a ConvLayer) Buffer
 	ConvLayerBackward(a ConvLayerBackward)
-	BatchNormELU(a BatchNormELU)
-	BatchNormELUBackward(a BatchNormELUBackward)
 
 	// TimeFeatures: with F = y.Cols/2 and f_k = 10000^(-k/F), row i of y is
 	// [cos(t_i f_0) … cos(t_i f_{F-1}), sin(t_i f_0) … sin(t_i f_{F-1})].

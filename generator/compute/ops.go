@@ -76,51 +76,58 @@ type SSDBackward struct {
 // X and Skip are [n, In, D] (Skip may be nil), Y is [n, Out, D], W is
 // [Out, In, K]; Cond and Time are [n, D], a Stride of 0 repeats one row.
 //
+// In training, X and Skip may each be the Y of another layer, of which g takes
+// the normalized values N: XNorm and SkipNorm. YNorm, when there is one,
+// receives the statistics of Y. So normalized values are never stored.
+//
 // With ELU set, Y = ELU(that), alpha 1; with Packed, which PackConvLayer made, W
 // is not read. Both are for sampling; the backward pass takes neither.
 type ConvLayer struct {
-	Tokens, In, Out, K, D int
-	X, Skip, Y            Buffer
-	Cond, Time            Matrix
-	W, Bias               Buffer
-	Packed                Buffer
-	ELU                   bool
+	Tokens, In, Out, K, D  int
+	X, Skip, Y             Buffer
+	XNorm, SkipNorm, YNorm *BatchNorm // nil: none
+	Cond, Time             Matrix
+	W, Bias                Buffer
+	Packed                 Buffer
+	ELU                    bool
 }
 
-// ConvLayerBackward: DX, the gradient of X and likewise of Skip, is
-// overwritten; DCond and DTime ([n, D]) and DW, DBias accumulate. Y is not
-// read. DX may be nil for the first layer's constant input.
+// ConvLayerBackward: DY is the gradient of Y or, with a YNorm, of N(Y); only
+// then Y is read. DX, that of X or N(X) and likewise of Skip or N(Skip), is
+// overwritten, or added to with AddDX; DCond and DTime ([n, D]) and DW, DBias
+// accumulate. With an XNorm, DX must then be the whole gradient of N(X): its
+// part in the batch statistics goes to XNorm. DX may be nil for a first layer's
+// constant input.
 type ConvLayerBackward struct {
 	ConvLayer
 	DY, DX       Buffer
+	AddDX        bool
 	DCond, DTime Matrix
 	DW, DBias    Buffer
 }
 
-// BatchNormELU is Y = ELU(Scale·(X-m)/sqrt(v+Eps) + Bias) for X and Y
-// [Tokens, C, D], per channel, ELU with alpha 1.
-// In training (Train) m and v are the batch's mean and biased variance over
-// tokens and positions, Mean and InvStd [C] receive m and 1/sqrt(v+Eps) for the
-// backward pass, and the running values move:
+// BatchNorm is the normalization by which the Y of one ConvLayer becomes an
+// input of others, for each of its C channels, with ELU of alpha 1:
+//
+//	N(y) = ELU(u),  u = Scale·unit + Bias,  unit = (y-Mean)·InvStd
+//
+// The layer sets Mean and InvStd = 1/sqrt(v+Eps), m and v being the mean and the
+// biased variance over tokens and positions, and moves the running values:
 // running = (1-Momentum)·running + Momentum·batch, with the unbiased variance.
-// Otherwise m and v are RunningMean and RunningVar; Mean and InvStd may be nil.
-// Y may be X only when Train is false.
-type BatchNormELU struct {
-	Tokens, C, D            int
-	Train                   bool
-	Eps, Momentum           float32
-	X, Y                    Buffer
+//
+// In the backward pass the reader of N(y) as its X adds Σ du·unit to DScale and
+// Σ du to DBias, and sets Along and Level to the means of the same, over tokens
+// and positions; the layer itself then takes
+// dy = Scale·InvStd·(du - Level - unit·Along).
+//
+// All buffers are [C].
+type BatchNorm struct {
 	Scale, Bias             Buffer
-	RunningMean, RunningVar Buffer
+	Eps, Momentum           float32
 	Mean, InvStd            Buffer
-}
-
-// BatchNormELUBackward is the gradient of the training form: DX is overwritten
-// (it may be DY), DScale and DBias accumulate. Y is not read.
-type BatchNormELUBackward struct {
-	BatchNormELU
-	DY, DX        Buffer
-	DScale, DBias Buffer
+	RunningMean, RunningVar Buffer
+	DScale, DBias           Buffer
+	Along, Level            Buffer
 }
 
 // AdamW is one step of decoupled weight decay Adam (Loshchilov & Hutter 2019)

@@ -24,14 +24,18 @@ type Program struct {
 // An Answer is one line of JSON.
 type Answer map[string]any
 
+// Check returns an error when the folder does not hold peer.py.
+func (p *Program) Check() error {
+	if _, err := os.Stat(filepath.Join(p.Folder, "peer.py")); err != nil {
+		return fmt.Errorf("peer: %w", err)
+	}
+	return nil
+}
+
 // Run takes one measurement: `peer.py ARGUMENTS`. The processes that it starts
 // keep to the cores of this one.
 func (p *Program) Run(ctx context.Context, arguments ...string) (Answer, error) {
-	path := filepath.Join(p.Folder, "peer.py")
-	if _, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("peer: %w", err)
-	}
-	words := append([]string{path}, arguments...)
+	words := append([]string{filepath.Join(p.Folder, "peer.py")}, arguments...)
 	words = append(words, "--mamba", filepath.Join(p.Folder, "mamba2_torch.py"), "--threads", strconv.Itoa(p.Threads),
 		"--seconds", fmt.Sprint(p.Seconds), "--repeats", strconv.Itoa(p.Repeats))
 	cmd := exec.CommandContext(ctx, p.Python, words...)

@@ -70,8 +70,11 @@ func TestRunFails(t *testing.T) {
 	if _, err := p.Run(context.Background(), "gemm"); err == nil || !strings.Contains(err.Error(), "exit status 3: two; No module named torch") {
 		t.Errorf("error %v, want exit status 3 and what the program complained of", err)
 	}
+	if err := p.Check(); err != nil {
+		t.Error(err)
+	}
 	p.Folder = t.TempDir()
-	if _, err := p.Run(context.Background(), "gemm"); !errors.Is(err, os.ErrNotExist) {
+	if err := p.Check(); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without peer.py: error %v, want one of a file that does not exist", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -235,8 +235,7 @@ func unify(a, b *axis, why string) {
 	}
 	n := a.length()
 	if n <= 0 || n != b.length() || !merge(a, b, why) {
-		a.pin(why)
-		b.pin(why)
+		pinAll(why+" ties parts that cannot be permuted alike", a, b)
 	}
 }
 

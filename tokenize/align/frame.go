@@ -18,54 +18,65 @@ type Frame struct {
 // FrameOptions says how a frame is found.
 type FrameOptions struct {
 	Reference int    // the model whose order is the first one
-	Rounds    int    // how often all models are matched to their mean after that
+	Rounds    int    // how often, at most, all models are matched to their mean after that
 	Seed      uint64 // of the order in which groups are visited
 	Threads   int    // at least 1; the frame does not depend on it
-	// Matched is told how many of how many matchings are done, by any goroutine
-	// but never by two at once; nil for nobody.
-	Matched func(done, total int)
+	// Matched is told how many models of how many are matched in a round, 0 for the
+	// reference's; by any goroutine, but never by two at once. nil for nobody.
+	Matched func(round, done, total int)
 }
+
+// DefaultRounds is a usual FrameOptions.Rounds: after as many, 200 networks of
+// independent seeds hardly moved any more, and their averages had stopped to gain.
+const DefaultRounds = 10
 
 // Frame brings models, given by their tokens, into one order: all are matched to
 // the reference, and then, round for round, to the mean of the last round, so
-// that no single model decides, until nothing moves. The same input gives the same frame. It returns
-// an error when ctx is done.
+// that no single model decides; it ends early when nothing moves. The same input
+// gives the same frame. It returns an error when ctx is done.
 func (m *Matcher) Frame(ctx context.Context, tokens [][]float32, o FrameOptions) (*Frame, error) {
 	if o.Reference < 0 || o.Reference >= len(tokens) {
 		panic("align: the reference is not one of the models")
 	}
 	f := &Frame{Mean: tokens[o.Reference], Permutations: make([]Permutation, len(tokens))}
-	for i := range f.Permutations {
-		f.Permutations[i] = m.Symmetry.Identity()
-	}
-	var lock sync.Mutex
-	done, total := 0, len(tokens)*(1+o.Rounds)
 	for round := range 1 + o.Rounds {
 		r := rand.New(rand.NewPCG(o.Seed, uint64(round)))
-		before := slices.Clone(f.Permutations)
 		seeds := make([]uint64, len(tokens))
 		for i := range seeds {
 			seeds[i] = r.Uint64()
 		}
-		err := inParallel(o.Threads, len(tokens), func(i int) (err error) {
-			if round == 0 && i == o.Reference {
-				return nil
+		var lock sync.Mutex
+		done, moved := 0, false
+		err := inParallel(o.Threads, len(tokens), func(i int) error {
+			p, err := f.Permutations[i], error(nil)
+			switch {
+			case round > 0:
+				p, err = m.Refine(ctx, f.Mean, tokens[i], p, seeds[i])
+			case i == o.Reference:
+				p = m.Symmetry.Identity()
+			default:
+				p, err = m.Match(ctx, f.Mean, tokens[i], seeds[i])
 			}
-			f.Permutations[i], err = m.Match(ctx, f.Mean, tokens[i], f.Permutations[i], seeds[i])
+			if err != nil {
+				return err
+			}
 			lock.Lock()
 			defer lock.Unlock()
-			if done++; o.Matched != nil && err == nil {
-				o.Matched(done, total-1)
+			done++
+			moved = moved || round == 0 || !p.equal(f.Permutations[i])
+			f.Permutations[i] = p
+			if o.Matched != nil {
+				o.Matched(round, done, len(tokens))
 			}
-			return err
+			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
-		f.Mean = m.mean(tokens, f.Permutations)
-		if round > 0 && slices.EqualFunc(before, f.Permutations, Permutation.equal) {
-			break // the mean is the last one again
+		if !moved {
+			break
 		}
+		f.Mean = m.mean(tokens, f.Permutations)
 	}
 	return f, nil
 }

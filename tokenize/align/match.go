@@ -74,17 +74,16 @@ func (m *Matcher) Permute(p Permutation, tokens []float32) []float32 {
 	return out
 }
 
-// Match gives the permutation after which tokens are closest to those of ref, of
-// the best of several descents: one from start and one that begins by fixing the
-// groups in the order of the graph, each by the weights whose other channels are
-// fixed already. The order in which groups are visited is drawn from seed. The
-// outcome is a local optimum: no reordering of one group is better, but several
-// together may be. It returns an error when ctx is done.
-func (m *Matcher) Match(ctx context.Context, ref, tokens []float32, start Permutation, seed uint64) (Permutation, error) {
-	m.Symmetry.check(start)
+// Match gives the permutation after which tokens are closest to those of ref, the
+// better of two descents: one from the order that tokens have, and one that begins
+// by fixing the groups in the order of the graph, each by the weights whose other
+// channels are fixed already. The order in which groups are visited is drawn from
+// seed. The outcome is a local optimum: no other order of one group is better, but
+// several together may be. It returns an error when ctx is done.
+func (m *Matcher) Match(ctx context.Context, ref, tokens []float32, seed uint64) (Permutation, error) {
 	d := descent{Matcher: m, ref: ref, tokens: tokens}
 	r := rand.New(rand.NewPCG(seed, 0))
-	first, err := d.settle(ctx, start, r)
+	first, err := d.settle(ctx, m.Symmetry.Identity(), r)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +97,14 @@ func (m *Matcher) Match(ctx context.Context, ref, tokens []float32, start Permut
 	return first, nil
 }
 
-// descent is one Match.
+// Refine is Match with one descent, from start.
+func (m *Matcher) Refine(ctx context.Context, ref, tokens []float32, start Permutation, seed uint64) (Permutation, error) {
+	m.Symmetry.check(start)
+	d := descent{Matcher: m, ref: ref, tokens: tokens}
+	return d.settle(ctx, start, rand.New(rand.NewPCG(seed, 0)))
+}
+
+// descent is one Match or Refine.
 type descent struct {
 	*Matcher
 	ref, tokens []float32

@@ -13,7 +13,6 @@ func operations() []Operation {
 		layerNorm(), layerNormBackward(),
 		gateAdd(), gateAddBackward(),
 		convLayer(), convLayerBackward(),
-		batchNormELU(), batchNormELUBackward(),
 		timeFeatures(), normal(), diffuse(), maskedMSE(),
 		squaredSum(), adamW(), ema(),
 	}

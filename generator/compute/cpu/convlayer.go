@@ -2,65 +2,101 @@ package cpu
 
 import "rpg/generator/compute"
 
-// ConvLayer computes each token by itself: g goes into working memory with K/2
-// zeros at both ends of each channel, so that every tap of the convolution is
-// the same rows read one value farther, and tiles of Y are formed from there
-// and from the weights, which are packed once.
+// ConvLayer computes each token by itself: g goes into working memory with zeros
+// at both ends of each channel. If minimal filtering pays (filters), the rest is
+// there. Else every tap of the convolution is the same rows read one value
+// farther, and tiles of Y are formed from there and from the weights, which are
+// packed once.
 func (d *device) ConvLayer(a compute.ConvLayer) {
 	l := keep[convLayer](d)
 	*l = d.newConvLayer(a)
 	l.y = sized(a.Y, a.Tokens*a.Out*a.D)
 	rows := roundUp(a.Out, tileRows)
-	l.packed, l.start = cut(d.common(rows*a.K*a.In+rows), rows*a.K*a.In)
+	l.packed, l.start = cut(d.common(rows*l.packedTaps()*a.In+2*rows), rows*l.packedTaps()*a.In)
+	l.start, l.zeros = cut(l.start, rows)
+	clear(l.zeros)
 	clear(l.start)
 	copy(l.start, l.bias)
+	if a.YNorm != nil {
+		l.measures = d.partials(2 * (a.Tokens + 1) * a.Out)
+	}
 	if l.activate = a.ELU; a.Packed != nil {
-		l.packed = sized(a.Packed, rows*a.K*a.In)
+		l.packed = sized(a.Packed, rows*l.packedTaps()*a.In)
 	} else {
 		d.parallel(rows/tileRows, l, func(a any, _, i, _ int) { a.(*convLayer).packForward(i) })
 	}
 	d.parallel(a.Tokens, l, func(a any, worker, token, _ int) {
 		l := a.(*convLayer)
-		scratch := l.device.scratch(worker, l.in*l.padded+tileRows*tileCols)
-		g, tile := cut(scratch, l.in*l.padded)
-		l.pad(g, token)
+		g, rest := cut(l.device.scratch(worker, l.in*l.padded+max(l.d, l.convolveMemory(l.in, l.out))), l.in*l.padded)
+		l.pad(g, rest[:l.d], token)
 		y := l.y[token*l.out*l.d:][:l.out*l.d]
-		l.convolve(y, g, l.packed, l.start, l.in, l.out, tile)
+		l.convolve(y, g, l.packed, l.start, l.in, l.out, rest)
 		if l.activate {
 			l.elu(y, y, 0, 1, 0)
 		}
+		if l.measures != nil {
+			for o := range l.out {
+				at := 2 * (token*l.out + o)
+				l.measures[at], l.measures[at+1] = l.measure(y[o*l.d : (o+1)*l.d])
+			}
+		}
 	})
+	if a.YNorm != nil {
+		rows := 2 * a.Tokens * a.Out
+		setStatistics(a.YNorm, l.measures[:rows], l.measures[rows:], a.Out, a.D)
+	}
 	drop(l)
 }
 
 // PackConvLayer returns the panels of the weights.
 func (d *device) PackConvLayer(a compute.ConvLayer) compute.Buffer {
+	l := convLayer{in: a.In, out: a.Out, k: a.K, filters: filters(a.In, a.Out, a.K, a.D), weights: sized(a.W, a.Out*a.In*a.K)}
 	panels := roundUp(a.Out, tileRows) / tileRows
-	packed := make([]float32, panels*tileRows*a.K*a.In)
-	l := convLayer{in: a.In, out: a.Out, k: a.K, weights: sized(a.W, a.Out*a.In*a.K), packed: packed}
+	l.packed = make([]float32, panels*tileRows*l.packedTaps()*a.In)
 	for i := range panels {
 		l.packForward(i)
 	}
-	return buffer(packed)
+	return buffer(l.packed)
 }
 
 // convLayer holds the checked arguments that both directions share.
 type convLayer struct {
 	loops
-	device         *device
-	kernel         *kernel
-	in, out, k, d  int
-	padded         int // values of a row with its zeros
-	tile           tileFunc
-	x, skip        []float32
-	cond, time     []float32
-	ldcond, ldtime int
-	weights, bias  []float32
+	device          *device
+	kernel          *kernel
+	in, out, k, d   int
+	filters         bool // by minimal filtering
+	lead            int  // zeros before a row
+	padded          int  // values of a row with its zeros
+	tile            tileFunc
+	x, skip         []float32
+	xNorm, skipNorm batchNorm
+	cond, time      []float32
+	ldcond, ldtime  int
+	weights, bias   []float32
 
 	// Of the forward pass: the output, the packed weights, and from what the sums
 	// of each channel start.
 	y, packed, start []float32
-	activate         bool // ELU at the end
+	zeros            []float32 // as many as channels, up to full panels
+	activate         bool      // ELU at the end
+	measures         []float64 // of the rows of y, when it is normalized
+}
+
+// packedTaps is the number of packed values that a weight's taps become.
+func (l *convLayer) packedTaps() int {
+	if l.filters {
+		return filterPoints
+	}
+	return l.k
+}
+
+// convolveMemory is the working memory of convolve.
+func (l *convLayer) convolveMemory(in, out int) int {
+	if l.filters {
+		return 2*filterBlock + 4*phase + (in+roundUp(out, tileRows))*filterRow
+	}
+	return tileRows * tileCols
 }
 
 func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
@@ -69,13 +105,17 @@ func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
 	}
 	l := convLayer{loops: d.loops(), device: d, kernel: d.kernel, in: a.In, out: a.Out, k: a.K, d: a.D, tile: chooseTile(d.kernel.name)}
 	// The last tile reads tileCols values from the last tap on.
-	l.padded = roundUp(roundUp(a.D, tileCols)+a.K-1, 16)
+	l.lead, l.padded = a.K/2, roundUp(roundUp(a.D, tileCols)+a.K-1, 16)
+	if l.filters = filters(a.In, a.Out, a.K, a.D); l.filters {
+		l.lead, l.padded = filterLead, filterLength(a.D)
+	}
 	l.x = sized(a.X, a.Tokens*a.In*a.D)
 	if a.Skip != nil {
 		l.skip = sized(a.Skip, a.Tokens*a.In*a.D)
 	}
 	l.cond, l.ldcond = inputOf(a.Cond, a.Tokens, a.D)
 	l.time, l.ldtime = inputOf(a.Time, a.Tokens, a.D)
+	l.xNorm, l.skipNorm = d.newBatchNorm(a.XNorm, a.In), d.newBatchNorm(a.SkipNorm, a.In)
 	l.weights, l.bias = sized(a.W, a.Out*a.In*a.K), sized(a.Bias, a.Out)
 	return l
 }
@@ -83,6 +123,10 @@ func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
 // packForward fills panel i of the weights: [K, In, tileRows] of its output
 // channels, 0 for channels that do not exist.
 func (l *convLayer) packForward(i int) {
+	if l.filters {
+		l.packFilter(l.packed, i, roundUp(l.out, tileRows)/tileRows, l.in, l.out, false)
+		return
+	}
 	size := l.k * l.in * tileRows
 	w := l.packed[i*size : (i+1)*size]
 	clear(w)
@@ -96,28 +140,46 @@ func (l *convLayer) packForward(i int) {
 	}
 }
 
-// pad writes g of one token, [In, padded].
-func (l *convLayer) pad(g []float32, token int) {
-	half := l.k / 2
+// pad writes g of one token, [In, padded]. skip is memory for a row.
+func (l *convLayer) pad(g, skip []float32, token int) {
 	cond, time := l.cond[token*l.ldcond:][:l.d], l.time[token*l.ldtime:][:l.d]
 	for c := range l.in {
-		row := g[c*l.padded : (c+1)*l.padded]
-		clear(row[:half])
-		clear(row[half+l.d:])
-		row = row[half:][:l.d]
+		row := l.inside(g, c)
 		at := (token*l.in + c) * l.d
+		x := l.xNorm.apply(row, l.x[at:at+l.d], c)
 		if l.skip == nil {
-			l.modulate(row, l.x[at:], cond, time)
+			l.modulate(row, x, cond, time)
 		} else {
-			l.modulateSkip(row, l.x[at:], cond, time, l.skip[at:])
+			l.modulateSkip(row, x, cond, time, l.skipNorm.apply(skip, l.skip[at:at+l.d], c))
 		}
 	}
 }
 
+// inside returns the signal of row c of padded rows, after clearing what is
+// around it.
+func (l *convLayer) inside(rows []float32, c int) []float32 {
+	row := rows[c*l.padded : (c+1)*l.padded]
+	clear(row[:l.lead])
+	clear(row[l.lead+l.d:])
+	return row[l.lead:][:l.d]
+}
+
 // convolve computes dst [out, d] from src [in, padded]; w is packed, init, the
-// value from which sums start, has a value for each row of each panel. tile is
-// working memory for one tile.
-func (l *convLayer) convolve(dst, src, w, init []float32, in, out int, tile []float32) {
+// value from which sums start, has a value for each row of each panel. memory is
+// for convolveMemory values.
+func (l *convLayer) convolve(dst, src, w, init []float32, in, out int, memory []float32) {
+	if l.filters {
+		rows := roundUp(out, tileRows)
+		row, memory := cut(memory, 2*filterBlock)
+		phases, memory := cut(memory, 4*phase)
+		v, m := cut(memory, in*filterRow)
+		for b := range (l.d + filterBlock - 1) / filterBlock {
+			l.filterSignals(v, src, phases, b, in, l.padded)
+			l.filterProducts(m, v, w, in, rows)
+			l.filterOutputs(dst, m, init, row, b, out, l.d)
+		}
+		return
+	}
 	for j := 0; j < l.d; j += tileCols {
 		for o := 0; o < out; o += tileRows {
 			panel := &w[o*l.k*in]
@@ -126,9 +188,9 @@ func (l *convLayer) convolve(dst, src, w, init []float32, in, out int, tile []fl
 				l.tile(l.k, in, panel, 1, tileRows, &src[j], 1, l.padded, &dst[o*l.d+j], l.d, &init[o])
 				continue
 			}
-			l.tile(l.k, in, panel, 1, tileRows, &src[j], 1, l.padded, &tile[0], tileCols, &init[o])
+			l.tile(l.k, in, panel, 1, tileRows, &src[j], 1, l.padded, &memory[0], tileCols, &init[o])
 			for r := range rows {
-				copy(dst[(o+r)*l.d+j:][:cols], tile[r*tileCols:])
+				copy(dst[(o+r)*l.d+j:][:cols], memory[r*tileCols:])
 			}
 		}
 	}

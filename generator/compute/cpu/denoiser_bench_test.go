@@ -45,6 +45,8 @@ func perSecond(b *testing.B, flops int, f func()) {
 	b.ReportMetric(work/b.Elapsed().Seconds(), "GFLOP/s")
 }
 
+// benchConvLayer is a layer of a training: all but the first one's input and
+// the last one's output are normalized.
 func benchConvLayer(d *device, in, out int) (compute.ConvLayerBackward, int) {
 	const tokens, k, width = 384, 7, 256
 	a := compute.ConvLayer{
@@ -54,12 +56,25 @@ func benchConvLayer(d *device, in, out int) (compute.ConvLayerBackward, int) {
 		Time: compute.MatrixOf(filled(d, 4, tokens*width), tokens, width),
 		W:    filled(d, 5, out*in*k), Bias: filled(d, 6, out),
 	}
+	if in > 1 {
+		a.XNorm, a.SkipNorm = benchNorm(d, in), benchNorm(d, in)
+	}
+	if out > 1 {
+		a.YNorm = benchNorm(d, out)
+	}
 	return compute.ConvLayerBackward{
 		ConvLayer: a, DY: filled(d, 7, tokens*out*width), DX: d.Alloc(tokens * in * width),
 		DCond: compute.MatrixOf(d.Alloc(tokens*width), tokens, width),
 		DTime: compute.MatrixOf(d.Alloc(tokens*width), tokens, width),
 		DW:    d.Alloc(out * in * k), DBias: d.Alloc(out),
 	}, 2 * tokens * in * out * k * width
+}
+
+func benchNorm(d *device, c int) *compute.BatchNorm {
+	return &compute.BatchNorm{
+		Scale: filled(d, 1, c), Bias: filled(d, 2, c), Eps: 1e-5, Momentum: 0.1, Mean: filled(d, 3, c), InvStd: filled(d, 4, c),
+		RunningMean: d.Alloc(c), RunningVar: d.Alloc(c), DScale: d.Alloc(c), DBias: d.Alloc(c), Along: d.Alloc(c), Level: d.Alloc(c),
+	}
 }
 
 var benchChannels = [][2]int{{1, 32}, {32, 64}, {64, 128}, {128, 64}, {32, 1}}
@@ -84,23 +99,4 @@ func BenchmarkConvLayerBackward(b *testing.B) {
 			})
 		})
 	}
-}
-
-func BenchmarkBatchNormELU(b *testing.B) {
-	const tokens, channels, width = 384, 64, 256
-	benchDevice(b, func(b *testing.B, d *device) {
-		a := compute.BatchNormELU{
-			Tokens: tokens, C: channels, D: width, Train: true, Eps: 1e-5, Momentum: 0.1,
-			X: filled(d, 1, tokens*channels*width), Y: d.Alloc(tokens * channels * width),
-			Scale: filled(d, 2, channels), Bias: filled(d, 3, channels),
-			RunningMean: d.Alloc(channels), RunningVar: d.Alloc(channels),
-			Mean: d.Alloc(channels), InvStd: d.Alloc(channels),
-		}
-		back := compute.BatchNormELUBackward{
-			BatchNormELU: a, DY: filled(d, 4, tokens*channels*width), DX: d.Alloc(tokens * channels * width),
-			DScale: d.Alloc(channels), DBias: d.Alloc(channels),
-		}
-		b.Run("forward", func(b *testing.B) { perSecond(b, tokens*channels*width, func() { d.BatchNormELU(a) }) })
-		b.Run("backward", func(b *testing.B) { perSecond(b, tokens*channels*width, func() { d.BatchNormELUBackward(back) }) })
-	})
 }

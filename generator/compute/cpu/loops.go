@@ -47,6 +47,10 @@ type fastLoops struct {
 	combine2         func(n int, dst, x, y *float32, a, b float32)
 	combine3         func(n int, dst, x, y, z *float32, a, b, c float32)
 	difference       func(n int, dst, x, y *float32, factor float32) float64
+	split4, merge4   func(dst, src *float32)
+	filterIn         func(n int, dst, phases *float32)
+	filterOut        func(n int, dst, src *float32, start float32)
+	filterSlope      func(n int, dst, phases *float32)
 	circle           func(n int, cos, sin, high, low *float32, t float32)
 }
 

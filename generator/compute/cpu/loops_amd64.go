@@ -42,6 +42,11 @@ var avx2Loops = fastLoops{
 	combine3:         combine3AVX2,
 	difference:       differenceAVX2,
 	circle:           circleAVX2,
+	split4:           split4AVX2,
+	merge4:           merge4AVX2,
+	filterIn:         filterInAVX2,
+	filterOut:        filterOutAVX2,
+	filterSlope:      filterSlopeAVX2,
 }
 
 // chooseLoops returns the loops that go with the kernel of the given name, nil
@@ -174,3 +179,18 @@ func differenceAVX2(n int, dst, x, y *float32, factor float32) (sum0 float64)
 
 //go:noescape
 func circleAVX2(n int, cos, sin, high, low *float32, t float32)
+
+//go:noescape
+func split4AVX2(dst, src *float32)
+
+//go:noescape
+func merge4AVX2(dst, src *float32)
+
+//go:noescape
+func filterInAVX2(n int, dst, phases *float32)
+
+//go:noescape
+func filterOutAVX2(n int, dst, src *float32, start float32)
+
+//go:noescape
+func filterSlopeAVX2(n int, dst, phases *float32)

@@ -91,7 +91,6 @@ func elementwiseOperations(d *device) []operation {
 }
 
 func denoiserOperations(d *device) []operation {
-	const tokens, c, width = 40, 16, 256
 	var list []operation
 	for _, channels := range [][2]int{{1, 8}, {16, 24}, {8, 1}} {
 		conv, _ := benchConvLayer(d, channels[0], channels[1])
@@ -99,18 +98,7 @@ func denoiserOperations(d *device) []operation {
 			operation{fmt.Sprintf("ConvLayer %d-%d", channels[0], channels[1]), func() { d.ConvLayer(conv.ConvLayer) }},
 			operation{fmt.Sprintf("ConvLayerBackward %d-%d", channels[0], channels[1]), func() { d.ConvLayerBackward(conv) }})
 	}
-	norm := compute.BatchNormELU{
-		Tokens: tokens, C: c, D: width, Train: true, Eps: 1e-5, Momentum: 0.1,
-		X: filled(d, 1, tokens*c*width), Y: d.Alloc(tokens * c * width), Scale: filled(d, 2, c), Bias: filled(d, 3, c),
-		RunningMean: d.Alloc(c), RunningVar: d.Alloc(c), Mean: d.Alloc(c), InvStd: d.Alloc(c),
-	}
-	back := compute.BatchNormELUBackward{BatchNormELU: norm, DY: norm.Y, DX: norm.Y, DScale: d.Alloc(c), DBias: d.Alloc(c)}
-	sampling := norm
-	sampling.Train = false
-	return append(list,
-		operation{"BatchNormELU", func() { d.BatchNormELU(norm) }},
-		operation{"BatchNormELU sampling", func() { d.BatchNormELU(sampling) }},
-		operation{"BatchNormELUBackward", func() { d.BatchNormELUBackward(back) }})
+	return list
 }
 
 func recurrentOperations(d *device) []operation {

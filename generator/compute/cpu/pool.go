@@ -125,11 +125,21 @@ func (p *pool) wait() {
 	if p.watch(func() bool { return p.undone.Load() == 0 }) {
 		return
 	}
-	p.waiting.Store(true)
-	if p.undone.Load() == 0 && p.waiting.CompareAndSwap(true, false) {
-		return
+	for {
+		p.waiting.Store(true)
+		if p.undone.Load() == 0 {
+			if !p.waiting.CompareAndSwap(true, false) {
+				<-p.done
+			}
+			return
+		}
+		<-p.done
+		// The signal may be that of a worker who was held up since it did the last
+		// item of the call before.
+		if p.undone.Load() == 0 {
+			return
+		}
 	}
-	<-p.done
 }
 
 // split calls f(arg, worker, lo, hi) for pieces lo..hi-1, of step numbers each,

@@ -31,3 +31,9 @@ func (d *device) TimeFeatures(y compute.Matrix, t compute.Buffer) {
 	})
 	drop(l)
 }
+
+// split returns v as a sum of two numbers.
+func split(v float64) (hi, lo float32) {
+	hi = float32(v)
+	return hi, float32(v - float64(hi))
+}

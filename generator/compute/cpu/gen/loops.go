@@ -9,6 +9,7 @@ func (f *vectorFile) loops() {
 	f.taps()
 	f.scan()
 	f.training()
+	f.filter()
 }
 
 func (f *vectorFile) arithmetic() {

@@ -68,10 +68,17 @@ func (l *loop) address(name string) string {
 	panic("no pointer " + name)
 }
 
-func (l *loop) load(name string) value { return l.emit("VMOVUPS", l.address(name)) }
+func (l *loop) load(name string) value { return l.loadAt(name, 0) }
 
-func (l *loop) store(name string, v value) {
-	l.steps = append(l.steps, step{"store", []value{v}, -1, l.address(name)})
+// loadAt loads values a fixed distance farther.
+func (l *loop) loadAt(name string, values int) value {
+	return l.emit("VMOVUPS", fmt.Sprint(4*values)+l.address(name))
+}
+
+func (l *loop) store(name string, v value) { l.storeAt(name, 0, v) }
+
+func (l *loop) storeAt(name string, values int, v value) {
+	l.steps = append(l.steps, step{"store", []value{v}, -1, fmt.Sprint(4*values) + l.address(name)})
 }
 
 // arg is a scalar argument, the same for all values.

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+
+	"rpg/generator/compute"
+)
+
+// gemmShape is C [m, n] = op(A) [m, k] · op(B) [k, n].
+type gemmShape struct {
+	m, n, k        int
+	transA, transB bool
+}
+
+// gemmCases are matrix products: square ones, and those of a training step
+// (tokens by outputs, forward, gradient of the weights, many outputs).
+func gemmCases() []benchCase {
+	var cases []benchCase
+	for _, k := range []struct {
+		name  string
+		shape gemmShape
+	}{
+		{"gemm/512", gemmShape{512, 512, 512, false, false}},
+		{"gemm/1024", gemmShape{1024, 1024, 1024, false, false}},
+		{"gemm/forward", gemmShape{384, 1536, 512, false, true}},
+		{"gemm/weights", gemmShape{512, 1536, 384, true, false}},
+		{"gemm/wide", gemmShape{64, 4096, 1024, false, true}},
+	} {
+		for _, bf16 := range []bool{false, true} {
+			name := withPrecision(k.name, bf16)
+			cases = append(cases, benchCase{name, func(b *bench) ([]benchRow, error) {
+				d := b.on(bf16)
+				if d == nil {
+					return nil, nil
+				}
+				return b.gemm(d, name, k.shape)
+			}})
+		}
+	}
+	return cases
+}
+
+// withPrecision marks the names of rows with bf16 products.
+func withPrecision(name string, bf16 bool) string {
+	if bf16 {
+		return name + "/bf16"
+	}
+	return name
+}
+
+// on is the device of a precision, nil when this machine has none.
+func (b *bench) on(bf16 bool) compute.Device {
+	if bf16 {
+		return b.bfloat
+	}
+	return b.device
+}
+
+func (b *bench) gemm(d compute.Device, name string, g gemmShape) ([]benchRow, error) {
+	left, right, x := normals(d, 0, g.m*g.k), normals(d, 1, g.k*g.n), d.Alloc(g.m*g.n)
+	am, bm := compute.MatrixOf(left, g.m, g.k), compute.MatrixOf(right, g.k, g.n)
+	shape := fmt.Sprintf("%dx%dx%d", g.m, g.n, g.k)
+	if g.transA {
+		am, shape = compute.MatrixOf(left, g.k, g.m), shape+" A'"
+	}
+	if g.transB {
+		bm, shape = compute.MatrixOf(right, g.n, g.k), shape+" B'"
+	}
+	xm := compute.MatrixOf(x, g.m, g.n)
+	seconds, err := b.median(d, func() { d.Gemm(xm, am, bm, g.transA, g.transB, 0, nil) })
+	if err != nil {
+		return nil, err
+	}
+	return []benchRow{b.flops(d, name, shape, 2*float64(g.m)*float64(g.n)*float64(g.k), seconds)}, nil
+}
+
+// normals is a buffer of n values, standard normal numbers in a block that
+// comes again and again.
+func normals(d compute.Device, stream uint64, n int) compute.Buffer {
+	block := make([]float32, 0, 1<<14)
+	for i := range cap(block) / 4 {
+		four := compute.Normals(1, stream, uint64(i))
+		block = append(block, four[:]...)
+	}
+	x := d.Alloc(n)
+	for at := 0; at < n; at += len(block) {
+		end := min(n, at+len(block))
+		d.Upload(x.Slice(at, end), block[:end-at])
+	}
+	return x
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+
+	"rpg/generator/compute"
+)
+
+// recurrentOps are the parts of a Mamba-2 layer.
+func recurrentOps() []opCase {
+	const kernel, wide = 4, opInner + 2*opState
+	const n = opTokens * wide
+	shape := fmt.Sprintf("%d x %d x %d", opModels, opLength, wide)
+	scan := fmt.Sprintf("%d x %d, %d heads of %d, state %d", opModels, opLength, opHeads, opHead, opState)
+	gated := fmt.Sprintf("%d x %d", opTokens, opInner)
+	return []opCase{
+		{"causal-conv", func(m maker) op {
+			a := m.causal(kernel, wide)
+			return moving(shape, 2*n, func() { m.d.CausalConv(a.CausalConv) })
+		}},
+		{"causal-conv-backward", func(m maker) op {
+			a := m.causal(kernel, wide)
+			return moving(shape, 3*n, func() { m.d.CausalConvBackward(a) })
+		}},
+		{"ssd", func(m maker) op {
+			a := m.scan()
+			return op{shape: scan, flop: scanFLOP(a.SSD), work: func() { m.d.SSD(a.SSD) }}
+		}},
+		{"ssd-backward", func(m maker) op {
+			a := m.scan()
+			m.d.SSD(a.SSD)
+			return op{shape: scan, flop: 2 * scanFLOP(a.SSD), work: func() { m.d.SSDBackward(a) }}
+		}},
+		{"gated-rms-norm", func(m maker) op {
+			y, x, z, w := m.matrix(opTokens, opInner), m.matrix(opTokens, opInner), m.matrix(opTokens, opInner), m.values(opInner)
+			return moving(gated, 3*opTokens*opInner, func() { m.d.GatedRMSNorm(y, x, z, w, 1e-5) })
+		}},
+		{"gated-rms-norm-backward", func(m maker) op {
+			dx, dz, dy, x, z := m.matrix(opTokens, opInner), m.matrix(opTokens, opInner), m.matrix(opTokens, opInner),
+				m.matrix(opTokens, opInner), m.matrix(opTokens, opInner)
+			dw, w := m.values(opInner), m.values(opInner)
+			return moving(gated, 5*opTokens*opInner, func() { m.d.GatedRMSNormBackward(dx, dz, dw, dy, x, z, w, 1e-5) })
+		}},
+	}
+}
+
+func (m maker) causal(kernel, channels int) compute.CausalConvBackward {
+	x := func() compute.Matrix { return m.matrix(opTokens, channels) }
+	return compute.CausalConvBackward{
+		CausalConv: compute.CausalConv{N: opModels, L: opLength, K: kernel, X: x(), Y: x(), W: m.values(channels * kernel), Bias: m.values(channels)},
+		DY:         x(), DX: x(), DW: m.values(channels * kernel), DBias: m.values(channels),
+	}
+}
+
+func (m maker) scan() compute.SSDBackward {
+	x := func(cols int) compute.Matrix { return m.matrix(opTokens, cols) }
+	a := compute.SSD{N: opModels, L: opLength, H: opHeads, P: opHead, S: opState, Chunk: opLength,
+		X: x(opInner), B: x(opState), C: x(opState), DT: x(opHeads), Y: x(opInner),
+		DTBias: m.constant(opHeads, -4), ALog: m.constant(opHeads, 1), D: m.constant(opHeads, 1)}
+	a.States = m.d.Alloc(a.N * a.Chunks() * a.H * a.P * a.S)
+	return compute.SSDBackward{SSD: a, DY: x(opInner), DX: x(opInner), DB: x(opState), DC: x(opState), DDT: x(opHeads),
+		DDTBias: m.values(opHeads), DALog: m.values(opHeads), DD: m.values(opHeads)}
+}
+
+// scanFLOP counts the matrix products of the chunked form; of a square matrix
+// with a mask it counts half.
+func scanFLOP(a compute.SSD) float64 {
+	q := min(a.Chunk, a.L)
+	return float64(a.N * a.L * (a.H*a.P*(q+4*a.S) + 2*q*a.S))
+}
+
+// convOps are the parts of the published denoiser, for all tokens of a step.
+func convOps() []opCase {
+	var cases []opCase
+	for _, c := range [][2]int{{1, 32}, {32, 64}, {64, 128}, {128, 64}, {64, 32}, {32, 1}} {
+		in, out := c[0], c[1]
+		shape := fmt.Sprintf("%d x %d->%d x %d, kernel 7", opTokens, in, out, opWidth)
+		name := fmt.Sprintf("conv-%d-%d", in, out)
+		cases = append(cases,
+			opCase{name, func(m maker) op {
+				a, flop := m.conv(in, out)
+				return op{shape: shape, flop: flop, work: func() { m.d.ConvLayer(a.ConvLayer) }}
+			}},
+			opCase{name + "-backward", func(m maker) op {
+				a, flop := m.conv(in, out)
+				return op{shape: shape, flop: 2 * flop, work: func() { m.d.ConvLayerBackward(a) }}
+			}})
+	}
+	cases = append(cases, opCase{"conv-128-64-both", func(m maker) op { // as the peer measures it
+		a, flop := m.conv(128, 64)
+		return op{shape: "forward and backward", flop: 3 * flop, work: func() {
+			m.d.ConvLayer(a.ConvLayer)
+			m.d.ConvLayerBackward(a)
+		}}
+	}})
+	return cases
+}
+
+// conv gives a layer and the operations of its forward pass by the plain
+// algorithm.
+func (m maker) conv(in, out int) (compute.ConvLayerBackward, float64) {
+	const kernel = 7
+	signal := func(channels int) compute.Buffer { return m.values(opTokens * channels * opWidth) }
+	a := compute.ConvLayer{Tokens: opTokens, In: in, Out: out, K: kernel, D: opWidth,
+		X: signal(in), Skip: signal(in), Y: signal(out), Cond: m.matrix(opTokens, opWidth), Time: m.matrix(opTokens, opWidth),
+		W: m.values(out * in * kernel), Bias: m.values(out)}
+	return compute.ConvLayerBackward{ConvLayer: a, DY: signal(out), DX: signal(in),
+		DCond: m.matrix(opTokens, opWidth), DTime: m.matrix(opTokens, opWidth),
+		DW: m.values(out * in * kernel), DBias: m.values(out)}, 2 * float64(opTokens) * float64(in*out*kernel*opWidth)
+}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package main
+
+// pinTo does nothing: only Linux lets a process choose its cores.
+func pinTo(int) error { return nil }
