@@ -5,10 +5,12 @@
 //
 // Read in this order: dataset.go (what is scored on), runtime.go
 // (libonnxruntime), session.go and scorer.go (many models over one data set, on
-// every core), statistics.go (intervals, and the overlap of wrong predictions),
-// distance.go (distances between models, in token space), baselines.go (noised
-// and averaged originals), evaluate.go (all of it, for a list of models and
-// their originals), result.go (the JSON object rpg.evaluate/1), verdict.go (what
+// every core), statistics.go and paired.go (intervals, the overlap of wrong
+// predictions, tests of two models on the same images), distance.go (distances
+// between models, in token space), alignment.go (the same after the channels of all
+// were put in one order), baselines.go (models made from the originals without
+// learning), novelty.go (where a model lies among the originals), evaluate.go (all
+// of it, for a list of models and their originals), result.go (the JSON object rpg.evaluate/1), verdict.go (what
 // the figures allow to say) and table.go (the same for people).
 //
 // Package evaluate/dataset, beside it, reads the images and evaluate/picture

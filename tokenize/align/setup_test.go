@@ -11,7 +11,6 @@ import (
 
 	ort "github.com/yalue/onnxruntime_go"
 
-	"rpg/evaluate"
 	"rpg/evaluate/fetch"
 	"rpg/fixtures"
 	"rpg/internal/shareddata"
@@ -195,12 +194,12 @@ func openRuntime(t *testing.T) {
 	if err != nil {
 		t.Skip("no libonnxruntime on this machine; `rpg fetch onnxruntime` gets it")
 	}
-	r, err := evaluate.OpenRuntime(lib)
-	if err != nil {
+	ort.SetSharedLibraryPath(lib)
+	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := r.Close(); err != nil {
+		if err := ort.DestroyEnvironment(); err != nil {
 			t.Error(err)
 		}
 	})
