@@ -1,54 +1,77 @@
 #!/usr/bin/env bash
-# Prints the table of docs/presets.md: what each choice of preset fast is worth.
+# Prints the tables of docs/presets.md: what each choice of preset fast is worth.
 #
-#   docs/presets.sh RPG ZOO_CNN ZOO_RESNET > table.md
+#   docs/presets.sh RPG CNN RESNET DIGITS TEST > tables.md
 #
-# RPG is the binary; the zoos are the folders of the CNN(m) and the ResNet-20
-# checkpoints. Every row trains, generates ten models and scores them on the
-# 10,000 CIFAR-10 test images (rpg fetch cifar10). Seed 1 throughout.
+# RPG is the binary; CNN, RESNET and DIGITS are the folders of the CNN(m), the
+# ResNet-20 and the digits checkpoints, TEST the test images of the digits (.npz).
+# Every row trains with the seeds 1, 2 and 3, generates four models from each
+# and scores the twelve on all test images (rpg fetch cifar10 for the first two).
 set -euo pipefail
-rpg=$1 cnn=$2 resnet=$3
+rpg=$1 cnn=$2 resnet=$3 digits=$4 test=$5
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 number() { grep -o "\"$1\": *[0-9.e+-]*" | tail -n 1 | sed 's/.*: *//'; }
 
-row() { # row NAME ZOO FLAG...
-  local name=$1 zoo=$2
+row() { # row NAME ZOO FLAG... ; $data are the images
+  local name=$1 zoo=$2 plan seconds=() loss=0 all=()
   shift 2
-  rm -rf "$work/run" "$work/gen"
-  local plan train score
-  plan=$("$rpg" train "$zoo" --dry-run "$@" 2>/dev/null | sed -n 's/^work: .*, \([0-9.]* [TGP]FLOP\) in all.*/\1/p')
-  train=$("$rpg" train "$zoo" -o "$work/run" --json "$@" 2>/dev/null)
-  "$rpg" generate "$work/run" -n 10 -o "$work/gen" -q >/dev/null
-  score=$("$rpg" evaluate "$work/gen" --data cifar10 --json -q)
-  printf '| %s | %s | %.0f | %s | %.2f ± %.2f |\n' "$name" "$plan" "$(number seconds <<<"$train")" \
-    "$(grep '"event":"step"' <<<"$train" | number loss)" \
-    "$(number mean <<<"$(grep -A2 '"top1": {' <<<"$score" | sed 's/"mean": \(.*\),/"mean": \1/' | awk '/mean/ {print "\"mean\": " $2*100}')")" \
-    "$(awk '/"std"/ {print $2*100; exit}' <<<"$score")"
+  plan=$("$rpg" train "$zoo" --dry-run "$@" 2>/dev/null | sed -n 's/^work: .*, \([0-9.e+-]* [TGP]FLOP\) in all.*/\1/p')
+  rm -rf "$work"/gen*
+  for seed in 1 2 3; do
+    rm -rf "$work/run"
+    "$rpg" train "$zoo" -o "$work/run" --json --seed "$seed" "$@" >"$work/train" 2>/dev/null
+    seconds+=("$(number seconds <"$work/train")")
+    loss=$(grep '"event":"step"' "$work/train" | number loss)
+    "$rpg" generate "$work/run" -n 4 --seed "$seed"00 -o "$work/gen$seed" -q >/dev/null
+    all+=("$work/gen$seed")
+  done
+  "$rpg" evaluate "${all[@]}" --data $data --csv "$work/scores.csv" --force -q >/dev/null
+  printf '| %s | %s | %.1f | %s | %s |\n' "$name" "$plan" "$(printf '%s\n' "${seconds[@]}" | sort -g | sed -n 2p)" "$loss" \
+    "$(awk -F, 'NR == 1 {for (i = 1; i <= NF; i++) if ($i == "top1") k = i; next}
+        {seed = int((NR - 2) / 4); sum[seed] += 100 * $k / 4; if (low == "" || 100 * $k < low) low = 100 * $k}
+        END {mean = (sum[0] + sum[1] + sum[2]) / 3; for (s in sum) v += (sum[s] - mean) ^ 2 / 2
+             printf "%.2f ± %.2f | %.2f", mean, sqrt(v), low}' "$work/scores.csv")"
 }
 
-echo '| CNN(m) | work | seconds | last loss | top-1 % |'
-echo '|---|---|---|---|---|'
+head() {
+  printf '| %s | work | seconds | last loss | top-1 %% | lowest |\n|---|---|---|---|---|---|\n' "$1"
+}
+
+data=cifar10
+head 'CNN(m)'
 row 'preset fast' "$cnn"
+row 'positions of sines' "$cnn" --positions sines
 row 'predicts v' "$cnn" --prediction v
-row 'predicts v, wider denoiser, 1500 steps' "$cnn" --prediction v --denoiser-width 512 --blocks 3 --steps 1500 --lr 0.001 --warmup 100 --ema 0.999
 row 'predicts eps' "$cnn" --prediction eps
 row '100 steps' "$cnn" --steps 100
-row '200 steps' "$cnn" --steps 200
-row '2 models a step' "$cnn" --batch 2
-row 'lr 0.0005' "$cnn" --lr 0.0005
+row '400 steps' "$cnn" --steps 400
+row '1 model a step' "$cnn" --batch 1
+row '8 models a step' "$cnn" --batch 8
+row 'lr 0.001' "$cnn" --lr 0.001
+row 'lr 0.004' "$cnn" --lr 0.004
 row 'no average of the weights' "$cnn" --ema 0
 row 'no residual' "$cnn" --residual false
 row 'one recurrent layer' "$cnn" --layers 1
 row 'recurrent width 128' "$cnn" --width 128
+row 'denoiser width 256' "$cnn" --denoiser-width 256
+row 'one block' "$cnn" --blocks 1
 row 'tokens of 512' "$cnn" --token-dim 512
 row 'paper statistics' "$cnn" --stats paper
 echo
-echo '| ResNet-20 | work | seconds | last loss | top-1 % |'
-echo '|---|---|---|---|---|'
+head 'ResNet-20'
 row 'preset fast' "$resnet"
+row 'positions of sines' "$resnet" --positions sines
 row '150 steps' "$resnet" --steps 150
-row 'recurrent width 256' "$resnet" --width 256
-row 'tokens of 512' "$resnet" --token-dim 512
-row 'tokens of 2048' "$resnet" --token-dim 2048
+row 'lr 0.003' "$resnet" --lr 0.003
+row 'recurrent width 128' "$resnet" --width 128
+row 'denoiser width 256' "$resnet" --denoiser-width 256
+row 'tokens of 1024' "$resnet" --token-dim 1024
+row 'tokens of 4096' "$resnet" --token-dim 4096
+echo
+data="$test --preprocess values:8,1,1"
+head 'digits, 200 seeds'
+row 'preset fast' "$digits"
+row '16 models a step, 1500 steps' "$digits" --batch 16 --steps 1500
+row '16 models a step, 1500 steps, positions of sines' "$digits" --batch 16 --steps 1500 --positions sines

@@ -123,6 +123,29 @@ func TestScoreIsTheSameEveryWay(t *testing.T) {
 	}
 }
 
+// unnamed are values without the model they are of.
+type unnamed struct{ onnxio.Values }
+
+// TestWeightsThatCannotBeInputs scores the embedded network as a local function
+// with its weights inside: no session can be shared, so every variant gets its
+// own, and scores as the network itself does.
+func TestWeightsThatCannotBeInputs(t *testing.T) {
+	r := openTestRuntime(t)
+	d := testImages(t, 200)
+	zoo := testZoo(t, 3)
+	want := score(t, r, d, ScorerOptions{}, zoo[0], zoo[0], zoo[1], zoo[2])
+	m := open(t, filepath.Join("testdata", "localfunction.onnx"))
+	if _, _, err := m.WithWeightsAsInputs(); !errors.Is(err, onnxio.ErrUnsupported) {
+		t.Fatalf("weights as inputs: %v; this model is here because it is refused", err)
+	}
+	models := []onnxio.Values{m, unnamed{zoo[1]}, withValues(t, "third.onnx", m, zoo[2])}
+	for _, o := range []ScorerOptions{{}, {Sessions: SessionsShared}, {Sessions: SessionsOwn}, {Sessions: SessionsShared, Threads: 2, Batch: 7}} {
+		if got := score(t, r, d, o, m, models...); !reflect.DeepEqual(got, want) {
+			t.Errorf("%+v: %d, %d, %d right, expected %d, %d, %d", o, got[0].Correct, got[1].Correct, got[2].Correct, want[0].Correct, want[1].Correct, want[2].Correct)
+		}
+	}
+}
+
 // TestFixedBatch scores a model that takes 16 images at a time and no other
 // number: the embedded one with its batch dimension made a number.
 func TestFixedBatch(t *testing.T) {

@@ -84,15 +84,15 @@ func preset(name string, parameters int) (Config, error) {
 func fast(c *Config, parameters int) {
 	c.Stats, c.Residual, c.Positions, c.StateInit = "pooled", true, "coded", "spread"
 	c.Denoiser, c.Prediction = "mlp", "x0"
-	c.State, c.DenoiserWidth, c.Blocks = 32, 256, 2
+	c.State, c.DenoiserWidth, c.Blocks = 32, 128, 2
 	c.LR, c.Warmup, c.Clip, c.EMA = 2e-3, 50, 1, 0.99
 	switch {
 	case parameters <= 50_000:
 		c.TokenDim, c.Width = 256, 256
-		c.Batch, c.Steps = 8, 400
+		c.Batch, c.Steps = 2, 200
 	case parameters <= 500_000:
-		c.TokenDim, c.Width = 1024, 512
-		c.Batch, c.Steps = 2, 400
+		c.TokenDim, c.Width = 2048, 256
+		c.Batch, c.Steps = 1, 250
 	case parameters <= 4_000_000:
 		c.TokenDim, c.Width, c.DenoiserWidth = 2048, 1024, 512
 		c.Batch, c.Steps = 1, 400

@@ -140,14 +140,15 @@ func TestDamagedRun(t *testing.T) {
 func TestKill(t *testing.T) {
 	zoo, template := testZoo(t, 4, 512)
 	r := killedConfig(t)
-	whole, killed := t.TempDir(), t.TempDir()
+	whole, killed, temporary := t.TempDir(), t.TempDir(), t.TempDir()
 	if err := trainIn(t, whole, r, zoo, template, 2, Hooks{}); err != nil {
 		t.Fatal(err)
 	}
 	kills := 0
 	for attempt := range 200 {
 		cmd := exec.Command(os.Args[0], "-test.run=^TestTrainingProcess$")
-		cmd.Env = append(os.Environ(), "RPG_TEST_TRAIN_IN="+killed)
+		// A killed process cannot remove its own temporary folder.
+		cmd.Env = append(os.Environ(), "RPG_TEST_TRAIN_IN="+killed, "TMPDIR="+temporary, "TMP="+temporary)
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}

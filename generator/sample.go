@@ -187,9 +187,10 @@ func pieceTokens(l int) int {
 	return chunks * mambaChunk
 }
 
-// windowRows is the number of tokens that are denoised together: as many as
-// keep the activations in the caches of the threads, spread evenly over windows
-// when there are few.
+// windowRows is the number of tokens that are denoised together, spread evenly
+// over windows when there are few. The matrix products of the mlp want many. The
+// convolutions work token by token: as many as leave their activations, from one
+// layer to the next, in the 2 MiB of second-level cache that a core of today has.
 func windowRows(c Config, total, threads int) int {
 	most := 512
 	if c.Denoiser == "conv" {
@@ -197,7 +198,7 @@ func windowRows(c Config, total, threads int) int {
 		for _, n := range c.Channels {
 			values += n * c.TokenDim
 		}
-		most = max(1, threads) * max(4, (2<<20)/(4*values))
+		most = max(1, threads) * max(1, (3<<19)/(4*values))
 	}
 	windows := (total + most - 1) / most
 	return (total + windows - 1) / windows

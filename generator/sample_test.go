@@ -229,3 +229,37 @@ func TestSampleMemory(t *testing.T) {
 		}
 	}
 }
+
+// TestSampleNoAllocations: denoising a window allocates nothing.
+func TestSampleNoAllocations(t *testing.T) {
+	for _, denoiser := range []string{"mlp", "conv"} {
+		for _, threads := range []int{1, 3} {
+			c := small(t, Override{"token-dim", "8", ""}, Override{"denoiser", denoiser, ""}).Config
+			steps, err := newSchedule(c).steps("ddim", 5, 0.5, c.prediction())
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := newSampler(openCPU(t, threads), c, longLayout(60, 8), 3, 1, steps)
+			if err := s.start(s.net.ps.initial(1)); err != nil {
+				t.Fatal(err)
+			}
+			model := &sampleJob{Sample: Sample{Tokens: make([]float32, 60*8)}}
+			z, err := s.prototypes(1, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.take(model, 0, z)
+			rows := s.filled
+			window := func() {
+				s.filled = rows
+				if err := s.denoise(context.Background(), func(float64) {}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			window()
+			if n := testing.AllocsPerRun(3, window); n != 0 {
+				t.Errorf("%s, %d threads: a window allocates %v times, want never", denoiser, threads, n)
+			}
+		}
+	}
+}

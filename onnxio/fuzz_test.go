@@ -22,7 +22,7 @@ func seeds() map[string][]byte {
 		sub(functionNode, str(nodeOutput, "c"), str(nodeOpType, "Constant"), attr("value", kindTensor, sub(attrTensor, tensorOf("", Float64, []int64{2}, appendBytes(nil, tensorDoubleData, make([]byte, 16)))))),
 		sub(functionNode, str(nodeInput, "a"), str(nodeInput, "k"), str(nodeOutput, "e"), str(nodeOpType, "Add")),
 		sub(functionNode, str(nodeInput, "e"), str(nodeInput, "c"), str(nodeOutput, "b"), str(nodeOpType, "Mul")))
-	return map[string][]byte{
+	models := map[string][]byte{
 		"raw": modelBytes(in("x", 1, 2), call("Gemm", "x w b", "y", attr("transB", kindInt, num(attrInt, 1))), weight("w", 0, 2, 2), weight("b", 0, 2), out("y", 1, 2)),
 		"float_data": modelBytes(in("x", 1, 2), call("MatMul", "x w", "h"), call("Add", "h b", "y"), sub(graphInitializer, tensorOf("w", Float32, []int64{2, 2}, unpacked(1, 2, 3, 4))),
 			sub(graphInitializer, tensorOf("b", Float32, []int64{2}, packed(1), packed(2))), out("y", 1, 2)),
@@ -36,6 +36,8 @@ func seeds() map[string][]byte {
 		"sparse": modelBytes(in("x"), out("y"), call("MatMul", "x s", "y"), sub(graphSparse, sub(sparseValues, tensorOf("s", Float16, []int64{2}, num(tensorInt32Data, 1), num(tensorInt32Data, 2))),
 			sub(sparseIndices, tensorOf("", Int64, []int64{2}, num(tensorInt64Data, 2), num(tensorInt64Data, 3))), num(sparseDims, 2), num(sparseDims, 2))),
 	}
+	maps.Copy(models, deepSeeds())
+	return models
 }
 
 // wireSeeds are messages for the cursor: each wire type, and what is wrong.

@@ -243,6 +243,18 @@ func checkModel(t testing.TB, m *Model, data []byte) {
 		}
 	}
 	checkChanged(t, m)
+	checkMoved(t, m)
+	if len(m.Operators()) != m.Info().Nodes || len(m.Nodes()) > m.Info().Nodes {
+		t.Fatalf("%d nodes, %d in order, of %d", len(m.Operators()), len(m.Nodes()), m.Info().Nodes)
+	}
+	for _, p := range m.Problems() {
+		if p.What == "" {
+			t.Fatalf("problem %+v", p)
+		}
+	}
+	if d := m.Differences(m, 9); len(d) > 0 {
+		t.Fatalf("differences from itself: %v", d)
+	}
 	inputs, names, err := m.WithWeightsAsInputs()
 	if err != nil && !errors.Is(err, ErrUnsupported) {
 		t.Fatalf("weights as inputs: %v", err)
@@ -269,6 +281,33 @@ func checkChanged(t testing.TB, m *Model) {
 		got, want := make([]float32, w.Elements), make([]float32, w.Elements)
 		if err := errors.Join(n.ReadValues(i, got, 0), pattern{}.ReadValues(i, want, 0)); err != nil || !slices.Equal(got, want) {
 			t.Fatalf("weight %d is %v, want %v: %v", i, got, want, err)
+		}
+	}
+}
+
+// checkMoved plans the model with its initializers in a side file, which must
+// have every value.
+func checkMoved(t testing.TB, m *Model) {
+	t.Helper()
+	p, err := m.plan(m, WriteOptions{External: true, ExternalFrom: 1}, "side.bin")
+	if err != nil {
+		t.Fatalf("cannot be moved out: %v", err)
+	}
+	var written, side bytes.Buffer
+	if err := m.stream(&written, p.pieces); err != nil {
+		t.Fatalf("moved out: %v", err)
+	}
+	if p.side == nil {
+		return
+	}
+	if err := p.side.stream(&side); err != nil || int64(side.Len()) != p.side.size {
+		t.Fatalf("side file of %d bytes, planned %d: %v", side.Len(), p.side.size, err)
+	}
+	for _, x := range p.side.items {
+		var want bytes.Buffer
+		at := p.side.at[x]
+		if err := m.WriteTensor(&want, x); err != nil || !bytes.Equal(side.Bytes()[at:at+x.size()], want.Bytes()) {
+			t.Fatalf("moved out, %q has other values: %v", x.Name, err)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package onnxio
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -121,10 +122,27 @@ func (l *lifter) lift(t *Tensor) (string, error) {
 			return "", err
 		}
 	}
-	if t.def.escapes {
+	if t.def.escapes || comesOut(t.in, t.Name) {
 		l.node(t.in, "Identity", value, t.Name, 0)
 	}
 	return name, nil
+}
+
+// comesOut tells whether a value of g is an output of a branch or loop body inside it.
+func comesOut(g *graph, name string) bool {
+	for _, n := range g.nodes {
+		for _, a := range n.attrs {
+			for _, inner := range a.graphs {
+				if inner.defs[name] != nil {
+					continue // another value of that name
+				}
+				if slices.ContainsFunc(inner.outputs, func(v port) bool { return v.name == name }) || comesOut(inner, name) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }
 
 // node puts a node before all others of g, because a node may use only what

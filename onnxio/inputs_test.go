@@ -81,6 +81,8 @@ func TestInputsOfOtherPlaces(t *testing.T) {
 			[][]byte{x, call("Mul", "x w", "h"), call("If", "h", "y", branch("then_branch", call("Add", "x rpg.weight.1", "r"), out("r")), branch("else_branch", call("Sub", "x w", "r"), out("r"))), y, in("w", 2), in("rpg.weight.1", 2)}, "w rpg.weight.1"},
 		{"a weight that is its branch's output too", [][]byte{x, call("If", "x", "y z", branch("then_branch", weight("w", 0, 2), call("Add", "x w", "r"), out("r"), out("w"))), y},
 			[][]byte{x, call("If", "x", "y z", branch("then_branch", call("Identity", "rpg.weight.0", "w"), call("Add", "x rpg.weight.0", "r"), out("r"), out("w"))), y, in("rpg.weight.0", 2)}, "rpg.weight.0"},
+		{"a weight that is the output of a branch in its branch", [][]byte{x, call("If", "x", "y", branch("then_branch", weight("w", 0, 2), call("Add", "x w", "r"), call("If", "r", "q", branch("then_branch", out("w"))), out("q"))), y},
+			[][]byte{x, call("If", "x", "y", branch("then_branch", call("Identity", "rpg.weight.0", "w"), call("Add", "x rpg.weight.0", "r"), call("If", "r", "q", branch("then_branch", out("w"))), out("q"))), y, in("rpg.weight.0", 2)}, "rpg.weight.0"},
 		{"names that are taken", [][]byte{x, call("Relu", "x", "rpg.weight.7"), inner(weight("w", 0, 2), "w"), y}, [][]byte{x, call("Relu", "x", "rpg.weight.7"), inner(nil, "rpg.weight._0"), y, in("rpg.weight._0", 2)}, "rpg.weight._0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -69,42 +69,66 @@ func scanFLOP(a compute.SSD) float64 {
 	return float64(a.N * a.L * (a.H*a.P*(q+4*a.S) + 2*q*a.S))
 }
 
-// convOps are the parts of the published denoiser, for all tokens of a step.
+// convOps are the layers of the published denoiser for all tokens of a step, as
+// training takes them, normalization included, and as sampling does: weights
+// packed before, ELU after.
 func convOps() []opCase {
 	var cases []opCase
 	for _, c := range [][2]int{{1, 32}, {32, 64}, {64, 128}, {128, 64}, {64, 32}, {32, 1}} {
 		in, out := c[0], c[1]
 		shape := fmt.Sprintf("%d x %d->%d x %d, kernel 7", opTokens, in, out, opWidth)
+		flop := 2 * float64(opTokens*in*out*convKernel*opWidth) // of the plain algorithm
 		name := fmt.Sprintf("conv-%d-%d", in, out)
 		cases = append(cases,
 			opCase{name, func(m maker) op {
-				a, flop := m.conv(in, out)
+				a := m.convNormed(in, out)
 				return op{shape: shape, flop: flop, work: func() { m.d.ConvLayer(a.ConvLayer) }}
 			}},
 			opCase{name + "-backward", func(m maker) op {
-				a, flop := m.conv(in, out)
+				a := m.convNormed(in, out)
+				m.d.ConvLayer(a.ConvLayer)
 				return op{shape: shape, flop: 2 * flop, work: func() { m.d.ConvLayerBackward(a) }}
+			}},
+			opCase{name + "-sample", func(m maker) op {
+				a := m.conv(in, out).ConvLayer
+				a.Packed, a.ELU = m.d.PackConvLayer(a), out > 1
+				return op{shape: shape, flop: flop, work: func() { m.d.ConvLayer(a) }}
 			}})
 	}
-	cases = append(cases, opCase{"conv-128-64-both", func(m maker) op { // as the peer measures it
-		a, flop := m.conv(128, 64)
-		return op{shape: "forward and backward", flop: 3 * flop, work: func() {
+	return append(cases, opCase{"conv-128-64-both", func(m maker) op { // as the peer measures it
+		a := m.conv(128, 64)
+		return op{shape: "forward and backward", flop: 3 * 2 * opTokens * 128 * 64 * convKernel * opWidth, work: func() {
 			m.d.ConvLayer(a.ConvLayer)
 			m.d.ConvLayerBackward(a)
 		}}
 	}})
-	return cases
 }
 
-// conv gives a layer and the operations of its forward pass by the plain
-// algorithm.
-func (m maker) conv(in, out int) (compute.ConvLayerBackward, float64) {
-	const kernel = 7
+const convKernel = 7
+
+// conv is a layer of so many channels in and out, and its gradients.
+func (m maker) conv(in, out int) compute.ConvLayerBackward {
 	signal := func(channels int) compute.Buffer { return m.values(opTokens * channels * opWidth) }
-	a := compute.ConvLayer{Tokens: opTokens, In: in, Out: out, K: kernel, D: opWidth,
+	a := compute.ConvLayer{Tokens: opTokens, In: in, Out: out, K: convKernel, D: opWidth,
 		X: signal(in), Skip: signal(in), Y: signal(out), Cond: m.matrix(opTokens, opWidth), Time: m.matrix(opTokens, opWidth),
-		W: m.values(out * in * kernel), Bias: m.values(out)}
+		W: m.values(out * in * convKernel), Bias: m.values(out)}
 	return compute.ConvLayerBackward{ConvLayer: a, DY: signal(out), DX: signal(in),
 		DCond: m.matrix(opTokens, opWidth), DTime: m.matrix(opTokens, opWidth),
-		DW: m.values(out * in * kernel), DBias: m.values(out)}, 2 * float64(opTokens) * float64(in*out*kernel*opWidth)
+		DW: m.values(out * in * convKernel), DBias: m.values(out)}
+}
+
+// convNormed is conv between layers that are normalized: all but the signal
+// itself, which has one channel.
+func (m maker) convNormed(in, out int) compute.ConvLayerBackward {
+	a := m.conv(in, out)
+	norm := func(channels int) *compute.BatchNorm {
+		if channels == 1 {
+			return nil
+		}
+		zero, one := func() compute.Buffer { return m.constant(channels, 0) }, func() compute.Buffer { return m.constant(channels, 1) }
+		return &compute.BatchNorm{Scale: one(), Bias: zero(), Eps: 1e-5, Momentum: 0.1, Mean: zero(), InvStd: one(),
+			RunningMean: zero(), RunningVar: one(), DScale: zero(), DBias: zero(), Along: zero(), Level: zero()}
+	}
+	a.XNorm, a.SkipNorm, a.YNorm = norm(in), norm(in), norm(out)
+	return a
 }

@@ -45,9 +45,10 @@ type contestRow struct {
 	less      bool // less is better
 }
 
-// contests are all comparisons. zoo is a folder of CNN(m) checkpoints, images a
-// file in CIFAR-10's format, work a folder for large files.
-func contests(c *cli.Context, zoo, images, work string) []contest {
+// contests are all comparisons. zoo is a folder of CNN(m) checkpoints, few one of
+// those that are scored, images a file in CIFAR-10's format, work a folder for
+// large files.
+func contests(c *cli.Context, zoo, few, images, work string) []contest {
 	official, resnet := c.String("official"), c.String("resnet20")
 	model := func(name string, ours []string, theirs []string, config, zoo string) contest {
 		k := contest{name: name, ours: ours, theirs: append(theirs, "--config", config, "--zoo", zoo, "--official", official),
@@ -74,7 +75,7 @@ func contests(c *cli.Context, zoo, images, work string) []contest {
 		}
 	}
 	return append(list,
-		contest{name: "evaluate", ours: []string{"evaluate"}, theirs: []string{"eval", "--zoo", zoo, "--images", images, "--batch", "64"},
+		contest{name: "evaluate", ours: []string{"evaluate"}, theirs: []string{"eval", "--zoo", few, "--images", images, "--batch", "64"},
 			rows: []contestRow{{"evaluate own", "images_per_s", false}}},
 		contest{name: "io", ours: []string{"io", "--mb", "100", "--work", work}, theirs: []string{"io", "--mb", "100", "--work", work},
 			rows: []contestRow{{"io rewrite", "mb_per_s", false}}})
@@ -87,8 +88,8 @@ func (s *session) benchPeer(c *cli.Context, m machine) error {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	zoo, images := filepath.Join(folder, "zoo"), filepath.Join(folder, "images.bin")
-	all := contests(c, zoo, images, folder)
+	zoo, few, images := filepath.Join(folder, "zoo"), filepath.Join(folder, "few"), filepath.Join(folder, "images.bin")
+	all := contests(c, zoo, few, images, folder)
 	chosen, err := selectContests(c.Args().Slice(), all)
 	if err != nil {
 		return err
@@ -97,11 +98,8 @@ func (s *session) benchPeer(c *cli.Context, m machine) error {
 	if rounds < 1 {
 		return usagef("", "--rounds: expected 1 or more, found %d", rounds)
 	}
-	if slices.ContainsFunc(chosen, func(k contest) bool { return slices.Contains(k.theirs, zoo) }) {
-		if _, err := writeFixtures(folder); err != nil {
-			return err
-		}
-		if err := os.WriteFile(images, bytes.Repeat(fixtures.Images(), 10), 0o666); err != nil {
+	if slices.ContainsFunc(chosen, func(k contest) bool { return slices.Contains(k.theirs, zoo) || slices.Contains(k.theirs, images) }) {
+		if err := writePeerData(folder, few, images); err != nil {
 			return err
 		}
 	}
@@ -136,6 +134,24 @@ func (s *session) benchPeer(c *cli.Context, m machine) error {
 		rows = append(rows, more...)
 	}
 	return s.answerBench(device, rows)
+}
+
+// writePeerData writes the embedded checkpoints to folder/zoo, those that
+// benchEvaluate scores to few, and its images.
+func writePeerData(folder, few, images string) error {
+	zoo, err := writeFixtures(folder)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(few, 0o777); err != nil {
+		return err
+	}
+	for _, path := range zoo[:benchModels] {
+		if err := os.Link(path, filepath.Join(few, filepath.Base(path))); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(images, bytes.Repeat(fixtures.Images(), imagesTimes), 0o666)
 }
 
 // selectContests gives those that the arguments name, by their own name or that

@@ -26,19 +26,24 @@ var _ compute.Device = (*device)(nil)
 // device is a compute.Device. All its methods run to their end before they
 // return, so Sync has nothing to wait for.
 type device struct {
-	info   compute.Info
-	kernel *kernel // of the matrix products
-	pool   *pool
-	gemm   gemmJob
-	sums   []float64 // see partials
-	kept   []any     // see keep
+	info     compute.Info
+	kernel   *kernel // of the matrix products inside operations, and of all loops
+	products *kernel // of Gemm
+	pool     *pool
+	gemm     gemmJob
+	sums     []float64 // see partials
+	kept     []any     // see keep
 }
 
 // Open returns the device of this machine's processor with the given number of
 // threads; 0 takes all cores available to the process: the scheduler's affinity
 // and the control group's CPU quota, as Go itself sees them (GOMAXPROCS).
 func Open(threads int) (compute.Device, error) {
-	k, err := chooseKernel(os.Getenv("RPG_CPU"))
+	name := os.Getenv("RPG_CPU")
+	if name == bf16Name {
+		return OpenBF16(threads)
+	}
+	k, err := chooseKernel(name)
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +51,34 @@ func Open(threads int) (compute.Device, error) {
 	if err != nil {
 		return nil, err // not d: a nil *device would not be a nil Device
 	}
+	return d, nil
+}
+
+// bf16Name is the value of RPG_CPU for products of bf16 values.
+const bf16Name = "avx512bf16"
+
+// OpenBF16 is Open with matrix products (Gemm) of factors rounded to bf16 and
+// sums in float32; all else is as in Open. It fails where the processor does not
+// say that it can. RPG_CPU=avx512bf16 takes its place: there are machines that can
+// and do not say so, and a processor that cannot ends the program.
+func OpenBF16(threads int) (compute.Device, error) {
+	name := os.Getenv("RPG_CPU")
+	f32, err := chooseKernel("")
+	if err != nil {
+		return nil, err
+	}
+	k, detected := bf16Kernel()
+	switch {
+	case name != "" && name != bf16Name:
+		return nil, fmt.Errorf("cpu: bf16: expected RPG_CPU=%s or none, found %s", bf16Name, name)
+	case f32.name != "avx512" || name == "" && !detected:
+		return nil, fmt.Errorf("cpu: bf16: expected a processor with AVX512_BF16, found %s with %s; use float32 (--precision f32)", processorName(), f32.title)
+	}
+	d, err := open(threads, f32)
+	if err != nil {
+		return nil, err
+	}
+	d.multiply(k)
 	return d, nil
 }
 
@@ -58,12 +91,15 @@ func open(threads int, k *kernel) (*device, error) {
 		threads = runtime.GOMAXPROCS(0)
 	}
 	d := &device{kernel: k, pool: newPool(threads)}
-	d.info = compute.Info{
-		Kind:    "cpu",
-		Name:    fmt.Sprintf("%s, %s, %s", processorName(), plural(threads, "thread"), k.title),
-		Threads: threads,
-	}
+	d.info = compute.Info{Kind: "cpu", Threads: threads}
+	d.multiply(k)
 	return d, nil
+}
+
+// multiply makes k the kernel of Gemm.
+func (d *device) multiply(k *kernel) {
+	d.products = k
+	d.info.Name = fmt.Sprintf("%s, %s, %s", processorName(), plural(d.info.Threads, "thread"), k.title)
 }
 
 func plural(n int, word string) string {

@@ -44,7 +44,7 @@ func TestOpen(t *testing.T) {
 func TestOpenKernel(t *testing.T) {
 	for _, c := range []struct{ env, title, fails string }{
 		{"go", "no SIMD", ""},
-		{"sse", "", `expected avx512, avx2 or go, found "sse"`},
+		{"sse", "", `expected avx512bf16, avx512, avx2 or go, found "sse"`},
 	} {
 		t.Run(c.env, func(t *testing.T) {
 			t.Setenv("RPG_CPU", c.env)

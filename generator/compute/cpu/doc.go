@@ -16,8 +16,9 @@
 //
 // # Environment
 //
-// RPG_CPU=avx512, avx2 or go chooses the matrix kernels; without it the best
+// RPG_CPU=avx512, avx2 or go chooses the kernels; without it the best
 // that the processor has is taken. It is meant for tests and for reports of
 // faults. The results of avx512 and avx2 are equal bit for bit, those of go
-// differ in the last bits.
+// differ in the last bits. RPG_CPU=avx512bf16 is what OpenBF16 gives where the
+// processor says that it has the instructions.
 package cpu

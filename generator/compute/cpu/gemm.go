@@ -51,7 +51,7 @@ func (d *device) Gemm(c, a, b compute.Matrix, transA, transB bool, beta float32,
 	}
 	switch {
 	case m == 0 || n == 0:
-	case k == 0 || m*n*k <= serialProduct:
+	case k == 0 || m*n*k <= serialProduct: // always in float32
 		g.start(0, 0, m, n)
 		d.sgemm(d.scratch(0, d.sgemmScratch(m, n, k)), transA, transB, m, n, k,
 			g.a.data, g.a.stride, g.b.data, g.b.stride, g.first(), g.c, g.ldc)
@@ -73,8 +73,8 @@ func (d *device) operand(m compute.Matrix, rows, k int, across, along bool) oper
 }
 
 func (d *device) chunks(m, n, k int) {
-	g, kn := &d.gemm, d.kernel
-	deepest := min(k, chunkDepth)
+	g, kn := &d.gemm, d.products
+	deepest := kn.depthOf(min(k, chunkDepth))
 	g.packA = grow(g.packA, deepest*roundUp(min(m, chunkRows), kn.mr))
 	g.packB = grow(g.packB, deepest*roundUp(min(n, chunkColumns), kn.nr))
 	for j0 := 0; j0 < n; j0 += chunkColumns {
@@ -87,7 +87,7 @@ func (d *device) chunks(m, n, k int) {
 				if i0 == 0 { // later chunks find B packed
 					items += packItems(g.n, g.k)
 				}
-				d.parallel(items, d, func(a any, _, i, _ int) { a.(*device).gemmPack(i) })
+				d.parallel(items, d, func(a any, worker, i, _ int) { a.(*device).gemmPack(worker, i) })
 
 				g.tm, g.tn = tileSize(g.m, g.n, kn)
 				g.tileRows = (g.m + g.tm - 1) / g.tm
@@ -106,23 +106,24 @@ func packItems(rows, k int) int {
 }
 
 // gemmPack packs part i of the chunk: those of A come first.
-func (d *device) gemmPack(i int) {
-	g, kn := &d.gemm, d.kernel
+func (d *device) gemmPack(worker, i int) {
+	g, kn := &d.gemm, d.products
+	rows := d.scratch(worker, packBlock*max(kn.mr, kn.nr))
 	if i < g.packItemsA {
-		g.packPart(kn, i, g.packA, kn.mr, g.a, g.i0, g.m)
+		g.packPart(kn, rows, i, g.packA, kn.mr, g.a, g.i0, g.m)
 	} else {
-		g.packPart(kn, i-g.packItemsA, g.packB, kn.nr, g.b, g.j0, g.n)
+		g.packPart(kn, rows, i-g.packItemsA, g.packB, kn.nr, g.b, g.j0, g.n)
 	}
 }
 
 // packPart packs part i of an operand of which the chunk has the given rows,
-// from first on, into panels of width w.
-func (g *gemmJob) packPart(kn *kernel, i int, dst []float32, w int, o operand, first, rows int) {
+// from first on, into panels of width w. memory is for packBlock rows of a panel.
+func (g *gemmJob) packPart(kn *kernel, memory []float32, i int, dst []float32, w int, o operand, first, rows int) {
 	// Groups of whole panels: their number is that of packItems.
 	groups := (rows + packRows - 1) / packRows
 	panels := (rows + w - 1) / w
 	lo, hi := i%groups*panels/groups, (i%groups+1)*panels/groups
-	p, end := i/groups*depth, min(g.k, (i/groups+1)*depth)
+	p, end, ks := i/groups*depth, min(g.k, (i/groups+1)*depth), kn.depthOf(g.k)
 	step := depth
 	if !o.along {
 		// Rows of data cross all panels: take a few at a time, so that what one
@@ -130,16 +131,15 @@ func (g *gemmJob) packPart(kn *kernel, i int, dst []float32, w int, o operand, f
 		step = 16
 	}
 	for ; p < end; p += step {
-		ks := min(step, end-p)
 		for r := lo * w; r < min(rows, hi*w); r += w {
-			kn.pack(dst[r*g.k+p*w:], w, o, first+r, min(w, rows-r), g.p0+p, ks)
+			kn.packPairs(dst[r*ks+kn.depthOf(p)*w:], memory, w, o, first+r, min(w, rows-r), g.p0+p, min(step, end-p))
 		}
 	}
 }
 
 // gemmTile computes tile i of the chunk.
 func (d *device) gemmTile(worker, i int) {
-	g, kn := &d.gemm, d.kernel
+	g, kn := &d.gemm, d.products
 	r, q := i%g.tileRows*g.tm, i/g.tileRows*g.tn
 	m, n := min(g.tm, g.m-r), min(g.tn, g.n-q)
 	add := true
@@ -149,9 +149,10 @@ func (d *device) gemmTile(worker, i int) {
 	}
 	tile := d.scratch(worker, maxTile)
 	c := g.c[(g.i0+r)*g.ldc+g.j0+q:]
+	all := kn.depthOf(g.k)
 	for p := 0; p < g.k; p += depth {
-		ks := min(depth, g.k-p)
-		kn.tiles(m, n, ks, g.packA[r*g.k+p*kn.mr:], g.k, g.packB[q*g.k+p*kn.nr:], g.k, tile, add || p > 0, c, g.ldc)
+		at, ks := kn.depthOf(p), kn.depthOf(min(depth, g.k-p))
+		kn.tiles(m, n, ks, g.packA[r*all+at*kn.mr:], all, g.packB[q*all+at*kn.nr:], all, tile, add || p > 0, c, g.ldc)
 	}
 }
 

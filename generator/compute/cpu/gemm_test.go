@@ -196,7 +196,7 @@ func BenchmarkGemm(b *testing.B) {
 		{"cube 1024 NN", 1024, 1024, 1024, false, false},
 	} {
 		b.Run(c.name, func(b *testing.B) {
-			d, err := Open(0)
+			d, err := Open(1) // RPG_CPU chooses the kernel
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -219,13 +219,24 @@ func BenchmarkGemm(b *testing.B) {
 
 // The micro kernels alone, on operands in the first cache.
 func BenchmarkMicro(b *testing.B) {
-	for _, kn := range kernels() {
+	for _, kn := range append(kernels(), bf16Kernels(b)...) {
 		b.Run(kn.name, func(b *testing.B) {
+			defer func() { b.ReportMetric(peakOf(kn), "peak-GFLOP/s") }()
 			x, y, z := allocate(depth*kn.mr), allocate(depth*kn.nr), allocate(maxTile)
 			for b.Loop() {
-				kn.micro(depth, &x[0], &y[0], &z[0], kn.nr, true)
+				kn.micro(kn.depthOf(depth), &x[0], &y[0], &z[0], kn.nr, true)
 			}
 			b.ReportMetric(2e-9*float64(kn.mr*kn.nr*depth)*float64(b.N)/b.Elapsed().Seconds(), "GFLOP/s")
 		})
 	}
+}
+
+func peakOf(k *kernel) float64 {
+	d, err := open(1, kernels()[0])
+	if err != nil {
+		panic(err)
+	}
+	defer d.Close()
+	d.multiply(k)
+	return FMAPeak(d) / 1e9
 }

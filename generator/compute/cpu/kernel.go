@@ -24,6 +24,11 @@ type kernel struct {
 	// copyRows copies n rows of a panel of width w, mr or nr, that lie across
 	// src: dst[p·w+r] = src[p·stride+r].
 	copyRows func(dst []float32, w int, src []float32, stride, n int)
+	// pairs is nil for products of float32 values. Else a value of a panel holds,
+	// rounded to bf16, two values of neighbouring k, and micro's k counts such
+	// pairs; pairs writes n rows of a panel of width w from 2·n rows of float32:
+	// dst[p·w+r] = (src[2p·w+r], src[(2p+1)·w+r]).
+	pairs func(dst, src []float32, w, n int)
 	// peak does n times what is peakFlops floating-point operations of the kind
 	// that micro is made of, and nothing else.
 	peak      func(n int)
@@ -38,6 +43,14 @@ var portable = kernel{
 	transpose: func([]float32, int, []float32, int, int, int) (int, int) { return 0, 0 },
 	copyRows:  copyRowsGo,
 	peak:      peakGo, peakFlops: 12 * 2,
+}
+
+// depthOf is how many values of a panel hold k values.
+func (k *kernel) depthOf(n int) int {
+	if k.pairs != nil {
+		return (n + 1) / 2
+	}
+	return n
 }
 
 // chooseKernel returns the kernel of the given name, the best one for "".
@@ -55,7 +68,7 @@ func chooseKernel(name string) (*kernel, error) {
 	case "avx512", "avx2":
 		return nil, fmt.Errorf("cpu: RPG_CPU=%s: this processor does not have it; best here is %s", name, all[0].name)
 	}
-	return nil, fmt.Errorf("cpu: RPG_CPU: expected avx512, avx2 or go, found %q", name)
+	return nil, fmt.Errorf("cpu: RPG_CPU: expected avx512bf16, avx512, avx2 or go, found %q", name)
 }
 
 // microGo is the portable micro kernel, 4×4.

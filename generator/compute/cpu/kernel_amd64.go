@@ -7,12 +7,37 @@ func kernels() []*kernel {
 	var all []*kernel
 	avx2 := cpu.X86.HasAVX2 && cpu.X86.HasFMA
 	if avx2 && cpu.X86.HasAVX512F {
-		all = append(all, &kernel{name: "avx512", title: "AVX-512", mr: 12, nr: 32, micro: microAVX512, transpose: transposeAVX2, copyRows: copyRowsAVX2, peak: peakAVX512, peakFlops: 12 * 2 * 16})
+		all = append(all, &kernel{name: "avx512", title: "AVX-512", mr: 12, nr: 32, micro: microAVX512, transpose: transposeAVX2, copyRows: copyRowsAVX2, peak: peakAVX512, peakFlops: 24 * 2 * 16})
 	}
 	if avx2 {
 		all = append(all, &kernel{name: "avx2", title: "AVX2", mr: 6, nr: 16, micro: microAVX2, transpose: transposeAVX2, copyRows: copyRowsAVX2, peak: peakAVX2, peakFlops: 12 * 2 * 8})
 	}
 	return append(all, &portable)
+}
+
+// bf16Kernel returns the kernel of products of bf16 values; detected says whether
+// the processor claims the instructions.
+func bf16Kernel() (k *kernel, detected bool) {
+	return &kernel{
+		name: "avx512bf16", title: "AVX-512 BF16", mr: 12, nr: 32, micro: microBF16, pairs: pairsAVX512,
+		transpose: transposeAVX2, copyRows: copyRowsAVX2, peak: peakBF16, peakFlops: 24 * 4 * 16,
+	}, cpu.X86.HasAVX512BF16
+}
+
+// microBF16 is kernel.micro for pairs of bf16.
+//
+//go:noescape
+func microBF16(k int, a, b, c *float32, ldc int, add bool)
+
+// pairsBF16: see kernel.pairs; w ≤ 32, n ≥ 1.
+//
+//go:noescape
+func pairsBF16(dst, src *float32, w, n int)
+
+func pairsAVX512(dst, src []float32, w, n int) {
+	// The assembly checks nothing.
+	_, _ = dst[n*w-1], src[2*n*w-1]
+	pairsBF16(&dst[0], &src[0], w, n)
 }
 
 // microAVX512 and microAVX2 are kernel.micro. Both add the products of a value

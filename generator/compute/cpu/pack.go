@@ -43,6 +43,23 @@ func (k *kernel) pack(dst []float32, w int, o operand, first, valid, p0, ks int)
 	}
 }
 
+// packPairs is pack for kernels of pairs too; p0 is even. memory is for packBlock
+// rows of a panel.
+func (k *kernel) packPairs(dst, memory []float32, w int, o operand, first, valid, p0, ks int) {
+	if k.pairs == nil {
+		k.pack(dst, w, o, first, valid, p0, ks)
+		return
+	}
+	for p := 0; p < ks; p += packBlock {
+		n := min(packBlock, ks-p)
+		k.pack(memory, w, o, first, valid, p0+p, n)
+		if n%2 == 1 {
+			clear(memory[n*w : (n+1)*w])
+		}
+		k.pairs(dst[p/2*w:], memory, w, (n+1)/2)
+	}
+}
+
 // transposeGo is kernel.transpose for all of its part.
 func transposeGo(dst []float32, w int, src []float32, stride, rows, ks int) {
 	for r := range rows {

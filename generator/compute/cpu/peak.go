@@ -16,14 +16,14 @@ func FMAPeak(d compute.Device) (flops float64) {
 	const n = 1 << 16 // about a millisecond
 	best := math.Inf(1)
 	m := keep[measurement](dev)
-	m.kernel = dev.kernel
+	m.kernel = dev.products
 	for range 40 {
 		start := time.Now()
 		dev.parallel(dev.pool.threads, m, func(a any, _, _, _ int) { a.(*measurement).kernel.peak(n) })
 		best = min(best, time.Since(start).Seconds())
 	}
 	drop(m)
-	return float64(dev.pool.threads) * n * float64(dev.kernel.peakFlops) / best
+	return float64(dev.pool.threads) * n * float64(dev.products.peakFlops) / best
 }
 
 // CopyBandwidth measures, in about half a second, the bytes a second, read and

@@ -5,7 +5,8 @@ package cpu
 //go:noescape
 func pause()
 
-// peakAVX512, peakAVX2 and peakBF16 do 12·n multiply-adds of whole registers.
+// peakAVX512, peakAVX2 and peakBF16 do 24·n, 12·n and 24·n
+// multiply-adds of whole registers.
 //
 //go:noescape
 func peakAVX512(n int)

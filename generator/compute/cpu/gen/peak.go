@@ -12,25 +12,32 @@ func peaks() []byte {
 	g.line("TEXT ·pause(SB), NOSPLIT, $0-0")
 	g.op("PAUSE")
 	g.op("RET")
-	g.peak("peakAVX512", "Z", "VPXORQ", func(r int) { g.op("VFMADD231PS Z0, Z1, Z%d", r) })
-	g.peak("peakAVX2", "Y", "VXORPS", func(r int) { g.op("VFMADD231PS Y0, Y1, Y%d", r) })
-	g.peak("peakBF16", "Z", "VPXORQ", func(r int) { g.dotBF16(0, 1, r) })
+	g.peak("peakAVX512", "Z", "VPXORQ", 24, g.fmaPS("Z"))
+	g.peak("peakAVX2", "Y", "VXORPS", 12, g.fmaPS("Y"))
+	g.peak("peakBF16", "Z", "VPXORQ", 24, g.dotBF16)
 	return g.Bytes()
 }
 
-// peak writes func name(n int): n times a multiply-add into each of 12
-// registers, more than are under way at a time.
-func (g *source) peak(name, reg, clear string, add func(r int)) {
+// multiplyAdd writes sum += a·b for registers of the given numbers.
+type multiplyAdd func(a, b, sum int)
+
+func (g *source) fmaPS(reg string) multiplyAdd {
+	return func(a, b, sum int) { g.op("VFMADD231PS %[1]s%[2]d, %[1]s%[3]d, %[1]s%[4]d", reg, a, b, sum) }
+}
+
+// peak writes func name(n int): n times a multiply-add into each of the given
+// number of registers, more than are under way at a time.
+func (g *source) peak(name, reg, clear string, sums int, add multiplyAdd) {
 	g.line("")
 	g.line("// func %s(n int)", name)
 	g.line("TEXT ·%s(SB), NOSPLIT, $0-8", name)
 	g.op("MOVQ n+0(FP), CX")
-	for r := range 14 {
+	for r := range 2 + sums {
 		g.op("%[1]s %[2]s%[3]d, %[2]s%[3]d, %[2]s%[3]d", clear, reg, r)
 	}
 	g.line("loop:")
-	for r := range 12 {
-		add(2 + r)
+	for r := range sums {
+		add(0, 1, 2+r)
 	}
 	g.op("DECQ CX")
 	g.op("JNZ loop")
@@ -42,6 +49,12 @@ func (g *source) peak(name, reg, clear string, add func(r int)) {
 // each lane sum += a0·b0 + a1·b1 for pairs of bf16. EVEX.512.F3.0F38.W0 52 /r.
 func (g *source) dotBF16(a, b, sum int) {
 	g.evex("VDPBF16PS", 0x52, 2, a, b, sum)
+}
+
+// toBF16 writes VCVTNE2PS2BF16 Zlow, Zhigh, Zdst: the values of two registers
+// rounded to bf16, the lower half of dst from low. EVEX.512.F2.0F38.W0 72 /r.
+func (g *source) toBF16(low, high, dst int) {
+	g.evex("VCVTNE2PS2BF16", 0x72, 3, low, high, dst)
 }
 
 // evex writes an EVEX-coded instruction of map 0F38, W0, 512 bits, on registers:
