@@ -7,7 +7,6 @@ import (
 	"rpg/tokenize/align"
 )
 
-
 // alignRounds bounds how often the originals are matched to their mean after they
 // were matched to the first of them: align.DefaultRounds brings 200 networks two
 // percent closer for more than twice the time.
