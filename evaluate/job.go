@@ -39,7 +39,7 @@ func (s *Scorer) newJob(models int, progress func(done, total int)) *job {
 	// A worker waits for pictures that another is yet to use up only while the
 	// window is as long as what all workers are at, and some batches ahead.
 	ahead := 4 * s.threads * s.batch
-	j.window = s.data.Window(windowBytes, 2*ahead)
+	j.window = s.data.Window(s.windowBytes, 2*ahead)
 	if models == 1 {
 		j.window = min(j.window, 2*ahead)
 	} else if j.window < s.data.Count {

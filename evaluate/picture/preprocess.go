@@ -76,7 +76,7 @@ func Preset(text string) (Preprocess, error) {
 	case kind == "timm" && has:
 		pct, filter, _ := strings.Cut(arguments, ",")
 		x, err := strconv.ParseFloat(pct, 64)
-		if err != nil {
+		if err != nil || x == 0 {
 			return p, fmt.Errorf("evaluate: preprocess %s: crop: expected a fraction like 0.9, found %q", text, pct)
 		}
 		if p.CropPct = x; filter == "" {
