@@ -19,57 +19,78 @@ import (
 	"rpg/internal/safetensors"
 )
 
+// A flat is a flat buffer of values on its way to or from a checkpoint, where
+// its tensors have names that begin with prefix.
+type flat struct {
+	prefix string
+	values compute.Buffer
+}
+
+// pieceValues is how many values are in the process's memory at a time, beside
+// the device's.
+const pieceValues = 1 << 16
+
 // save writes state.safetensors, model.safetensors and the DONE marker, in
 // this order, each complete or not at all. A kill between them leaves a state
 // that resumes and an older model, and no marker for it.
 func (r *Run) save(tr *trainer) (string, error) {
-	ps := &tr.net.ps
-	value, ema := make([]float32, ps.total), make([]float32, ps.total)
-	m, v := make([]float32, ps.trained), make([]float32, ps.trained)
-	for _, c := range []struct {
-		dst []float32
-		src compute.Buffer
-	}{{value, ps.value}, {ema, tr.ema}, {m, tr.m}, {v, tr.v}} {
-		if err := tr.dev.Download(c.dst, c.src); err != nil {
-			return "", err
-		}
-	}
-	var state []namedTensor
-	for _, part := range []struct {
-		prefix string
-		flat   []float32
-	}{{"value.", value}, {"ema.", ema}, {"m.", m}, {"v.", v}} {
-		state = append(state, ps.named(part.prefix, part.flat)...)
-	}
-	for _, t := range state {
-		if i := firstNotFinite(t.values); i >= 0 {
-			return "", &DivergedError{tr.step, fmt.Sprintf("%s[%d] is %v", t.name, i, t.values[i])}
-		}
-	}
-	if err := r.write(stateFile, state, tr.step); err != nil {
+	if err := r.write(stateFile, tr, tr.flats()...); err != nil {
 		return "", err
 	}
-	if err := r.write(modelFile, ps.named("", ema), tr.step); err != nil {
+	if err := r.write(modelFile, tr, flat{"", tr.ema}); err != nil {
 		return "", err
 	}
 	return r.path(modelFile), r.markDone(tr.step)
+}
+
+// flats are all that training needs to go on.
+func (tr *trainer) flats() []flat {
+	return []flat{{"value.", tr.net.ps.value}, {"ema.", tr.ema}, {"m.", tr.m}, {"v.", tr.v}}
 }
 
 func firstNotFinite(values []float32) int {
 	return slices.IndexFunc(values, func(x float32) bool { return !(x-x == 0) })
 }
 
-func (r *Run) write(name string, tensors []namedTensor, step int) error {
-	list := make([]safetensors.Tensor, len(tensors))
-	for i, t := range tensors {
-		list[i] = safetensors.Tensor{Name: t.name, Shape: t.shape, Values: t.values}
+// write writes a file of flat buffers, piece by piece. A value that is not
+// finite is a *DivergedError, and leaves the old file.
+func (r *Run) write(name string, tr *trainer, flats ...flat) error {
+	var entries []safetensors.Entry
+	for _, f := range flats {
+		for _, p := range tr.net.ps.within(f.values.Len()) {
+			entries = append(entries, safetensors.NewEntry(f.prefix+p.name, safetensors.F32, p.shape...))
+		}
 	}
-	meta := map[string]string{"format": runSchema, "step": strconv.Itoa(step), "config_sha256": r.Config.SHA256()}
-	err := atomicfile.Write(r.path(name), true, func(w io.Writer) error { return safetensors.Write(w, list, meta) })
-	if err != nil {
-		return fmt.Errorf("generator: %w", err)
+	meta := map[string]string{"format": runSchema, "step": strconv.Itoa(tr.step), "config_sha256": r.Config.SHA256()}
+	buf := make([]float32, pieceValues)
+	err := atomicfile.Write(r.path(name), true, func(w io.Writer) error {
+		out, err := safetensors.NewWriter(w, entries, meta)
+		if err != nil {
+			return err
+		}
+		for _, f := range flats {
+			for _, p := range tr.net.ps.within(f.values.Len()) {
+				for at := 0; at < p.n; at += pieceValues {
+					piece := buf[:min(pieceValues, p.n-at)]
+					if err := tr.dev.Download(piece, f.values.Slice(p.at+at, p.at+at+len(piece))); err != nil {
+						return err
+					}
+					if i := firstNotFinite(piece); i >= 0 {
+						return &DivergedError{tr.step, fmt.Sprintf("%s%s[%d] is %v", f.prefix, p.name, at+i, piece[i])}
+					}
+					if err := out.WriteF32(piece); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		return out.Close()
+	})
+	var diverged *DivergedError
+	if err != nil && !errors.As(err, &diverged) {
+		err = fmt.Errorf("generator: %w", err)
 	}
-	return nil
+	return err
 }
 
 // markDone leaves exactly one marker, of this step.
@@ -92,41 +113,43 @@ func (r *Run) markDone(step int) error {
 	return nil
 }
 
-// read opens a checkpoint file and checks that it belongs to this run. It
-// returns the step and the flat values of each prefix.
-func (r *Run) read(name string, ps *params, prefixes ...string) (int, [][]float32, error) {
+// read opens a checkpoint file, checks that it belongs to this run, and fills
+// flat buffers from it, piece by piece. It returns the step. After an error
+// the buffers hold some values of the file.
+func (r *Run) read(name string, dev compute.Device, ps *params, flats ...flat) (int, error) {
 	path := r.path(name)
-	f, err := safetensors.Open(path)
+	f, err := safetensors.OpenReader(path)
 	if err != nil {
-		return 0, nil, fmt.Errorf("generator: %w", err)
+		return 0, fmt.Errorf("generator: %w", err)
 	}
+	defer f.Close()
 	step, err := strconv.Atoi(f.Metadata["step"])
 	if err != nil || step < 1 || step > r.Config.Steps {
-		return 0, nil, fmt.Errorf("generator: %s: step is %q, expected 1 to %d", path, f.Metadata["step"], r.Config.Steps)
+		return 0, fmt.Errorf("generator: %s: step is %q, expected 1 to %d", path, f.Metadata["step"], r.Config.Steps)
 	}
 	if got := f.Metadata["config_sha256"]; got != r.Config.SHA256() {
-		return 0, nil, fmt.Errorf("generator: %s: belongs to another configuration (sha256 %.16s, expected %.16s)", path, got, r.Config.SHA256())
+		return 0, fmt.Errorf("generator: %s: belongs to another configuration (sha256 %.16s, expected %.16s)", path, got, r.Config.SHA256())
 	}
-	var flats [][]float32
-	for _, prefix := range prefixes {
-		size := ps.total
-		if prefix == "m." || prefix == "v." {
-			size = ps.trained
-		}
-		flat := make([]float32, size)
-		for _, want := range ps.named(prefix, flat) {
-			t := f.Tensor(want.name)
-			if t == nil || !slices.Equal(t.Shape, want.shape) {
-				return 0, nil, fmt.Errorf("generator: %s: tensor %q of shape %v is missing or has another shape", path, want.name, want.shape)
+	buf := make([]float32, pieceValues)
+	for _, to := range flats {
+		for _, p := range ps.within(to.values.Len()) {
+			e := f.Entry(to.prefix + p.name)
+			if e == nil || e.DType != safetensors.F32 || !slices.Equal(e.Shape, p.shape) {
+				return 0, fmt.Errorf("generator: %s: tensor %q of shape %v is missing or has another shape", path, to.prefix+p.name, p.shape)
 			}
-			if i := firstNotFinite(t.Values); i >= 0 {
-				return 0, nil, fmt.Errorf("generator: %s: tensor %q value %d is %v", path, want.name, i, t.Values[i])
+			for at := 0; at < p.n; at += pieceValues {
+				piece := buf[:min(pieceValues, p.n-at)]
+				if err := f.ReadF32(e, piece, at); err != nil {
+					return 0, fmt.Errorf("generator: %w", err)
+				}
+				if i := firstNotFinite(piece); i >= 0 {
+					return 0, fmt.Errorf("generator: %s: tensor %q value %d is %v", path, e.Name, at+i, piece[i])
+				}
+				dev.Upload(to.values.Slice(p.at+at, p.at+at+len(piece)), piece)
 			}
-			copy(want.values, t.Values)
 		}
-		flats = append(flats, flat)
 	}
-	return step, flats, nil
+	return step, nil
 }
 
 // resume puts the last saved state into tr, or the first values when there is
@@ -136,14 +159,11 @@ func (r *Run) resume(tr *trainer) error {
 		tr.start()
 		return nil
 	}
-	step, flats, err := r.read(stateFile, &tr.net.ps, "value.", "ema.", "m.", "v.")
+	step, err := r.read(stateFile, tr.dev, &tr.net.ps, tr.flats()...)
 	if err != nil {
 		return err
 	}
 	tr.step = step
-	for i, b := range []compute.Buffer{tr.net.ps.value, tr.ema, tr.m, tr.v} {
-		tr.dev.Upload(b, flats[i])
-	}
 	if step == r.Config.Steps {
 		// A kill after the last state may have left an older model.
 		_, err = r.save(tr)

@@ -45,9 +45,9 @@ func TestGradients(t *testing.T) {
 				t.Fatal(err)
 			}
 			checked := 0
-			for _, p := range ps.named("", grad) {
-				norm := 0.0
-				for _, g := range p.values {
+			for _, p := range ps.within(ps.trained) {
+				norm, along := 0.0, grad[p.at:p.at+p.n]
+				for _, g := range along {
 					norm += float64(g) * float64(g)
 				}
 				norm = math.Sqrt(norm)
@@ -60,8 +60,8 @@ func TestGradients(t *testing.T) {
 				h := min(0.03, 2e-3/norm)
 				moved := func(sign float64) []float32 {
 					out := append([]float32(nil), start...)
-					for i, x := range ps.find(p.name, out) {
-						ps.find(p.name, out)[i] = x + float32(sign*h*float64(p.values[i])/norm)
+					for i, g := range along {
+						out[p.at+i] += float32(sign * h * float64(g) / norm)
 					}
 					return out
 				}

@@ -12,6 +12,7 @@ type param struct {
 	shape []int
 	n     int
 	kind  paramKind
+	at    int                     // place in the flat buffers
 	fill  func(u float64) float64 // initial value from a uniform number
 	value compute.Buffer
 	grad  compute.Buffer // nil for running statistics and for sampling
@@ -73,11 +74,11 @@ func (ps *params) alloc(dev compute.Device, train bool) {
 	}
 	next := [3]int{0, ps.matrices, ps.trained}
 	for _, p := range ps.list {
-		lo := next[p.kind]
+		p.at = next[p.kind]
 		next[p.kind] += p.n
-		p.value = ps.value.Slice(lo, lo+p.n)
+		p.value = ps.value.Slice(p.at, p.at+p.n)
 		if train && p.kind != runningParam {
-			p.grad = ps.grad.Slice(lo, lo+p.n)
+			p.grad = ps.grad.Slice(p.at, p.at+p.n)
 		}
 	}
 }
@@ -85,47 +86,38 @@ func (ps *params) alloc(dev compute.Device, train bool) {
 // initial returns the flat starting values, a function of the seed alone.
 func (ps *params) initial(seed uint64) []float32 {
 	out := make([]float32, ps.total)
-	next := [3]int{0, ps.matrices, ps.trained}
 	for i, p := range ps.list {
-		lo := next[p.kind]
-		next[p.kind] += p.n
-		for j := range p.n {
-			out[lo+j] = float32(p.fill(compute.Uniform(seed, stream(purposeInit, uint64(i)), uint64(j))))
-		}
+		p.initial(out[p.at:p.at+p.n], seed, i)
 	}
 	return out
 }
 
-// named cuts a flat copy of the values into the tensors of a checkpoint, in the
-// order of declaration.
-func (ps *params) named(prefix string, flat []float32) []namedTensor {
-	next := [3]int{0, ps.matrices, ps.trained}
-	var out []namedTensor
+// initial fills dst with the starting values of tensor i.
+func (p *param) initial(dst []float32, seed uint64, i int) {
+	for j := range dst {
+		dst[j] = float32(p.fill(compute.Uniform(seed, stream(purposeInit, uint64(i)), uint64(j))))
+	}
+}
+
+// within lists the tensors, in the order of declaration, that lie in the first
+// values of a flat buffer.
+func (ps *params) within(values int) []*param {
+	var list []*param
 	for _, p := range ps.list {
-		lo := next[p.kind]
-		next[p.kind] += p.n
-		if lo+p.n <= len(flat) {
-			out = append(out, namedTensor{prefix + p.name, p.shape, flat[lo : lo+p.n]})
+		if p.at+p.n <= values {
+			list = append(list, p)
 		}
 	}
-	return out
+	return list
 }
 
-// find returns the values of one tensor in a flat copy.
-func (ps *params) find(name string, flat []float32) []float32 {
-	for _, t := range ps.named("", flat) {
-		if t.name == name {
-			return t.values
-		}
+// largest is the size of the largest tensor.
+func (ps *params) largest() int {
+	n := 0
+	for _, p := range ps.list {
+		n = max(n, p.n)
 	}
-	panic("generator: no such parameter")
-}
-
-// namedTensor is one tensor on its way to or from a checkpoint.
-type namedTensor struct {
-	name   string
-	shape  []int
-	values []float32
+	return n
 }
 
 // A purpose keeps the random streams of one seed apart.

@@ -207,19 +207,22 @@ func windowRows(c Config, total, threads int) int {
 // load reads the averaged weights, takes the mean of the states and embeds the
 // times of the steps.
 func (s *sampler) load(r *Run) error {
-	_, flats, err := r.read(modelFile, &s.net.ps, "")
+	_, err := r.read(modelFile, s.dev, &s.net.ps, flat{"", s.net.ps.value})
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("generator: %s: nothing is learned yet: there is no %s", r.Dir, modelFile)
 	}
 	if err != nil {
 		return err
 	}
-	return s.start(flats[0])
+	return s.start()
 }
 
-// start takes the values of the parameters.
-func (s *sampler) start(values []float32) error {
-	states := s.net.ps.find("state.weight", values)
+// start prepares what depends on the values of the parameters alone.
+func (s *sampler) start() error {
+	states := make([]float32, s.net.rec.states.n)
+	if err := s.dev.Download(states, s.net.rec.states.value); err != nil {
+		return err
+	}
 	width := s.meanRow.Cols
 	mean, row := make([]float64, width), make([]float32, width)
 	for i, v := range states {
@@ -229,7 +232,6 @@ func (s *sampler) start(values []float32) error {
 		row[i] = float32(v * float64(width) / float64(len(states)))
 	}
 	s.dev.Upload(s.meanRow.Data, row)
-	s.dev.Upload(s.net.ps.value, values)
 
 	times := make([]float32, len(s.steps))
 	for k, step := range s.steps {

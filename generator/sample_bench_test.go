@@ -28,7 +28,7 @@ func BenchmarkSample(b *testing.B) {
 				b.Fatal(err)
 			}
 			s := newSampler(dev, cfg, &zoo.Tokenizer.Layout, zoo.Count, c.models, steps)
-			if err := s.start(s.net.ps.initial(1)); err != nil {
+			if err := startAt(s, s.net.ps.initial(1)); err != nil {
 				b.Fatal(err)
 			}
 			group := make([]sampleJob, c.models)

@@ -160,7 +160,7 @@ func TestLongSequence(t *testing.T) {
 	c.fillPositions(positions, layout, 0)
 	whole.rec.alloc(dev, positions, false, 0)
 	s := newSampler(dev, c, layout, 3, 1, []samplerStep{{T: 0, Pred: 1}})
-	if err := s.start(values); err != nil {
+	if err := startAt(s, values); err != nil {
 		t.Fatal(err)
 	}
 	if s.piece >= l {
@@ -213,7 +213,7 @@ func TestSampleMemory(t *testing.T) {
 		for _, size := range []struct{ tokens, models int }{{512, 3}, {1024, 1}, {4096, 2}, {1536, 9}} {
 			dev := &countingDevice{Device: openCPU(t, 1)}
 			s := newSampler(dev, c, longLayout(size.tokens, 8), 3, size.models, steps)
-			if err := s.start(s.net.ps.initial(1)); err != nil {
+			if err := startAt(s, s.net.ps.initial(1)); err != nil {
 				t.Fatal(err)
 			}
 			group := make([]sampleJob, size.models)
@@ -240,7 +240,7 @@ func TestSampleNoAllocations(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := newSampler(openCPU(t, threads), c, longLayout(60, 8), 3, 1, steps)
-			if err := s.start(s.net.ps.initial(1)); err != nil {
+			if err := startAt(s, s.net.ps.initial(1)); err != nil {
 				t.Fatal(err)
 			}
 			model := &sampleJob{Sample: Sample{Tokens: make([]float32, 60*8)}}
@@ -262,4 +262,10 @@ func TestSampleNoAllocations(t *testing.T) {
 			}
 		}
 	}
+}
+
+// startAt makes a sampler ready with these values of the parameters.
+func startAt(s *sampler, values []float32) error {
+	s.dev.Upload(s.net.ps.value, values)
+	return s.start()
 }

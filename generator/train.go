@@ -148,16 +148,22 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 // alike share one state at first, independent ones begin apart, without which
 // they never part.
 func (tr *trainer) start() {
-	values := tr.net.ps.initial(tr.cfg.Seed)
-	if tr.cfg.StateInit == "spread" {
-		width := float32(0.5 * tr.zoo.spread())
-		states := tr.net.ps.find("state.weight", values)
-		for i := range states {
-			states[i] += width * compute.Normals(tr.cfg.Seed, stream(purposeState, 1), uint64(i/4))[i%4]
+	ps := &tr.net.ps
+	buf := make([]float32, ps.largest())
+	for i, p := range ps.list {
+		values := buf[:p.n]
+		p.initial(values, tr.cfg.Seed, i)
+		if p == tr.net.rec.states && tr.cfg.StateInit == "spread" {
+			width := float32(0.5 * tr.zoo.spread())
+			for j := range values {
+				values[j] += width * compute.Normals(tr.cfg.Seed, stream(purposeState, 1), uint64(j/4))[j%4]
+			}
 		}
+		tr.dev.Upload(p.value, values)
 	}
-	tr.dev.Upload(tr.net.ps.value, values)
-	tr.dev.Upload(tr.ema, values)
+	if tr.cfg.EMA > 0 {
+		tr.dev.Copy(tr.ema, ps.value)
+	}
 }
 
 // drawModels picks the step's checkpoints, each at most once.
