@@ -11,25 +11,50 @@ import (
 	"rpg/generator/compute/cpu"
 )
 
-// machine is what --device and --threads ask for.
+// machine is what --device, --threads and --precision ask for.
 type machine struct {
-	why     string // why this device
-	threads int    // 0: all
+	why       string // why this device
+	threads   int    // 0: all
+	precision string // one of precisions
 }
 
-// machineOf reads and checks --device and --threads.
+// precisions are what --precision accepts, the default first.
+var precisions = []string{"f32", "bf16"}
+
+// precisionFlag is for the verbs that train and sample.
+func precisionFlag() cli.Flag {
+	return &cli.StringFlag{Name: "precision", Value: precisions[0], Category: computing,
+		Usage: "of matrix products and convolutions: `f32`, or bf16 with f32 sums, where the processor has it"}
+}
+
+// machineOf reads and checks --device, --threads and, where the verb has it,
+// --precision.
 func machineOf(c *cli.Context) (machine, error) {
 	why, err := deviceChoice(c.String("device"))
 	if err != nil {
 		return machine{}, err
 	}
 	threads, err := threadCount(c)
-	return machine{why, threads}, err
+	if err != nil {
+		return machine{}, err
+	}
+	precision := precisions[0]
+	if findFlag(c.Command.Flags, "precision") != nil {
+		precision = c.String("precision")
+	}
+	if !slices.Contains(precisions, precision) {
+		return machine{}, usagef(didYouMean(precision, precisions, "--precision ", ""), "--precision: expected %s, found %q", strings.Join(precisions, " or "), precision)
+	}
+	return machine{why, threads, precision}, nil
 }
 
 // openDevice opens the device and says which one it is and why.
 func (s *session) openDevice(m machine) (compute.Device, error) {
-	d, err := cpu.Open(m.threads)
+	open := cpu.Open
+	if m.precision == "bf16" {
+		open = cpu.OpenBF16
+	}
+	d, err := open(m.threads)
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ func (s *session) generateVerb() verb {
 			"seed SEED+i and does not depend on how many are made. What made a file is in its\n" +
 			"metadata; --like MODEL repeats it exactly.",
 		examples: "rpg generate run -n 10 -o gen\nrpg generate run -n 4 -o gen --sampler ddpm --state mean\nrpg generate --like gen/0003.onnx -o again",
-		flags: append(computeFlags(),
+		flags: append(computeFlags(), precisionFlag(),
 			&cli.IntFlag{Name: "count", Aliases: []string{"n"}, Value: 1, Usage: "make `N` models"},
 			&cli.StringFlag{Name: "sampler", Value: d.Sampler, Usage: "`NAME` of the sampler: " + strings.Join(generator.Samplers, ", ")},
 			&cli.IntFlag{Name: "sample-steps", Value: d.Steps, Usage: "`N` steps of ddim; ddpm takes all diffusion steps"},
@@ -85,7 +85,7 @@ func (s *session) generate(c *cli.Context) error {
 	}
 	job.run = c.Args().First()
 	if like := c.String("like"); like != "" {
-		for _, name := range []string{"count", "seed", "state", "sampler", "sample-steps", "eta"} {
+		for _, name := range []string{"count", "seed", "state", "sampler", "sample-steps", "eta", "precision"} {
 			if s.origin[name] != "" {
 				return usagef("--like repeats what made the model", "--%s and --like do not go together", name)
 			}
@@ -130,6 +130,8 @@ const (
 	metaSteps   = "rpg.sample_steps"
 	metaEta     = "rpg.eta"
 	metaDevice  = "rpg.device" // the kind
+
+	metaPrecision = "rpg.precision"
 )
 
 // like makes a job that repeats a generated model, by what its metadata says. Without a run
@@ -141,7 +143,7 @@ func (s *session) like(job *generateJob, path string) error {
 	}
 	defer m.Close()
 	meta := m.Info().Metadata
-	for _, key := range []string{metaRun, metaSeed, metaState, metaConfig, metaLearned, metaSampler, metaSteps, metaEta} {
+	for _, key := range []string{metaRun, metaSeed, metaState, metaConfig, metaLearned, metaSampler, metaSteps, metaEta, metaPrecision} {
 		if _, ok := meta[key]; !ok {
 			return failedf("--like takes a model that rpg generate made", "%s: metadata: expected %s, found none", path, key)
 		}
@@ -149,6 +151,9 @@ func (s *session) like(job *generateJob, path string) error {
 	seed, err1 := strconv.ParseUint(meta[metaSeed], 10, 64)
 	steps, err2 := strconv.Atoi(meta[metaSteps])
 	eta, err3 := strconv.ParseFloat(meta[metaEta], 64)
+	if !slices.Contains(precisions, meta[metaPrecision]) {
+		err3 = errors.Join(err3, fmt.Errorf("%s is %q", metaPrecision, meta[metaPrecision]))
+	}
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return failedf("the metadata of the model was changed", "%s: metadata: %w", path, err)
 	}
@@ -162,6 +167,7 @@ func (s *session) like(job *generateJob, path string) error {
 			job.metadata[key] = value
 		}
 	}
+	job.machine.precision = meta[metaPrecision]
 	job.names = []string{filepath.Base(path)}
 	if job.run == "" {
 		job.run = filepath.FromSlash(meta[metaRun])
@@ -272,7 +278,7 @@ func (s *session) provenance(job generateJob, run *generator.Run, learned string
 		metaVersion: versionText(), metaRun: relativeTo(job.output, run.Dir),
 		metaConfig: run.Config.SHA256(), metaLearned: learned,
 		metaSampler: job.options.Sampler, metaSteps: strconv.Itoa(job.options.Steps),
-		metaEta: strconv.FormatFloat(job.options.Eta, 'g', -1, 64),
+		metaEta: strconv.FormatFloat(job.options.Eta, 'g', -1, 64), metaPrecision: job.machine.precision,
 	}
 }
 

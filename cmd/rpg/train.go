@@ -52,7 +52,7 @@ var trainUsage = []struct{ key, usage string }{
 }
 
 func (s *session) trainVerb() verb {
-	flags := computeFlags()
+	flags := append(computeFlags(), precisionFlag())
 	for _, u := range trainUsage {
 		flags = append(flags, &cli.StringFlag{Name: u.key, Usage: u.usage, Category: "Generator (defaults: the preset):"})
 	}
