@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
+	"image/color"
+	"image/png"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -34,6 +37,7 @@ func TestMain(m *testing.M) {
 //	                             name); * is any value, @N an array of N elements
 //	within PATH LOW HIGH         stdout is JSON and holds a number from LOW to HIGH at PATH
 //	cut FILE BYTES               shortens a file
+//	picture FILE N               writes embedded image N as a PNG file, whatever FILE's name
 //	fill FILE WEIGHT VALUE       sets all values of a weight of a model (NaN too)
 //	swap FILE OLD NEW            replaces OLD by NEW, of the same length, everywhere
 //	widths N                     no line of stdout is longer than N letters
@@ -69,7 +73,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "json": checkJSON, "within": within, "cut": cut, "fill": fill, "swap": swap, "widths": widths,
+			"exits": exits, "json": checkJSON, "within": within, "cut": cut, "picture": writePicture, "fill": fill, "swap": swap, "widths": widths,
 		},
 	})
 }
@@ -171,6 +175,24 @@ func cut(ts *testscript.TestScript, neg bool, args []string) {
 	n, err := strconv.ParseInt(args[1], 10, 64)
 	ts.Check(err)
 	ts.Check(os.Truncate(ts.MkAbs(args[0]), n))
+}
+
+func writePicture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: picture FILE N")
+	}
+	i, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	row := fixtures.Images()[i*3073 : (i+1)*3073]
+	m := image.NewRGBA(image.Rect(0, 0, 32, 32))
+	for p := range 1024 {
+		m.Set(p%32, p/32, color.RGBA{row[1+p], row[1025+p], row[2049+p], 255})
+	}
+	var b bytes.Buffer
+	ts.Check(png.Encode(&b, m))
+	path := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(filepath.Dir(path), 0o755))
+	ts.Check(os.WriteFile(path, b.Bytes(), 0o644))
 }
 
 func widths(ts *testscript.TestScript, neg bool, args []string) {
