@@ -30,7 +30,7 @@ type verb struct {
 func (s *session) verbs() []verb {
 	return []verb{
 		s.inspectVerb(), s.diffVerb(), s.checkVerb(), s.fetchVerb(),
-		s.tokenizeVerb(), s.detokenizeVerb(),
+		s.alignVerb(), s.tokenizeVerb(), s.detokenizeVerb(),
 		s.trainVerb(), s.generateVerb(), s.evaluateVerb(),
 		s.demoVerb(), s.benchVerb(), s.doctorVerb(),
 		s.completionVerb(), s.versionVerb(), s.manVerb(),

@@ -175,8 +175,8 @@ func TestAlignedSeedsCanBeAveraged(t *testing.T) {
 		}
 	}
 	even := func(n int) []float64 { return slices.Repeat([]float64{1 / float64(n)}, n) }
-	// made draws ten models of a kind and gives mean accuracy and median distance
-	// to the nearest original, over the spacing of the originals.
+	// made draws ten models of a kind and gives their mean accuracy, and the median
+	// distance to the nearest original over the spacing of the originals.
 	made := func(of []memory, n int) (accuracy, apart float64) {
 		var flat [][]float32
 		for _, m := range of {

@@ -26,9 +26,12 @@ type FrameOptions struct {
 	Matched func(round, done, total int)
 }
 
-// DefaultRounds is a usual FrameOptions.Rounds: after as many, 200 networks of
-// independent seeds hardly moved any more, and their averages had stopped to gain.
-const DefaultRounds = 10
+// DefaultRounds is a usual FrameOptions.Rounds. Each round brings the models closer
+// to their mean and so makes averages better, but takes them a little away from
+// their nearest neighbours: 200 networks of independent seeds had, after 0, 2, 4
+// and 10 rounds, averages of 16 with 93.0, 93.0, 93.5 and 93.7 % and a median
+// distance to the nearest of 56.7, 58.2, 58.9 and 59.5 (of 78.8 unaligned).
+const DefaultRounds = 4
 
 // Frame brings models, given by their tokens, into one order: all are matched to
 // the reference, and then, round for round, to the mean of the last round, so
