@@ -6,13 +6,25 @@ import "golang.org/x/sys/cpu"
 func kernels() []*kernel {
 	var all []*kernel
 	avx2 := cpu.X86.HasAVX2 && cpu.X86.HasFMA
-	if avx2 && cpu.X86.HasAVX512F {
+	if avx2 && cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW {
 		all = append(all, &kernel{name: "avx512", title: "AVX-512", mr: 12, nr: 32, micro: microAVX512, transpose: transposeAVX2, copyRows: copyRowsAVX2, peak: peakAVX512, peakFlops: 24 * 2 * 16})
 	}
 	if avx2 {
 		all = append(all, &kernel{name: "avx2", title: "AVX2", mr: 6, nr: 16, micro: microAVX2, transpose: transposeAVX2, copyRows: copyRowsAVX2, peak: peakAVX2, peakFlops: 12 * 2 * 8})
 	}
 	return append(all, &portable)
+}
+
+// chooseLoops returns the loops that go with the kernel of the given name, nil
+// for none.
+func chooseLoops(name string) *fastLoops {
+	switch name {
+	case "avx512":
+		return &avx512Loops
+	case "avx2":
+		return &avx2Loops
+	}
+	return nil
 }
 
 // bf16Kernel returns the kernel of products of bf16 values; detected says whether

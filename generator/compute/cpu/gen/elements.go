@@ -4,19 +4,19 @@ import "math"
 
 // elements writes the loops of combinations and of sines and cosines.
 func (f *vectorFile) elements() {
-	f.loop("combine2AVX2", "dst x y", "a b", func(l *loop) {
+	f.loop("combine2", "dst x y", "a b", func(l *loop) {
 		l.store("dst", l.fma(l.load("x"), l.arg("a"), l.mul(l.load("y"), l.arg("b"))))
 	})
-	f.loop("combine3AVX2", "dst x y z", "a b c", func(l *loop) {
+	f.loop("combine3", "dst x y z", "a b c", func(l *loop) {
 		sum := l.fma(l.load("y"), l.arg("b"), l.mul(l.load("z"), l.arg("c")))
 		l.store("dst", l.fma(l.load("x"), l.arg("a"), sum))
 	})
-	f.loop("differenceAVX2", "dst x y", "factor", func(l *loop) {
+	f.loop("difference", "dst x y", "factor", func(l *loop) {
 		d := l.sub(l.load("x"), l.load("y"))
 		l.store("dst", l.mul(d, l.arg("factor")))
 		l.sum(l.mul(d, d))
 	})
-	f.loop("circleAVX2", "cos sin high low", "t", func(l *loop) {
+	f.loop("circle", "cos sin high low", "t", func(l *loop) {
 		high := l.load("high")
 		p := l.mul(high, l.arg("t"))
 		q := l.round(p)

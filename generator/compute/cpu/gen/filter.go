@@ -11,7 +11,7 @@ func filterA() [4]float64 { return [4]float64{0.375, 0.875, 1.25, 2.25} }
 // filter writes the loops of minimal filtering over the tiles of a block; what
 // they compute is said beside their Go twins.
 func (f *vectorFile) filter() {
-	f.loop("filterInAVX2", "dst phases", "", func(l *loop) {
+	f.loop("filterIn", "dst phases", "", func(l *loop) {
 		x := func(j int) value { return l.loadAt("phases", (j+1)%4*phase+(j+1)/4) }
 		even, odd := []value{x(2), x(4), x(6), x(8)}, []value{x(1), x(3), x(5), x(7)}
 		all := evenCoefficients(-1)
@@ -36,7 +36,7 @@ func (f *vectorFile) filter() {
 			l.storeAt("dst", (2+2*i)*filterTiles, l.fnma(o, l.constant(a), e))
 		}
 	})
-	f.loop("filterOutAVX2", "dst src", "start", func(l *loop) {
+	f.loop("filterOut", "dst src", "start", func(l *loop) {
 		m := func(j int) value { return l.loadAt("src", j*filterTiles) }
 		y := [4]value{l.add(m(0), l.arg("start")), l.arg("start"), l.arg("start"), l.add(m(9), l.arg("start"))}
 		for i, a := range filterA() {
@@ -51,7 +51,7 @@ func (f *vectorFile) filter() {
 			l.storeAt("dst", i*filterTiles, v)
 		}
 	})
-	f.loop("filterSlopeAVX2", "dst phases", "", func(l *loop) {
+	f.loop("filterSlope", "dst phases", "", func(l *loop) {
 		dy := func(i int) value { return l.loadAt("phases", i*phase+1) }
 		d := [4]value{dy(0), dy(1), dy(2), dy(3)}
 		l.storeAt("dst", 0, d[0])

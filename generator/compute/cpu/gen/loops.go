@@ -13,20 +13,20 @@ func (f *vectorFile) loops() {
 }
 
 func (f *vectorFile) arithmetic() {
-	f.loop("scaleAVX2", "dst x", "factor", func(l *loop) {
+	f.loop("scale", "dst x", "factor", func(l *loop) {
 		l.store("dst", l.mul(l.load("x"), l.arg("factor")))
 	})
-	f.loop("mulAddAVX2", "dst x y", "", func(l *loop) {
+	f.loop("mulAdd", "dst x y", "", func(l *loop) {
 		l.store("dst", l.fma(l.load("x"), l.load("y"), l.load("dst")))
 	})
-	f.loop("sumAVX2", "x", "", func(l *loop) {
+	f.loop("sum", "x", "", func(l *loop) {
 		l.sum(l.load("x"))
 	})
-	f.loop("squaresAVX2", "x", "center", func(l *loop) {
+	f.loop("squares", "x", "center", func(l *loop) {
 		d := l.sub(l.load("x"), l.arg("center"))
 		l.sum(l.mul(d, d))
 	})
-	f.loop("dotAVX2", "x y", "", func(l *loop) {
+	f.loop("dot", "x y", "", func(l *loop) {
 		l.sum(l.mul(l.load("x"), l.load("y")))
 	})
 }
@@ -37,29 +37,29 @@ func (l *loop) siluSlope(x, s value) value {
 }
 
 func (f *vectorFile) gates() {
-	f.loop("siluAVX2", "dst x", "", func(l *loop) {
+	f.loop("silu", "dst x", "", func(l *loop) {
 		x := l.load("x")
 		l.store("dst", l.mul(x, l.sigmoid(x)))
 	})
-	f.loop("siluBackAVX2", "dst dy x", "", func(l *loop) {
+	f.loop("siluBack", "dst dy x", "", func(l *loop) {
 		x := l.load("x")
 		l.store("dst", l.mul(l.load("dy"), l.siluSlope(x, l.sigmoid(x))))
 	})
-	f.loop("gateAVX2", "dst x z", "", func(l *loop) {
+	f.loop("gate", "dst x z", "", func(l *loop) {
 		z := l.load("z")
 		g := l.mul(l.load("x"), l.mul(z, l.sigmoid(z)))
 		l.store("dst", g)
 		l.sum(l.mul(g, g))
 	})
-	f.loop("weighAVX2", "dst x w", "factor", func(l *loop) {
+	f.loop("weigh", "dst x w", "factor", func(l *loop) {
 		l.store("dst", l.mul(l.mul(l.load("x"), l.arg("factor")), l.load("w")))
 	})
-	f.loop("weighBackAVX2", "dw dy w u", "factor", func(l *loop) {
+	f.loop("weighBack", "dw dy w u", "factor", func(l *loop) {
 		u := l.mul(l.load("dy"), l.load("u"))
 		l.store("dw", l.fma(u, l.arg("factor"), l.load("dw")))
 		l.sum(l.mul(u, l.load("w")))
 	})
-	f.loop("gateBackAVX2", "dx dz dy w u x z", "factor mean", func(l *loop) {
+	f.loop("gateBack", "dx dz dy w u x z", "factor mean", func(l *loop) {
 		dg := l.mul(l.mul(l.load("dy"), l.arg("factor")), l.load("w"))
 		dg = l.fnma(l.load("u"), l.arg("mean"), dg)
 		z := l.load("z")
@@ -70,12 +70,12 @@ func (f *vectorFile) gates() {
 }
 
 func (f *vectorFile) denoiser() {
-	f.loop("eluAVX2", "dst x", "center factor summand", func(l *loop) {
+	f.loop("elu", "dst x", "center factor summand", func(l *loop) {
 		u := l.fma(l.sub(l.load("x"), l.arg("center")), l.arg("factor"), l.arg("summand"))
 		e := l.sub(l.exp(l.min(l.constant(0), u)), l.constant(1))
 		l.store("dst", l.add(l.max(l.constant(0), u), e))
 	})
-	f.loop("eluBackAVX2", "dst dy x", "center factor scale bias", func(l *loop) {
+	f.loop("eluBack", "dst dy x", "center factor scale bias", func(l *loop) {
 		unit := l.mul(l.sub(l.load("x"), l.arg("center")), l.arg("factor"))
 		u := l.fma(unit, l.arg("scale"), l.arg("bias"))
 		du := l.mul(l.load("dy"), l.exp(l.min(l.constant(0), u)))
@@ -83,7 +83,7 @@ func (f *vectorFile) denoiser() {
 		l.sum(du)
 		l.sum(l.mul(du, unit))
 	})
-	f.loop("normBackAVX2", "dst x", "center factor mean slope scale", func(l *loop) {
+	f.loop("normBack", "dst x", "center factor mean slope scale", func(l *loop) {
 		unit := l.mul(l.sub(l.load("x"), l.arg("center")), l.arg("factor"))
 		d := l.fnma(unit, l.arg("slope"), l.sub(l.load("dst"), l.arg("mean")))
 		l.store("dst", l.mul(d, l.arg("scale")))
@@ -100,10 +100,10 @@ func (f *vectorFile) denoiser() {
 			}
 			return l.add(s, l.load("cond"))
 		}
-		f.loop("modulate"+name+"AVX2", "dst x cond time"+more, "", func(l *loop) {
+		f.loop("modulate"+name, "dst x cond time"+more, "", func(l *loop) {
 			l.store("dst", l.mul(sum(l), l.load("time")))
 		})
-		f.loop("modulate"+name+"BackAVX2", "dst dx dcond dtime dg x cond time"+more, "", func(l *loop) {
+		f.loop("modulate"+name+"Back", "dst dx dcond dtime dg x cond time"+more, "", func(l *loop) {
 			s, time, dg := sum(l), l.load("time"), l.load("dg")
 			l.store("dst", l.mul(s, time))
 			l.store("dtime", l.fma(dg, s, l.load("dtime")))
@@ -116,14 +116,14 @@ func (f *vectorFile) denoiser() {
 
 // taps writes the loops of a causal convolution of four taps.
 func (f *vectorFile) taps() {
-	f.loop("taps4AVX2", "dst start w0 w1 w2 w3 x0 x1 x2 x3", "", func(l *loop) {
+	f.loop("taps4", "dst start w0 w1 w2 w3 x0 x1 x2 x3", "", func(l *loop) {
 		v := l.load("start")
 		for _, k := range []string{"0", "1", "2", "3"} {
 			v = l.fma(l.load("w"+k), l.load("x"+k), v)
 		}
 		l.store("dst", v)
 	})
-	f.loop("taps4BackAVX2", "dbias dw0 dw1 dw2 dw3 dy x0 x1 x2 x3", "", func(l *loop) {
+	f.loop("taps4Back", "dbias dw0 dw1 dw2 dw3 dy x0 x1 x2 x3", "", func(l *loop) {
 		dy := l.load("dy")
 		l.store("dbias", l.add(l.load("dbias"), dy))
 		for _, k := range []string{"0", "1", "2", "3"} {
@@ -133,12 +133,12 @@ func (f *vectorFile) taps() {
 }
 
 func (f *vectorFile) scan() {
-	f.loop("decayAVX2", "dst weights x", "decay", func(l *loop) {
+	f.loop("decay", "dst weights x", "decay", func(l *loop) {
 		w := l.load("weights")
 		l.store("dst", l.mul(l.load("x"), w))
 		l.store("weights", l.mul(w, l.arg("decay")))
 	})
-	f.loop("decayBackAVX2", "mixed dcb early weights cb dmixed steps", "decay", func(l *loop) {
+	f.loop("decayBack", "mixed dcb early weights cb dmixed steps", "decay", func(l *loop) {
 		w, cb := l.load("weights"), l.load("cb")
 		l.store("mixed", l.mul(cb, w))
 		g := l.mul(l.mul(l.load("dmixed"), l.load("steps")), w)
@@ -148,13 +148,13 @@ func (f *vectorFile) scan() {
 		l.store("early", l.sub(l.load("early"), g))
 		l.sum(g)
 	})
-	f.loop("mixAVX2", "dx du dy x", "step skip", func(l *loop) {
+	f.loop("mix", "dx du dy x", "step skip", func(l *loop) {
 		du, dy, x := l.load("du"), l.load("dy"), l.load("x")
 		l.store("dx", l.fma(du, l.arg("step"), l.mul(dy, l.arg("skip"))))
 		l.sum(l.mul(du, x))
 		l.sum(l.mul(dy, x))
 	})
-	f.loop("addScaledAVX2", "dst x with", "factor", func(l *loop) {
+	f.loop("addScaled", "dst x with", "factor", func(l *loop) {
 		v := l.mul(l.load("x"), l.arg("factor"))
 		l.store("dst", l.add(l.load("dst"), v))
 		l.sum(l.mul(v, l.load("with")))

@@ -22,7 +22,11 @@ func main() {
 
 // files returns the text of each file.
 func files() map[string][]byte {
-	return map[string][]byte{"kernel_amd64.s": assembly(), "tile_amd64.s": tiles(), "loops_amd64.s": vectors(), "peak_amd64.s": peaks()}
+	loops, declarations := vectors()
+	return map[string][]byte{
+		"kernel_amd64.s": assembly(), "tile_amd64.s": tiles(), "peak_amd64.s": peaks(),
+		"loops_amd64.s": loops, "loops_amd64.go": declarations,
+	}
 }
 
 // assembly returns kernel_amd64.s.

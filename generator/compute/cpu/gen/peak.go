@@ -48,19 +48,19 @@ func (g *source) peak(name, reg, clear string, sums int, add multiplyAdd) {
 // dotBF16 writes VDPBF16PS Za, Zb, Zsum, which Go's assembler does not know: in
 // each lane sum += a0·b0 + a1·b1 for pairs of bf16. EVEX.512.F3.0F38.W0 52 /r.
 func (g *source) dotBF16(a, b, sum int) {
-	g.evex("VDPBF16PS", 0x52, 2, a, b, sum)
+	g.encode("VDPBF16PS", 0x52, 2, a, b, sum)
 }
 
 // toBF16 writes VCVTNE2PS2BF16 Zlow, Zhigh, Zdst: the values of two registers
 // rounded to bf16, the lower half of dst from low. EVEX.512.F2.0F38.W0 72 /r.
 func (g *source) toBF16(low, high, dst int) {
-	g.evex("VCVTNE2PS2BF16", 0x72, 3, low, high, dst)
+	g.encode("VCVTNE2PS2BF16", 0x72, 3, low, high, dst)
 }
 
-// evex writes an EVEX-coded instruction of map 0F38, W0, 512 bits, on registers:
+// encode writes an EVEX-coded instruction of map 0F38, W0, 512 bits, on registers:
 // prefix is the field pp, 2 for F3 and 3 for F2; rm, v and reg are the operands
 // in the order of Go's assembler.
-func (g *source) evex(name string, opcode, prefix, rm, v, reg int) {
+func (g *source) encode(name string, opcode, prefix, rm, v, reg int) {
 	bit := func(n, i int) int { return ^n >> i & 1 } // inverted, as EVEX wants
 	p0 := bit(reg, 3)<<7 | bit(rm, 4)<<6 | bit(rm, 3)<<5 | bit(reg, 4)<<4 | 2
 	p1 := ^v&15<<3 | 1<<2 | prefix

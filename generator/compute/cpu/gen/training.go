@@ -2,16 +2,16 @@ package main
 
 // training writes the loops of norms, gates and the optimizer.
 func (f *vectorFile) training() {
-	f.loop("addAVX2", "dst x", "", func(l *loop) {
+	f.loop("add", "dst x", "", func(l *loop) {
 		l.store("dst", l.add(l.load("dst"), l.load("x")))
 	})
-	f.loop("blendAVX2", "dst x", "keep factor", func(l *loop) {
+	f.loop("blend", "dst x", "keep factor", func(l *loop) {
 		l.store("dst", l.fma(l.load("dst"), l.arg("keep"), l.mul(l.load("x"), l.arg("factor"))))
 	})
-	f.loop("mulAddToAVX2", "dst x y z", "", func(l *loop) {
+	f.loop("mulAddTo", "dst x y z", "", func(l *loop) {
 		l.store("dst", l.fma(l.load("y"), l.load("z"), l.load("x")))
 	})
-	f.loop("mulBothAVX2", "dst1 dst2 x y z", "", func(l *loop) {
+	f.loop("mulBoth", "dst1 dst2 x y z", "", func(l *loop) {
 		x := l.load("x")
 		l.store("dst1", l.mul(x, l.load("y")))
 		l.store("dst2", l.mul(x, l.load("z")))
@@ -19,19 +19,19 @@ func (f *vectorFile) training() {
 	normal := func(l *loop) value {
 		return l.mul(l.sub(l.load("x"), l.arg("center")), l.arg("factor"))
 	}
-	f.loop("normAVX2", "dst x", "center factor", func(l *loop) {
+	f.loop("norm", "dst x", "center factor", func(l *loop) {
 		l.store("dst", normal(l))
 	})
-	f.loop("normShiftAVX2", "dst x shift scale", "center factor", func(l *loop) {
+	f.loop("normShift", "dst x shift scale", "center factor", func(l *loop) {
 		n := normal(l)
 		l.store("dst", l.add(l.fma(n, l.load("scale"), n), l.load("shift")))
 	})
-	f.loop("normSumsAVX2", "dy x", "center factor", func(l *loop) {
+	f.loop("normSums", "dy x", "center factor", func(l *loop) {
 		dy := l.load("dy")
 		l.sum(dy)
 		l.sum(l.mul(dy, normal(l)))
 	})
-	f.loop("normShiftSumsAVX2", "dshift dscale dy x scale", "center factor", func(l *loop) {
+	f.loop("normShiftSums", "dshift dscale dy x scale", "center factor", func(l *loop) {
 		dy := l.load("dy")
 		l.store("dshift", dy)
 		dn := l.mul(dy, normal(l))
@@ -40,21 +40,21 @@ func (f *vectorFile) training() {
 		l.sum(l.fma(dy, scale, dy))
 		l.sum(l.fma(dn, scale, dn))
 	})
-	f.loop("normAddAVX2", "dx dy x", "center factor mean slope", func(l *loop) {
+	f.loop("normAdd", "dx dy x", "center factor mean slope", func(l *loop) {
 		g := l.sub(l.load("dy"), l.arg("mean"))
 		g = l.fnma(normal(l), l.arg("slope"), g)
 		l.store("dx", l.fma(g, l.arg("factor"), l.load("dx")))
 	})
-	f.loop("normShiftAddAVX2", "dx dy x scale", "center factor mean slope", func(l *loop) {
+	f.loop("normShiftAdd", "dx dy x scale", "center factor mean slope", func(l *loop) {
 		dy := l.load("dy")
 		g := l.sub(l.fma(dy, l.load("scale"), dy), l.arg("mean"))
 		g = l.fnma(normal(l), l.arg("slope"), g)
 		l.store("dx", l.fma(g, l.arg("factor"), l.load("dx")))
 	})
 	for _, average := range []bool{false, true} {
-		name, ptrs, args := "adamWAVX2", "p grad m v", "clip new1 new2 keep rate root eps"
+		name, ptrs, args := "adamW", "p grad m v", "clip new1 new2 keep rate root eps"
 		if average {
-			name, ptrs, args = "adamWAverageAVX2", ptrs+" ema", args+" newEMA"
+			name, ptrs, args = "adamWAverage", ptrs+" ema", args+" newEMA"
 		}
 		f.loop(name, ptrs, args, func(l *loop) {
 			g, m := l.mul(l.load("grad"), l.arg("clip")), l.load("m")
