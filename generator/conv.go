@@ -124,6 +124,16 @@ func (k *conv) allocGradients(dev compute.Device) {
 	}
 }
 
+func (k *conv) spare() []compute.Buffer {
+	var list []compute.Buffer
+	for _, l := range k.layers {
+		if l.args.DX != nil && !l.args.AddDX { // not shared, or the first that is
+			list = append(list, l.args.DX)
+		}
+	}
+	return list
+}
+
 func (k *conv) condition(dev compute.Device, z compute.Matrix) {
 	k.z = z
 	k.cond.forward(dev, k.c, z)

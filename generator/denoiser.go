@@ -25,6 +25,8 @@ type denoiser interface {
 	// backward takes the gradient of the last prediction, adds to the
 	// parameters' gradients and computes dz [rows, M].
 	backward(dev compute.Device, dpred, dz compute.Matrix)
+	// spare lists buffers that are of use within backward only.
+	spare() []compute.Buffer
 	// multiplies is the number of multiply-adds of one row's forward pass.
 	multiplies() int
 }

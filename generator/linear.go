@@ -7,6 +7,25 @@ func newMatrix(dev compute.Device, rows, cols int) compute.Matrix {
 	return compute.MatrixOf(dev.Alloc(rows*cols), rows, cols)
 }
 
+// spare is a device that hands out the memory of buffers which are of no use to
+// their owner while the new ones are, as long as there is some. What it hands
+// out is not zeroed.
+type spare struct {
+	compute.Device
+	free []compute.Buffer
+}
+
+func (s *spare) Alloc(n int) compute.Buffer {
+	const line = 32 // values, so that buffers begin where those of a device do
+	for i, b := range s.free {
+		if b.Len() >= n {
+			s.free[i] = b.Slice(min(b.Len(), (n+line-1)/line*line), b.Len())
+			return b.Slice(0, n)
+		}
+	}
+	return s.Device.Alloc(n)
+}
+
 // linear is y = x·Wᵀ + b with W [out, in] and b [out] (absent without bias).
 type linear struct {
 	in, out int

@@ -85,9 +85,11 @@ func newMamba(ps *params, name string, c Config, n, l int) *mamba {
 	return k
 }
 
-// alloc takes the rows that the outputs are wanted for, nil for all, and in
-// training a layer whose gradients' memory can be shared, or nil.
-func (k *mamba) alloc(dev compute.Device, train bool, pick compute.Ints, share *mamba) {
+// alloc takes where memory for gradients comes from, nil without training; the
+// rows that the outputs are wanted for, nil for all; and a layer whose gradients'
+// memory can be shared, or nil.
+func (k *mamba) alloc(dev, gradients compute.Device, pick compute.Ints, share *mamba) {
+	train := gradients != nil
 	rows, conv, all := k.n*k.l, k.i+2*k.s, 2*k.i+2*k.s+k.h
 	k.pick = pick
 	k.gateIn, k.restIn = k.in.part(0, k.i), k.in.part(k.i, all)
@@ -120,14 +122,14 @@ func (k *mamba) alloc(dev compute.Device, train bool, pick compute.Ints, share *
 	if share != nil {
 		k.mambaGradients = share.mambaGradients
 	} else {
-		k.drest, k.dconv, k.dy = newMatrix(dev, rows, k.restIn.out), newMatrix(dev, rows, conv), newMatrix(dev, rows, k.i)
-		k.dgate, k.dg = newMatrix(dev, rows, k.i), newMatrix(dev, rows, k.i)
+		k.drest, k.dconv, k.dy = newMatrix(gradients, rows, k.restIn.out), newMatrix(gradients, rows, conv), newMatrix(gradients, rows, k.i)
+		k.dgate, k.dg = newMatrix(gradients, rows, k.i), newMatrix(gradients, rows, k.i)
 	}
 	k.dyRows = k.dy
 	if pick != nil {
-		k.duPicked, k.dyPicked = newMatrix(dev, pick.Len(), k.m), newMatrix(dev, pick.Len(), k.i)
+		k.duPicked, k.dyPicked = newMatrix(gradients, pick.Len(), k.m), newMatrix(gradients, pick.Len(), k.i)
 		k.dyRows = k.dyPicked
-		k.dgate, k.dg = newMatrix(dev, pick.Len(), k.i), newMatrix(dev, pick.Len(), k.i)
+		k.dgate, k.dg = newMatrix(gradients, pick.Len(), k.i), newMatrix(gradients, pick.Len(), k.i)
 	}
 	k.conv.DY, k.conv.DX, k.conv.DW, k.conv.DBias = k.dconv, k.drest.Columns(0, conv), k.convW.grad, k.convB.grad
 	b := &k.ssd

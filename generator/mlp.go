@@ -62,6 +62,10 @@ func (k *mlp) alloc(dev compute.Device, times int, train bool) {
 
 func (k *mlp) freeze(compute.Device) error { return nil }
 
+func (k *mlp) spare() []compute.Buffer {
+	return []compute.Buffer{k.dsum.Data, k.dy.Data, k.dh.Data}
+}
+
 func (k *mlp) condition(dev compute.Device, z compute.Matrix) {
 	k.z = z
 	k.cond.forward(dev, k.cz, z)

@@ -17,7 +17,9 @@ type recurrent struct {
 	input embedding
 	pick  compute.Ints     // the rows picked, nil for all
 	h, dh []compute.Matrix // h[i] is the output of layer i, z that of the last
-	host  []int32
+
+	gradients compute.Device // where memory for gradients comes from, in training
+	host      []int32
 }
 
 func newRecurrent(ps *params, c Config, checkpoints, n, l int) *recurrent {
@@ -39,13 +41,15 @@ func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool, p
 		if i == len(r.layers)-1 && picked > 0 {
 			outs, r.pick = picked, dev.AllocInts(picked)
 		}
-		k.alloc(dev, train, r.pick, share)
+		k.alloc(dev, r.gradients, r.pick, share)
 		share = k
 		if i == 0 {
 			r.input.alloc(dev, k, positions, train, outs)
 		}
 		r.h = append(r.h, newMatrix(dev, outs, r.m))
-		if train {
+		if train && i < len(r.layers)-1 {
+			r.dh = append(r.dh, newMatrix(r.gradients, outs, r.m))
+		} else if train { // the denoiser fills it
 			r.dh = append(r.dh, newMatrix(dev, outs, r.m))
 		}
 	}

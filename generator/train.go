@@ -53,8 +53,9 @@ func newNetwork(dev compute.Device, c Config, l *tokenize.Layout, checkpoints, m
 	n.ps.alloc(dev, true)
 	positions := make([]float32, l.Tokens()*c.Width)
 	c.fillPositions(positions, l, 0)
-	n.rec.alloc(dev, positions, true, c.DiffusionBatch)
 	n.den.alloc(dev, rows, true)
+	n.rec.gradients = &spare{dev, n.den.spare()} // the denoiser's backward pass comes first
+	n.rec.alloc(dev, positions, true, c.DiffusionBatch)
 	return n
 }
 
