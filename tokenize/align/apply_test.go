@@ -1,6 +1,7 @@
 package align
 
 import (
+	"math"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -124,4 +125,55 @@ func TestWrongPermutationIsSeen(t *testing.T) {
 		t.Errorf("half a permutation changes outputs by %g", apart)
 	}
 	sameOutputs(t, before, outputs(t, m, right))
+}
+
+// A file can join a value with itself more often than any memory holds.
+func TestHostileGraphs(t *testing.T) {
+	doubled := func(op string, more ...[]byte) *graph {
+		g := newGraph().in("x", -1, 3).weight("a", 3, 4).node("MatMul", "x a", "h0")
+		for k := range 100 {
+			from := "h" + strconv.Itoa(k)
+			g.node(op, from+" "+from, "h"+strconv.Itoa(k+1), more...)
+		}
+		return g.out("h100")
+	}
+	unsqueezed := newGraph().in("x", -1, 3).weight("a", 3, 4).node("MatMul", "x a", "h0")
+	var many []int64
+	for k := range int64(1000) {
+		many = append(many, k)
+	}
+	unsqueezed.ints("many", many...).node("Unsqueeze", "h0 many", "y").out("y")
+	for _, c := range []struct {
+		name string
+		g    *graph
+	}{
+		{"Concat of itself", doubled("Concat", whole("axis", 1))},
+		{"Add of itself", doubled("Add")},
+		{"Unsqueeze to many axes", unsqueezed},
+		{"no outputs, no inputs", newGraph().in("x", -1, 3).weight("a", 3, 4).node("Shape", "x", "").node("Concat", "", "c").node("Split", "x", "").
+			node("Conv", "", "d").node("Gemm", "", "e").node("MatMul", "", "f").node("Einsum", "", "g").node("Slice", "", "i").node("Pad", "", "j").
+			node("Reshape", "", "k").node("Transpose", "", "l").node("Flatten", "", "m").node("Gather", "", "n").node("Resize", "", "o").
+			node("LayerNormalization", "", "p").node("BatchNormalization", "", "q").node("MaxPool", "", "r").node("Squeeze", "", "s").
+			node("Expand", "", "t").node("Tile", "", "u").node("ReduceSum", "", "v").node("ArgMax", "", "w").node("Add", "", "z").node("Trilu", "", "y").
+			node("MatMul", "x a", "h").out("h")},
+		{"numbers that do not fit", newGraph().in("x", -1, 3).weight("a", 3, 4).node("MatMul", "x a", "h").
+			ints("big", math.MaxInt64, math.MinInt64).ints("pads", 0, math.MaxInt64, 0, math.MaxInt64).node("Reshape", "h big", "b").node("Expand", "h big", "c").
+			node("Tile", "h big", "d").node("Slice", "h big big", "e").node("Pad", "h pads", "f").node("Split", "h big", "g1 g2").
+			node("Transpose", "h", "i", list("perm", math.MaxInt64, math.MinInt64)).node("Flatten", "h", "j", whole("axis", math.MinInt64)).
+			node("Concat", "h h", "k", whole("axis", math.MinInt64)).node("Gather", "h big", "l", whole("axis", math.MaxInt64)).
+			node("Unsqueeze", "h big", "m").node("Squeeze", "h big", "n").node("ReduceSum", "h big", "o").node("Mul", "big big", "p").
+			node("ConstantOfShape", "big", "q").node("LayerNormalization", "h a", "r", whole("axis", math.MinInt64)).out("h")},
+		{"attributes that do not fit", newGraph().in("x", -1, 3, 8, 8).weight("w", 4, 3, 3, 3).node("Conv", "x w", "a", whole("group", math.MaxInt64)).
+			node("Conv", "x w", "b", whole("group", -1)).node("Conv", "x w", "c", list("strides", 0, 0), list("dilations", -1, math.MaxInt64)).
+			node("Conv", "x w", "d", list("pads", 1), text("group", "one")).node("ConvTranspose", "x w", "e", whole("group", 0)).
+			node("DepthToSpace", "x", "f", whole("blocksize", 0)).node("SpaceToDepth", "x", "g", whole("blocksize", math.MaxInt64)).
+			node("GroupNormalization", "x w w", "h", whole("num_groups", 0)).node("MaxPool", "x", "i", list("kernel_shape", 0, math.MinInt64)).
+			node("ConvTranspose", "x w", "j", list("strides", math.MaxInt64, math.MaxInt64)).out("a", "b", "c")},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m := parse(t, c.name, c.g.model(17))
+			s := Find(m)
+			s.Apply(s.Random(rand.New(rand.NewPCG(1, 1))), m)
+		})
+	}
 }

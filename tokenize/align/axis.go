@@ -1,5 +1,7 @@
 package align
 
+import "math"
+
 // axis is what is known of one axis of a tensor: which of its places may be
 // permuted, and how. It is a tree. A leaf is a run of places that are permuted
 // freely, or, when it is pinned, not at all. A product has its parts as the
@@ -64,37 +66,59 @@ func (a *axis) find() *axis {
 			parts = append(parts, p)
 		}
 	}
-	switch len(parts) {
-	case 0:
+	switch {
+	case len(parts) == 0:
 		return one()
-	case 1:
+	case len(parts) == 1:
 		return parts[0]
+	case len(parts) > maxParts:
+		const why = "it has too many parts"
+		pinAll(why, parts...)
+		if n := joined(a.kind, parts); n > 0 {
+			return fixed(n, why)
+		}
+		return fixed(sizeless, why)
 	}
 	return &axis{kind: a.kind, parts: parts}
 }
+
+// maxParts bounds what a file can cost that joins a value with itself over and
+// over: more parts than a network has that somebody trained.
+const maxParts = 4096
+
+// sizeless stands for a size that is not known and equal to no other.
+const sizeless = math.MinInt
 
 // length is the number of places, 0 when it depends on a size that is not known.
 // A leaf of such a size gives that size's own number below 0.
 func (a *axis) length() int {
 	a = a.find()
 	if a.isLeaf() {
+		if a.size > maxLength || a.size == sizeless {
+			return 0
+		}
 		return a.size
 	}
+	return joined(a.kind, a.parts)
+}
+
+// joined is the length of a product or sum of parts.
+func joined(k kind, parts []*axis) int {
 	n := 1
-	if a.kind == sum {
+	if k == sum {
 		n = 0
 	}
-	for _, p := range a.parts {
-		k := p.length()
+	for _, p := range parts {
+		size := p.length()
 		switch {
-		case k <= 0:
+		case size <= 0:
 			return 0
-		case a.kind == sum:
-			n += k
-		case n > maxLength/k:
+		case k == sum && n+size <= maxLength:
+			n += size
+		case k == sum || n > maxLength/size:
 			return 0
 		default:
-			n *= k
+			n *= size
 		}
 	}
 	return n

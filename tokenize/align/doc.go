@@ -18,7 +18,7 @@
 //
 // Read axis.go (an axis as a tree of runs, blocks and joins, and unification),
 // follow.go (the walk over the graph), rules.go, linear.go, normalize.go,
-// shapes.go and reshape.go (one rule for each operator), ints.go (shapes that the
+// shapes.go, slice.go and reshape.go (one rule for each operator), ints.go (shapes that the
 // graph computes), symmetry.go (groups and permutations), apply.go (permuted
 // weights), assign.go (linear assignment), match.go (one model to another) and
 // frame.go (a zoo to one order).

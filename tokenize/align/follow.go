@@ -146,7 +146,7 @@ func (w *walker) visit(n *onnxio.Node) {
 		c.in = append(c.in, w.value(name))
 	}
 	c.computeInts()
-	if follow := ruleOf(n, w.opset[n.Domain]); n.Inner || follow == nil || !follow(c) {
+	if follow := ruleOf(n, w.opset[n.Domain]); n.Inner || follow == nil || !follow(c) || !c.complete() {
 		c.refuse()
 	}
 	for _, name := range n.Outputs {
@@ -154,6 +154,16 @@ func (w *walker) visit(n *onnxio.Node) {
 			w.values[name] = &value{}
 		}
 	}
+}
+
+// complete tells whether the rule has set every output.
+func (c *call) complete() bool {
+	for _, name := range c.node.Outputs {
+		if name != "" && c.values[name] == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // refuse pins every input of the node and says nothing of its outputs.
@@ -181,6 +191,10 @@ func (c *call) set(k int, axes ...*axis) {
 	if k >= len(c.node.Outputs) || c.node.Outputs[k] == "" {
 		return
 	}
+	if len(axes) > maxRank {
+		pinAll(c.why+" makes too many axes", axes...)
+		return
+	}
 	name := c.node.Outputs[k]
 	v := c.values[name]
 	if v == nil {
@@ -189,6 +203,9 @@ func (c *call) set(k int, axes ...*axis) {
 	}
 	v.axes, v.ranked = axes, true
 }
+
+// maxRank is more axes than ONNX Runtime takes.
+const maxRank = 64
 
 // has tells whether the node has an output k that something may use.
 func (c *call) has(k int) bool { return k < len(c.node.Outputs) && c.node.Outputs[k] != "" }

@@ -124,7 +124,9 @@ func (c *call) matMul() bool {
 	b, ok2 := c.ranked(1)
 	transA, ok3 := c.node.Int("transA", 0)
 	transB, ok4 := c.node.Int("transB", 0)
-	if !ok || !ok2 || !ok3 || !ok4 || len(a) == 0 || len(b) == 0 || c.node.Has("transBatchA") || c.node.Has("transBatchB") {
+	batchA, ok5 := c.node.Int("transBatchA", 0)
+	batchB, ok6 := c.node.Int("transBatchB", 0)
+	if !ok || !ok2 || !ok3 || !ok4 || !ok5 || !ok6 || len(a) == 0 || len(b) == 0 || batchA != 0 || batchB != 0 {
 		return false
 	}
 	a, b = slices.Clone(a), slices.Clone(b)

@@ -154,6 +154,12 @@ func TestOperators(t *testing.T) {
 			"p", "y", "b", "bb", 2, 3).out("y"), 17, "3: a/0 ab/0 b/1"},
 		{"SpaceToDepth", conv(conv(image(), "x", "h", "a", "ab", 3, 3).node("SpaceToDepth", "h", "p", whole("blocksize", 2)), "p", "y", "b", "bb", 2, 12).out("y"), 17,
 			"3: a/0 ab/0 b/1"},
+		{"Tile", conv(conv(image(), "x", "h", "a", "ab", 4, 3).ints("twice", 1, 2, 1, 1).node("Tile", "h twice", "p"), "p", "y", "b", "bb", 2, 8).out("y"), 17,
+			"4: a/0 ab/0 b/1"},
+		{"Concat with constants of a shape", conv(conv(image(), "x", "h", "a", "ab", 4, 3).ints("to", 2, 3, 8, 8).node("ConstantOfShape", "to", "z").
+			node("Concat", "z h", "p", whole("axis", 1)), "p", "y", "b", "bb", 2, 7).out("y"), 17, "4: a/0 ab/0 b/1"},
+		{"FusedMatMul", flat().weight("a", 6, 5).weight("b", 6, 4).node("com.microsoft:FusedMatMul", "x a", "h", whole("transB", 1), whole("transBatchA", 0)).
+			node("com.microsoft:Gelu", "h", "r").node("MatMul", "r b", "y").out("y"), 17, "6: a/0 b/0"},
 		{"Resize", conv(conv(image(), "x", "h", "a", "ab", 6, 3).floats("scales", 1, 1, 2, 2).node("Resize", "h - scales", "p", text("mode", "linear")),
 			"p", "y", "b", "bb", 2, 6).out("y"), 17, "6: a/0 ab/0 b/1"},
 		{"Softmax over channels", conv(conv(image(), "x", "h", "a", "ab", 6, 3).node("Softmax", "h", "p", whole("axis", 1)), "p", "y", "b", "bb", 2, 6).out("y"), 17,

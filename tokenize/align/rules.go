@@ -88,6 +88,12 @@ func standard(op string, opset int64) rule {
 		return (*call).unsqueeze
 	case "Expand":
 		return (*call).expand
+	case "Tile":
+		return (*call).tile
+	case "ConstantOfShape":
+		return (*call).constantOfShape
+	case "Trilu":
+		return (*call).triangle
 	case "Pad":
 		return (*call).pad
 	case "Resize", "Upsample":
@@ -144,9 +150,10 @@ func (c *call) dropout() bool {
 
 // shape: sizes are the same however places are permuted; computeInts has them.
 func (c *call) shape() bool {
-	if c.node.Op == "Size" {
+	switch {
+	case c.node.Op == "Size":
 		c.set(0)
-	} else if v := c.values[c.node.Outputs[0]]; v == nil {
+	case c.has(0) && c.values[c.node.Outputs[0]] == nil:
 		c.set(0, c.unknown())
 	}
 	return true
@@ -262,6 +269,17 @@ func (c *call) reduce() bool {
 		}
 	}
 	c.set(0, out...)
+	return true
+}
+
+// triangle keeps half of the matrix of the last two axes.
+func (c *call) triangle() bool {
+	x, ok := c.ranked(0)
+	if !ok || len(x) < 2 {
+		return false
+	}
+	pinAll(c.why+" takes a triangle of it", x[len(x)-2:]...)
+	c.set(0, x...)
 	return true
 }
 

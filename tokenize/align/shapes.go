@@ -44,194 +44,6 @@ func (c *call) concat() bool {
 	return true
 }
 
-// split cuts one axis into parts, one for each output.
-func (c *call) split() bool {
-	x, ok := c.ranked(0)
-	place, ok2 := c.node.Int("axis", 0)
-	at, ok3 := along(place, len(x))
-	if !ok || !ok2 || !ok3 {
-		return false
-	}
-	n := x[at].length()
-	var sizes []int
-	if c.node.Has("split") {
-		list, ok := c.node.Ints("split")
-		if !ok {
-			return false
-		}
-		for _, s := range list {
-			sizes = append(sizes, int(s))
-		}
-	} else if c.given(1) != nil {
-		if sizes, ok = c.list(1); !ok {
-			return false
-		}
-	} else if n > 0 { // equal parts, the last one smaller
-		parts := len(c.node.Outputs)
-		each := (n + parts - 1) / parts
-		for left := n; left > 0; left -= each {
-			sizes = append(sizes, min(left, each))
-		}
-	}
-	if len(sizes) != len(c.node.Outputs) {
-		return false
-	}
-	begin := 0
-	for k, size := range sizes {
-		out := slices.Clone(x)
-		out[at] = c.sliced(x[at], slicing{axis: at, start: begin, end: begin + size, step: 1, known: true})
-		c.set(k, out...)
-		begin += size
-	}
-	return n < 1 || begin == n
-}
-
-// slicing is what Slice does along one axis. It is known when start and end are.
-type slicing struct {
-	axis, start, end, step int
-	known                  bool
-}
-
-// bounds gives the first place and the one behind the last for an axis of n.
-func (s slicing) bounds(n int) (from, to int) {
-	from, to = s.start, s.end
-	if from < 0 {
-		from += n
-	}
-	if to < 0 {
-		to += n
-	}
-	if s.step < 0 {
-		return max(-1, min(from, n-1)), max(-1, min(to, n-1))
-	}
-	return max(0, min(from, n)), max(0, min(to, n))
-}
-
-// slices reads the numbers of a Slice of an input of so many axes. Operator sets
-// below 10 have them as attributes.
-func (c *call) slices(rank int) ([]slicing, bool) {
-	starts, ok1 := c.entries("starts", 1)
-	ends, ok2 := c.entries("ends", 2)
-	axes, ok3 := c.entries("axes", 3)
-	steps, ok4 := c.entries("steps", 4)
-	if !ok1 || !ok2 || !ok3 || !ok4 || len(ends) != len(starts) || axes != nil && len(axes) != len(starts) || steps != nil && len(steps) != len(starts) {
-		return nil, false
-	}
-	out := make([]slicing, len(starts))
-	for k := range starts {
-		axis, step := number(k), number(1)
-		if axes != nil {
-			axis = axes[k]
-		}
-		if steps != nil {
-			step = steps[k]
-		}
-		at, ok := along(int64(axis.n), rank)
-		if !ok || !axis.known || !step.known || step.n == 0 {
-			return nil, false
-		}
-		out[k] = slicing{at, starts[k].n, ends[k].n, step.n, starts[k].known && ends[k].known}
-	}
-	return out, true
-}
-
-// entries is a list that is an attribute in old operator sets and input k in new
-// ones, nil when neither is given.
-func (c *call) entries(name string, k int) ([]entry, bool) {
-	if c.node.Has(name) {
-		list, ok := c.numbers(name)
-		var out []entry
-		for _, n := range list {
-			out = append(out, number(n))
-		}
-		return out, ok
-	}
-	v := c.given(k)
-	if v == nil {
-		return nil, true
-	}
-	if v.ints == nil || len(v.ints.shape) != 1 {
-		return nil, false
-	}
-	return v.ints.v, true
-}
-
-// numbers is an attribute that is a list, nil when there is none.
-func (c *call) numbers(name string) ([]int, bool) {
-	list, ok := c.node.Ints(name)
-	if !ok || list == nil {
-		return nil, ok
-	}
-	out := make([]int, len(list))
-	for k, v := range list {
-		out[k] = int(v)
-	}
-	return out, true
-}
-
-// slice takes a run of places of some axes. An axis of which it takes every
-// second place or so, or places that are not known, is pinned.
-func (c *call) slice() bool {
-	x, ok := c.ranked(0)
-	if !ok {
-		return false
-	}
-	cuts, ok := c.slices(len(x))
-	if !ok {
-		return c.blur(x)
-	}
-	out := slices.Clone(x)
-	for _, s := range cuts {
-		out[s.axis] = c.sliced(out[s.axis], s)
-	}
-	c.set(0, out...)
-	return true
-}
-
-// blur pins all of x, and says of the output only how many axes it has.
-func (c *call) blur(x []*axis) bool {
-	pinAll(c.why+" is not followed", x...)
-	out := make([]*axis, len(x))
-	for k := range out {
-		out[k] = c.unknown()
-	}
-	c.set(0, out...)
-	return true
-}
-
-// sliced is what a slicing leaves of an axis.
-func (c *call) sliced(a *axis, s slicing) *axis {
-	n := a.length()
-	if !s.known || n < 1 {
-		a.pin(c.why + " takes places that are not known")
-		return c.unknown()
-	}
-	from, to := s.bounds(n)
-	taken := max(0, (to-from+s.step-sign(s.step))/s.step)
-	if s.step == 1 && taken == n {
-		return a
-	}
-	head, ok := a, s.step == 1 && taken > 0
-	if ok && to < n {
-		head, _, ok = a.cut(to)
-	}
-	if ok && from > 0 {
-		_, head, ok = head.cut(from)
-	}
-	if ok {
-		return head
-	}
-	a.pin(c.why + " takes places out of their order")
-	return c.sized(taken, c.why)
-}
-
-func sign(n int) int {
-	if n < 0 {
-		return -1
-	}
-	return 1
-}
-
 // gather looks up places of one axis, whose order therefore counts; the other
 // axes and those of the places go through.
 func (c *call) gather() bool {
@@ -340,18 +152,9 @@ func (c *call) expand() bool {
 	if !ok || shape == nil || shape.ints == nil {
 		return false
 	}
-	var wanted []*axis
-	for _, e := range shape.ints.v {
-		switch {
-		case e.known && e.n < 1:
-			return false
-		case e.known:
-			wanted = append(wanted, c.sized(e.n, c.why))
-		case e.n < 0:
-			wanted = append(wanted, fixed(e.n, unknownSize))
-		default:
-			wanted = append(wanted, c.unknown())
-		}
+	wanted, ok := c.ofSizes(shape.ints)
+	if !ok {
+		return false
 	}
 	out := make([]*axis, max(len(x), len(wanted)))
 	for k := range out {
@@ -366,6 +169,60 @@ func (c *call) expand() bool {
 			out[k] = have // the wanted axis is not permuted by anything, so it may be
 		} else {
 			out[k] = c.joint(have, want)
+		}
+	}
+	c.set(0, out...)
+	return true
+}
+
+// ofSizes gives axes that are not permuted of the sizes in a list.
+func (c *call) ofSizes(list *ints) ([]*axis, bool) {
+	var out []*axis
+	for _, e := range list.v {
+		switch {
+		case e.known && e.n < 1:
+			return nil, false
+		case e.known:
+			out = append(out, c.sized(e.n, c.why))
+		case e.n < 0:
+			out = append(out, fixed(e.n, unknownSize))
+		default:
+			out = append(out, c.unknown())
+		}
+	}
+	return out, true
+}
+
+// constantOfShape gives equal places, which need not be permuted.
+func (c *call) constantOfShape() bool {
+	shape := c.given(0)
+	if shape == nil || shape.ints == nil {
+		return false
+	}
+	out, ok := c.ofSizes(shape.ints)
+	if ok {
+		c.set(0, out...)
+	}
+	return ok
+}
+
+// tile repeats whole axes side by side.
+func (c *call) tile() bool {
+	x, ok := c.ranked(0)
+	repeats, ok2 := c.list(1)
+	if !ok || !ok2 || len(repeats) != len(x) {
+		return false
+	}
+	out := slices.Clone(x)
+	for k, n := range repeats {
+		switch {
+		case n < 1:
+			return false
+		case n > 1 && x[k].known():
+			out[k] = productOf(c.sized(n, c.why), x[k])
+		case n > 1:
+			x[k].pin(unknownSize)
+			out[k] = c.unknown()
 		}
 	}
 	c.set(0, out...)
@@ -394,7 +251,7 @@ func (c *call) pad() bool {
 		before, after := pads[k], pads[len(x)+k]
 		switch {
 		case before == 0 && after == 0:
-		case mode != "constant" || before < 0 || after < 0 || !a.known():
+		case mode != "constant" || before < 0 || after < 0 || before > maxLength || after > maxLength || !a.known():
 			a.pin(c.why + " repeats or removes places of it")
 			n := 0
 			if a.known() {
@@ -429,8 +286,10 @@ func (c *call) resize() bool {
 	case c.node.Op == "Upsample", c.opset[""] < 11:
 		scales, sizes = 1, -1
 	}
-	if mode, ok := c.node.Text("coordinate_transformation_mode", ""); !ok || mode == "tf_crop_and_resize" {
-		return false
+	mode, ok := c.node.Text("coordinate_transformation_mode", "")
+	policy, ok2 := c.node.Text("keep_aspect_ratio_policy", "stretch")
+	if !ok || !ok2 || mode == "tf_crop_and_resize" || policy != "stretch" {
+		return c.blur(x)
 	}
 	same := make([]bool, len(x)) // axes that stay as they are
 	if v := c.given(sizes); sizes > 0 && v != nil && v.ints != nil && len(v.ints.v) == len(x) {
