@@ -23,8 +23,8 @@ row() { # row NAME ZOO FLAG... ; $data are the images
     rm -rf "$work/run"
     "$rpg" train "$zoo" -o "$work/run" --json --seed "$seed" "$@" >"$work/train" 2>/dev/null
     seconds+=("$(number seconds <"$work/train")")
-    loss=$(grep '"event":"step"' "$work/train" | number loss)
-    "$rpg" generate "$work/run" -n 4 --seed "$seed"00 -o "$work/gen$seed" -q >/dev/null
+    loss=$(printf %.2g "$(grep '"event":"step"' "$work/train" | number loss)")
+    "$rpg" generate "$work/run" -n 4 --seed "$seed"00 -o "$work/gen$seed" -q --force >/dev/null
     all+=("$work/gen$seed")
   done
   "$rpg" evaluate "${all[@]}" --data $data --csv "$work/scores.csv" --force -q >/dev/null
@@ -50,7 +50,6 @@ row '400 steps' "$cnn" --steps 400
 row '1 model a step' "$cnn" --batch 1
 row '8 models a step' "$cnn" --batch 8
 row 'lr 0.001' "$cnn" --lr 0.001
-row 'lr 0.004' "$cnn" --lr 0.004
 row 'no average of the weights' "$cnn" --ema 0
 row 'no residual' "$cnn" --residual false
 row 'one recurrent layer' "$cnn" --layers 1
@@ -58,15 +57,12 @@ row 'recurrent width 128' "$cnn" --width 128
 row 'denoiser width 256' "$cnn" --denoiser-width 256
 row 'one block' "$cnn" --blocks 1
 row 'tokens of 512' "$cnn" --token-dim 512
-row 'paper statistics' "$cnn" --stats paper
 echo
 head 'ResNet-20'
 row 'preset fast' "$resnet"
 row 'positions of sines' "$resnet" --positions sines
 row '150 steps' "$resnet" --steps 150
-row 'lr 0.003' "$resnet" --lr 0.003
 row 'recurrent width 128' "$resnet" --width 128
-row 'denoiser width 256' "$resnet" --denoiser-width 256
 row 'tokens of 1024' "$resnet" --token-dim 1024
 row 'tokens of 4096' "$resnet" --token-dim 4096
 echo
@@ -74,4 +70,3 @@ data="$test --preprocess values:8,1,1"
 head 'digits, 200 seeds'
 row 'preset fast' "$digits"
 row '16 models a step, 1500 steps' "$digits" --batch 16 --steps 1500
-row '16 models a step, 1500 steps, positions of sines' "$digits" --batch 16 --steps 1500 --positions sines

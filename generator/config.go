@@ -94,11 +94,11 @@ func fast(c *Config, parameters int) {
 		c.TokenDim, c.Width = 2048, 256
 		c.Batch, c.Steps = 1, 250
 	case parameters <= 4_000_000:
-		c.TokenDim, c.Width, c.DenoiserWidth = 2048, 1024, 512
+		c.TokenDim, c.Width, c.DenoiserWidth = 8192, 512, 256
+		c.Batch, c.Steps = 1, 300
+	default: // by the same rule, but no zoo of this size was measured
+		c.TokenDim, c.Width, c.DenoiserWidth = 32768, 1024, 256
 		c.Batch, c.Steps = 1, 400
-	default:
-		c.TokenDim, c.Width, c.DenoiserWidth = 8192, 2048, 1024
-		c.Batch, c.Steps = 1, 1000
 	}
 }
 
