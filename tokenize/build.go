@@ -12,6 +12,9 @@ type Options struct {
 	TokenDim    int    // D, 1 to MaxTokenDim
 	Stats       string // StatsPooled or StatsPaper
 	Granularity string // GranularityTensor, the only one there is
+	// Zeros leaves out the elements that are 0 in every model (see Zeros), with
+	// StatsPooled: the published statistics count them.
+	Zeros bool
 }
 
 func (o Options) check() error {
@@ -98,6 +101,7 @@ type collected struct {
 	center     float64 // the same of the centres, TransformPaperLog
 	transform  string
 	isVariance bool
+	nonzero    []byte // elements that were not 0 in some model; nil when nobody asks
 }
 
 func newBuilder(o Options, path, signature string, weights []*onnxio.Tensor) *builder {
@@ -122,7 +126,11 @@ func newBuilder(o Options, path, signature string, weights []*onnxio.Tensor) *bu
 			Elements:  t.Elements,
 			Transform: transform,
 		})
-		b.weights = append(b.weights, collected{transform: transform, isVariance: t.Role == onnxio.RoleVariance})
+		c := collected{transform: transform, isVariance: t.Role == onnxio.RoleVariance}
+		if o.Zeros && o.Stats == StatsPooled && transform == TransformNone {
+			c.nonzero = make([]byte, ceilDiv(t.Elements, 8))
+		}
+		b.weights = append(b.weights, c)
 	}
 	return b
 }
@@ -181,15 +189,20 @@ func (b *builder) addWeight(m source, j int) error {
 		}
 	}
 	var own moments
+	at := 0
 	err := b.scan(m, j, func(block []float64) {
 		if !c.seen {
 			c.min, c.max, c.seen = block[0], block[0], true
 		}
 		for e, x := range block {
+			if x != 0 && c.nonzero != nil {
+				c.nonzero[(at+e)/8] |= 1 << ((at + e) % 8)
+			}
 			c.min, c.max = min(c.min, x), max(c.max, x)
 			block[e] = forward(c.transform, center, x)
 		}
 		own.add(block)
+		at += len(block)
 	})
 	if err != nil {
 		return err
@@ -230,6 +243,7 @@ func (b *builder) finish() (*Tokenizer, error) {
 	stats := Stats{Method: b.options.Stats, Models: b.models}
 	for j := range b.weights {
 		w, c := &b.layout.Weights[j], &b.weights[j]
+		c.leaveOut(w, b.models)
 		s := c.stats(b.options.Stats, float64(b.models))
 		if s.Std == 0 {
 			w.Transform = TransformConstant
@@ -240,6 +254,7 @@ func (b *builder) finish() (*Tokenizer, error) {
 	if b.layout.Tokens() == 0 {
 		return nil, fmt.Errorf("tokenize: %s: every weight is constant in all %d models: nothing to generate", b.path, b.models)
 	}
+	b.layout.rank()
 	t := &Tokenizer{Layout: b.layout, Stats: stats}
 	// The rules for files hold for what is built too; a finite zoo can still
 	// break them by size alone.

@@ -49,6 +49,7 @@ func Parse(text []byte) (*Tokenizer, error) {
 	if err := t.check(); err != nil {
 		return nil, fmt.Errorf("tokenize: %w", err)
 	}
+	t.Layout.rank()
 	return t, nil
 }
 

@@ -47,6 +47,21 @@ type Weight struct {
 	First     int         `json:"first"`
 	Tokens    int         `json:"tokens"`
 	Transform string      `json:"transform"` // one of the Transform constants
+	Zeros     Zeros       `json:"zeros,omitempty"`
+
+	ranks ranks // of Zeros
+}
+
+// Values is the number of elements that are generated: those that Zeros does not
+// mark, and none of a constant.
+func (w *Weight) Values() int {
+	switch {
+	case w.Constant():
+		return 0
+	case w.Zeros == nil:
+		return w.Elements
+	}
+	return w.Elements - w.Zeros.count()
 }
 
 // Constant tells whether the weight had one value everywhere in the zoo, so that
@@ -68,7 +83,7 @@ func (l *Layout) Valid() []int32 {
 	valid := make([]int32, l.Tokens())
 	for j := range l.Weights {
 		w := &l.Weights[j]
-		left := w.Elements
+		left := w.Values()
 		for i := range w.Tokens {
 			valid[w.First+i] = int32(min(left, l.TokenDim))
 			left -= l.TokenDim
@@ -78,15 +93,12 @@ func (l *Layout) Valid() []int32 {
 }
 
 // place numbers the tokens: it fills First and Tokens of every weight from
-// Elements, Transform and TokenDim.
+// Elements, Zeros, Transform and TokenDim.
 func (l *Layout) place() {
 	first := 0
 	for j := range l.Weights {
 		w := &l.Weights[j]
-		w.First, w.Tokens = first, 0
-		if !w.Constant() {
-			w.Tokens = ceilDiv(w.Elements, l.TokenDim)
-		}
+		w.First, w.Tokens = first, ceilDiv(w.Values(), l.TokenDim)
 		first += w.Tokens
 	}
 }
@@ -139,10 +151,16 @@ func (w *Weight) check(D, first int) error {
 	if w.Elements != elements {
 		return fmt.Errorf("%d elements, shape %v has %d", w.Elements, w.Shape, elements)
 	}
-	tokens := ceilDiv(elements, D)
+	if w.Zeros != nil {
+		if w.Transform != TransformNone {
+			return fmt.Errorf("zeros with transform %q, expected %q", w.Transform, TransformNone)
+		}
+		if err := w.Zeros.check(elements); err != nil {
+			return err
+		}
+	}
 	switch w.Transform {
 	case TransformConstant:
-		tokens = 0
 	case TransformNone:
 		if w.Role == onnxio.RoleVariance {
 			return fmt.Errorf("transform %q, expected a logarithm for a variance", w.Transform)
@@ -155,8 +173,8 @@ func (w *Weight) check(D, first int) error {
 		return fmt.Errorf("transform %q, expected one of %q, %q, %q, %q", w.Transform,
 			TransformNone, TransformLog, TransformPaperLog, TransformConstant)
 	}
-	if w.Tokens != tokens {
-		return fmt.Errorf("%d tokens, expected %d for %d elements", w.Tokens, tokens, elements)
+	if tokens := ceilDiv(w.Values(), D); w.Tokens != tokens {
+		return fmt.Errorf("%d tokens, expected %d for %d values", w.Tokens, tokens, w.Values())
 	}
 	if w.First != first {
 		return fmt.Errorf("first token %d, expected %d", w.First, first)

@@ -69,22 +69,22 @@ func (t *Tokenizer) EncodePart(v onnxio.Values, dst []float32, first int) error 
 	return nil
 }
 
-// encode writes tokens of weight j, from its element off on.
+// encode writes tokens of weight j, from its value off on.
 func (t *Tokenizer) encode(v onnxio.Values, j int, tokens []float32, off int) error {
 	w, s := &t.Layout.Weights[j], &t.Stats.Weights[j]
-	values := tokens[:min(len(tokens), w.Elements-off)]
-	if err := v.ReadValues(j, values, off); err != nil {
+	values := tokens[:min(len(tokens), w.Values()-off)]
+	if err := w.readKept(v, j, values, off); err != nil {
 		return fmt.Errorf("tokenize: %w", err)
 	}
 	isVariance := w.Role == onnxio.RoleVariance
 	for e, x := range values {
 		if err := checkValue(x, isVariance); err != nil {
-			return fmt.Errorf("tokenize: %sweight %q: %w at %s", fileOf(v), w.Name, err, where(off+e, w.Shape))
+			return fmt.Errorf("tokenize: %sweight %q: %w at %s", fileOf(v), w.Name, err, where(w.element(off+e), w.Shape))
 		}
 		y := (forward(w.Transform, s.Center, float64(x)) - s.Mean) / s.Std
 		if !(math.Abs(y) <= math.MaxFloat32) {
 			return fmt.Errorf("tokenize: %sweight %q: %g is %g standard deviations from the mean, expected a float32, at %s",
-				fileOf(v), w.Name, x, y, where(off+e, w.Shape))
+				fileOf(v), w.Name, x, y, where(w.element(off+e), w.Shape))
 		}
 		values[e] = float32(y)
 	}
@@ -141,18 +141,35 @@ func (d decoded) ReadValues(i int, dst []float32, off int) error {
 		}
 		return nil
 	}
-	if err := d.read(dst, w.First*d.Layout.TokenDim+off); err != nil {
+	kept, first := dst, off
+	if w.Zeros != nil {
+		first = w.ranks.before(w.Zeros, off)
+		kept = dst[:w.ranks.before(w.Zeros, off+len(dst))-first]
+	}
+	if err := d.read(kept, w.First*d.Layout.TokenDim+first); err != nil {
 		return fmt.Errorf("tokenize: %w", err)
 	}
-	for e, y := range dst {
+	for e, y := range kept {
 		x := float32(inverse(w.Transform, s.Center, s.Mean+s.Std*float64(y)))
 		if !finite(float64(x)) {
 			return fmt.Errorf("tokenize: weight %q: token value %g gives %g, expected a finite weight, at %s",
-				w.Name, y, x, where(off+e, w.Shape))
+				w.Name, y, x, where(w.element(first+e), w.Shape))
 		}
-		dst[e] = x
+		kept[e] = x
+	}
+	if w.Zeros != nil {
+		w.spread(dst, off, len(kept))
 	}
 	return nil
+}
+
+// element is the number, among all elements, of the one that has so many before
+// it that are not left out.
+func (w *Weight) element(value int) int {
+	if w.Zeros == nil {
+		return value
+	}
+	return w.ranks.find(w.Zeros, value)
 }
 
 // Tokens gives the tokens of v as a tensor of shape [L, D]. Errors are those of

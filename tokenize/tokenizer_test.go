@@ -42,12 +42,12 @@ func TestBuildRefusesOptions(t *testing.T) {
 		options Options
 		part    string
 	}{
-		{"no width", Options{0, StatsPooled, GranularityTensor}, "token width 0, expected 1 to"},
-		{"negative width", Options{-1, StatsPooled, GranularityTensor}, "token width -1"},
-		{"width too large", Options{MaxTokenDim + 1, StatsPooled, GranularityTensor}, "token width 1048577"},
-		{"no method", Options{4, "", GranularityTensor}, `method "", expected "pooled" or "paper"`},
-		{"flat", Options{4, StatsPooled, "flat"}, `granularity "flat", expected "tensor"`},
-		{"channel", Options{4, StatsPooled, "channel"}, `granularity "channel", expected "tensor"`},
+		{"no width", Options{TokenDim: 0, Stats: StatsPooled, Granularity: GranularityTensor}, "token width 0, expected 1 to"},
+		{"negative width", Options{TokenDim: -1, Stats: StatsPooled, Granularity: GranularityTensor}, "token width -1"},
+		{"width too large", Options{TokenDim: MaxTokenDim + 1, Stats: StatsPooled, Granularity: GranularityTensor}, "token width 1048577"},
+		{"no method", Options{TokenDim: 4, Stats: "", Granularity: GranularityTensor}, `method "", expected "pooled" or "paper"`},
+		{"flat", Options{TokenDim: 4, Stats: StatsPooled, Granularity: "flat"}, `granularity "flat", expected "tensor"`},
+		{"channel", Options{TokenDim: 4, Stats: StatsPooled, Granularity: "channel"}, `granularity "channel", expected "tensor"`},
 		{"no models", pooled(4), "no models"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -219,7 +219,7 @@ func explainRun(err error) error {
 
 // loadZoo learns layout and statistics and turns every model into tokens.
 func (s *session) loadZoo(models []*onnxio.Model, c generator.Config) (*generator.Zoo, error) {
-	t, err := tokenize.Build(models, tokenize.Options{TokenDim: c.TokenDim, Stats: c.Stats, Granularity: c.Granularity})
+	t, err := tokenize.Build(models, tokenize.Options{TokenDim: c.TokenDim, Stats: c.Stats, Granularity: c.Granularity, Zeros: true})
 	if err != nil {
 		return nil, explain(err)
 	}

@@ -51,6 +51,9 @@ func NewMatcher(s *Symmetry, l *tokenize.Layout) (*Matcher, error) {
 		if w.Constant() {
 			continue
 		}
+		if w.Zeros != nil {
+			return nil, fmt.Errorf("align: weight %q: its zeros are left out of the tokens, which cannot be permuted", w.Name)
+		}
 		at := len(m.weights)
 		m.weights = append(m.weights, matchedWeight{i, w.First * l.TokenDim, w.Elements})
 		for k, a := range s.weights[i].axes {
