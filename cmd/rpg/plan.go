@@ -24,6 +24,7 @@ type planZoo struct {
 	Models     int    `json:"models"`
 	Signature  string `json:"signature"`
 	Parameters int    `json:"parameters"` // generated values of a model
+	Zeros      int    `json:"zeros"`      // those that are 0 in every model, and stay so
 	Tokens     int    `json:"tokens"`     // of a model
 }
 
@@ -37,11 +38,19 @@ type planForecast struct {
 
 // planTraining prints every setting with its origin and what the training will
 // cost. It touches nothing.
-func (s *session) planTraining(r generator.Resolved, zoo *generator.Zoo, parameters int) error {
+func (s *session) planTraining(r generator.Resolved, zoo *generator.Zoo) error {
+	values, zeros := 0, 0
+	for i := range zoo.Tokenizer.Layout.Weights {
+		w := &zoo.Tokenizer.Layout.Weights[i]
+		values += w.Values()
+		if w.Zeros != nil {
+			zeros += w.Elements - w.Values()
+		}
+	}
 	f := generator.Plan(r.Config, zoo.Tokenizer, zoo.Count)
 	p := plan{
 		Schema: "rpg.plan/1",
-		Zoo:    planZoo{zoo.Count, zoo.Tokenizer.Layout.Signature, parameters, f.Tokens},
+		Zoo:    planZoo{zoo.Count, zoo.Tokenizer.Layout.Signature, values, zeros, f.Tokens},
 		Forecast: planForecast{f.Parameters, f.StepTokens, f.StepFLOP,
 			f.DeviceBytes, f.HostBytes},
 	}
@@ -56,7 +65,10 @@ func (s *session) planTraining(r generator.Resolved, zoo *generator.Zoo, paramet
 		t = append(t, []string{e.Key, e.Value, e.Origin})
 	}
 	t.write(s.out)
-	s.printf("\nzoo: %s models of %s generated values, %s tokens each\n", count(zoo.Count), count(parameters), count(f.Tokens))
+	s.printf("\nzoo: %s models of %s generated values, %s tokens each\n", count(zoo.Count), count(values), count(f.Tokens))
+	if zeros > 0 {
+		s.printf("     %s more are 0 in every model and stay so\n", count(zeros))
+	}
 	s.printf("generator: %s parameters\n", count(f.Parameters))
 	s.printf("memory: %s on the device, %s for the zoo's tokens\n", size(f.DeviceBytes), size(f.HostBytes))
 	s.printf("work: %s GFLOP a step of %s tokens, %s TFLOP in all; at 100 GFLOP/s about %s\n",

@@ -160,7 +160,7 @@ func (s *session) runTraining(job trainJob) error {
 		return err
 	}
 	if s.dryRun {
-		return s.finish(s.planTraining(resolved, zoo, parameters))
+		return s.finish(s.planTraining(resolved, zoo))
 	}
 	var eval *midway
 	if job.evalData != "" {
