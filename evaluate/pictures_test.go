@@ -161,4 +161,3 @@ func TestScoreSkipsBadPictures(t *testing.T) {
 		}
 	})
 }
-

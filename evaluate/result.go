@@ -33,6 +33,8 @@ const (
 // there is nothing to say, as without originals.
 type Result struct {
 	Schema     string        `json:"schema"`
+	Version    string        `json:"version,omitempty"` // of the program, if the caller says it
+	Command    []string      `json:"command,omitempty"` // that asked for it, word by word, if the caller says it
 	Data       DataResult    `json:"data"`
 	Provider   string        `json:"provider"`
 	Runtime    string        `json:"runtime"` // version of ONNX Runtime

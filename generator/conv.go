@@ -24,6 +24,7 @@ type conv struct {
 
 	z, c, pred compute.Matrix
 	dc         compute.Matrix
+	signals    compute.Buffer // see allocSignals
 }
 
 // convLayer is one convolution with its normalization (absent in the last).
@@ -70,28 +71,88 @@ func newConv(ps *params, c Config, rows int) *conv {
 func (k *conv) alloc(dev compute.Device, times int, train bool) {
 	k.timeMLP.alloc(dev, times, train)
 	k.c = newMatrix(dev, k.rows, k.d)
+	k.pred = newMatrix(dev, k.rows, k.d)
+	outs, gradients := k.allocSignals(dev, train)
 	for i, l := range k.layers {
 		l.args.ConvLayer = compute.ConvLayer{Tokens: k.rows, In: l.in, Out: l.out, K: l.w.shape[2], D: k.d,
-			Y: dev.Alloc(k.rows * l.out * k.d), Cond: k.c, W: l.w.value, Bias: l.b.value}
+			Y: outs[i], Cond: k.c, W: l.w.value, Bias: l.b.value}
 		a := &l.args.ConvLayer
 		if i > 0 {
-			a.X, a.XNorm = k.layers[i-1].args.Y, k.layers[i-1].norm
+			a.X, a.XNorm = outs[i-1], k.layers[i-1].norm
 		}
 		if l.skip >= 0 {
-			a.Skip, a.SkipNorm = k.layers[l.skip].args.Y, k.layers[l.skip].norm
+			a.Skip, a.SkipNorm = outs[l.skip], k.layers[l.skip].norm
 		}
-		if l.scale == nil {
-			k.pred = compute.MatrixOf(a.Y, k.rows, k.d)
-		} else if train {
+		if l.scale != nil && train {
 			l.norm = l.newNorm(dev)
 			a.YNorm = l.norm
 		} else {
-			a.ELU = true // the rest of the normalization: see freeze
+			a.ELU = l.scale != nil // the rest of the normalization: see freeze
+		}
+	}
+	if !train {
+		return
+	}
+	k.dc = newMatrix(dev, k.rows, k.d)
+	for i, l := range k.layers {
+		l.args.DCond, l.args.DTime, l.args.DW, l.args.DBias = k.dc, k.timeMLP.de, l.w.grad, l.b.grad
+		l.args.DY = gradients[i]
+		if i > 0 {
+			l.args.DX, l.args.AddDX = gradients[i-1], k.reader(i-1) > i
+		}
+	}
+}
+
+// reader is the last layer that takes the output of layer i.
+func (k *conv) reader(i int) int {
+	for j, l := range k.layers {
+		if l.skip == i {
+			return j
+		}
+	}
+	return i + 1
+}
+
+// allocSignals gives the output of each layer, the last of which is pred, and in
+// training their gradients. They are parts of one row for each token, so that
+// the gradient of a layer's input can take the place of its output and of those
+// of later layers, which are then of no more use.
+//
+// What is added to an input has that input's gradient: both share one place, to
+// which the layer that took the output first adds later.
+func (k *conv) allocSignals(dev compute.Device, train bool) (outs, gradients []compute.Matrix) {
+	n, total := len(k.layers), 0
+	out, gradient := make([]int, n), make([]int, n)
+	for i, l := range k.layers {
+		out[i] = total
+		if i < n-1 {
+			total += l.out * k.d
 		}
 	}
 	if train {
-		k.allocGradients(dev)
+		own := func(i int) bool { return k.reader(i) == i+1 && k.layers[i+1].skip < 0 }
+		for i, l := range k.layers[:n-1] {
+			if own(i) {
+				gradient[i] = out[i+1]
+				total = max(total, gradient[i]+l.out*k.d)
+			}
+		}
+		for i := n - 2; i >= 0; i-- {
+			if j := k.reader(i); j > i+1 {
+				gradient[i] = gradient[j-1]
+			} else if !own(i) {
+				gradient[i] = total
+				total += k.layers[i].out * k.d
+			}
+		}
 	}
+	all := newMatrix(dev, k.rows, total)
+	k.signals = all.Data
+	for i, l := range k.layers[:n-1] {
+		outs = append(outs, all.Columns(out[i], out[i]+l.out*k.d))
+		gradients = append(gradients, all.Columns(gradient[i], gradient[i]+l.out*k.d))
+	}
+	return append(outs, k.pred), append(gradients, compute.Matrix{})
 }
 
 func (l *convLayer) newNorm(dev compute.Device) *compute.BatchNorm {
@@ -100,39 +161,7 @@ func (l *convLayer) newNorm(dev compute.Device) *compute.BatchNorm {
 		DScale: l.scale.grad, DBias: l.bias.grad, Along: dev.Alloc(l.out), Level: dev.Alloc(l.out)}
 }
 
-// allocGradients gives each layer the gradient of its output. What is added to
-// an input has that input's gradient, so both share one buffer, to which the
-// layer that took the output first adds later.
-func (k *conv) allocGradients(dev compute.Device) {
-	k.dc = newMatrix(dev, k.rows, k.d)
-	for i := len(k.layers) - 1; i >= 0; i-- {
-		a := &k.layers[i].args
-		a.DCond, a.DTime, a.DW, a.DBias = k.dc, k.timeMLP.de, k.layers[i].w.grad, k.layers[i].b.grad
-		if i == 0 {
-			break
-		}
-		before := &k.layers[i-1].args
-		if before.DY == nil {
-			before.DY = dev.Alloc(before.Y.Len())
-		} else {
-			a.AddDX = true
-		}
-		a.DX = before.DY
-		if j := k.layers[i].skip; j >= 0 {
-			k.layers[j].args.DY = a.DX
-		}
-	}
-}
-
-func (k *conv) spare() []compute.Buffer {
-	var list []compute.Buffer
-	for _, l := range k.layers {
-		if l.args.DX != nil && !l.args.AddDX { // not shared, or the first that is
-			list = append(list, l.args.DX)
-		}
-	}
-	return list
-}
+func (k *conv) spare() []compute.Buffer { return []compute.Buffer{k.signals} }
 
 func (k *conv) condition(dev compute.Device, z compute.Matrix) {
 	k.z = z
@@ -149,7 +178,7 @@ func (k *conv) time(_ compute.Device, e compute.Matrix) {
 }
 
 func (k *conv) predict(dev compute.Device, x compute.Matrix) compute.Matrix {
-	k.layers[0].args.X = x.Data
+	k.layers[0].args.X = x
 	for _, l := range k.layers {
 		dev.ConvLayer(l.args.ConvLayer)
 	}
@@ -190,7 +219,7 @@ func (k *conv) freeze(dev compute.Device) error {
 func (k *conv) backward(dev compute.Device, dpred, dz compute.Matrix) {
 	dev.Zero(k.dc.Data)
 	dev.Zero(k.timeMLP.de.Data)
-	k.layers[len(k.layers)-1].args.DY = dpred.Data
+	k.layers[len(k.layers)-1].args.DY = dpred
 	for i := len(k.layers) - 1; i >= 0; i-- {
 		dev.ConvLayerBackward(k.layers[i].args)
 	}

@@ -40,7 +40,7 @@ func TestFreeze(t *testing.T) {
 		return v
 	}
 
-	k.layers[0].args.X = x.Data
+	k.layers[0].args.X = x
 	for _, l := range k.layers {
 		a := l.args.ConvLayer
 		a.ELU = false
@@ -48,17 +48,20 @@ func TestFreeze(t *testing.T) {
 		if l.scale == nil {
 			continue
 		}
-		y, scale, bias := download(a.Y), download(l.scale.value), download(l.bias.value)
+		y, scale, bias := download(a.Y.Data), download(l.scale.value), download(l.bias.value)
 		mean, vari := download(l.mean.value), download(l.vari.value)
 		for j, v := range y {
-			o := j / c.TokenDim % l.out
+			o := j % a.Y.Stride / c.TokenDim
+			if o >= l.out { // another layer's
+				continue
+			}
 			u := float64(scale[o])*(float64(v)-float64(mean[o]))/math.Sqrt(float64(vari[o])+batchNormEps) + float64(bias[o])
 			if u < 0 {
 				u = math.Expm1(u)
 			}
 			y[j] = float32(u)
 		}
-		dev.Upload(a.Y, y)
+		dev.Upload(a.Y.Data, y)
 	}
 	want := download(k.pred.Data)
 	if err := k.freeze(dev); err != nil {

@@ -53,6 +53,11 @@ const valuesAtOnce = 1 << 24
 // size. progress, which may be nil, receives how much of the denoising is
 // done, 0 to 1. An error of each ends the sampling.
 func (r *Run) Sample(ctx context.Context, dev compute.Device, o SampleOptions, progress func(float64), each func(Sample) error) (Timing, error) {
+	return r.sampleGroups(ctx, dev, o, valuesAtOnce, progress, each)
+}
+
+// sampleGroups is Sample with groups of so many values of tokens at most.
+func (r *Run) sampleGroups(ctx context.Context, dev compute.Device, o SampleOptions, atOnce int, progress func(float64), each func(Sample) error) (Timing, error) {
 	if o.Count < 1 {
 		return Timing{}, fmt.Errorf("generator: number of models is %d, expected at least 1", o.Count)
 	}
@@ -65,7 +70,7 @@ func (r *Run) Sample(ctx context.Context, dev compute.Device, o SampleOptions, p
 	}
 	begin := time.Now()
 	size := r.Tokenizer.Layout.Tokens() * r.Config.TokenDim
-	together := min(o.Count, max(1, valuesAtOnce/size))
+	together := min(o.Count, max(1, atOnce/size))
 	s := newSampler(dev, r.Config, &r.Tokenizer.Layout, r.Zoo.Count, together, steps)
 	if err := s.load(r); err != nil {
 		return Timing{}, err

@@ -71,6 +71,16 @@ func TestSampleAlone(t *testing.T) {
 				}
 				sameTokens(t, fmt.Sprintf("model %d", i), one.Tokens, many[i].Tokens)
 			}
+			o.Count, o.Seed = 7, 5
+			made := 0 // in groups of three
+			_, err := run.sampleGroups(context.Background(), openCPU(t, 1), o, 3*len(many[0].Tokens), nil, func(s Sample) error {
+				sameTokens(t, fmt.Sprintf("model %d, in groups", made), s.Tokens, many[made].Tokens)
+				made++
+				return nil
+			})
+			if err != nil || made != 7 {
+				t.Errorf("%d models in groups, want 7: %v", made, err)
+			}
 			if slices.Equal(many[0].Tokens, many[1].Tokens) {
 				t.Error("two seeds gave the same values")
 			}

@@ -18,23 +18,27 @@ type Zoo struct {
 	Sources   []string  // where each checkpoint came from
 }
 
-// spread is the root mean square, over all values of all checkpoints, of the
-// distance to the zoo's mean, in token space (1 is a tensor's own deviation).
-func (z *Zoo) spread() float64 {
+// Spread is the root mean square, over all values of all checkpoints, of the
+// distance to the zoo's mean, in token space (1 is a tensor's own deviation):
+// far below 1 for moments of one training, about 1 for independent ones.
+func (z *Zoo) Spread() float64 {
 	size, D, valid := len(z.Tokens)/z.Count, z.Tokenizer.Layout.TokenDim, z.Tokenizer.Layout.Valid()
-	sum, n := 0.0, 0
-	for i := range size {
-		if i%D >= int(valid[i/D]) {
-			continue
-		}
-		mean := 0.0
+	sum, n, mean := 0.0, 0, make([]float64, D)
+	for token, values := range valid {
+		row := func(k int) []float32 { return z.Tokens[k*size+token*D:][:values] }
+		clear(mean)
 		for k := range z.Count {
-			mean += float64(z.Tokens[k*size+i]) / float64(z.Count)
+			for j, v := range row(k) {
+				mean[j] += float64(v)
+			}
 		}
 		for k := range z.Count {
-			sum += math.Pow(float64(z.Tokens[k*size+i])-mean, 2)
+			for j, v := range row(k) {
+				d := float64(v) - mean[j]/float64(z.Count)
+				sum += d * d
+			}
 		}
-		n += z.Count
+		n += z.Count * int(values)
 	}
 	return math.Sqrt(sum / float64(n))
 }
@@ -155,7 +159,7 @@ func (tr *trainer) start() {
 		values := buf[:p.n]
 		p.initial(values, tr.cfg.Seed, i)
 		if p == tr.net.rec.states && tr.cfg.StateInit == "spread" {
-			width := float32(0.5 * tr.zoo.spread())
+			width := float32(0.5 * tr.zoo.Spread())
 			for j := range values {
 				values[j] += width * compute.Normals(tr.cfg.Seed, stream(purposeState, 1), uint64(j/4))[j%4]
 			}

@@ -2,6 +2,7 @@ package generator
 
 import (
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -80,4 +81,22 @@ func small(t testing.TB, overrides ...Override) Resolved {
 		t.Fatal(err)
 	}
 	return r
+}
+
+// TestSpread: the distance to the mean counts real values only.
+func TestSpread(t *testing.T) {
+	zoo, _ := testZoo(t, 2, 512)
+	for i := range zoo.Tokens {
+		zoo.Tokens[i] = float32(math.NaN()) // stays in the padding
+	}
+	size := len(zoo.Tokens) / 2
+	for token, n := range zoo.Tokenizer.Layout.Valid() {
+		for j := range int(n) {
+			at, middle := token*512+j, float32(j%7)
+			zoo.Tokens[at], zoo.Tokens[size+at] = middle-0.25, middle+0.25
+		}
+	}
+	if got := zoo.Spread(); !(math.Abs(got-0.25) <= 1e-9) {
+		t.Errorf("two models 0.25 to either side of their mean: spread %v, want 0.25", got)
+	}
 }

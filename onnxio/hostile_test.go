@@ -330,7 +330,7 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := Open(filepath.Join(dir, "none.onnx")); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "none.onnx") {
 		t.Errorf("a missing file: %v", err)
 	}
-	if _, err := Open(dir); !errors.Is(err, ErrNotONNX) || !strings.Contains(err.Error(), "a regular file") {
+	if _, err := Open(dir); !errors.Is(err, ErrNotONNX) || !strings.Contains(err.Error(), "expected a regular file, found a folder") {
 		t.Errorf("a folder: %v", err)
 	}
 	secret := filepath.Join(dir, "secret.onnx")

@@ -97,7 +97,7 @@ func OpenWith(path string, l Limits) (*Model, error) {
 	}
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
-		err = &Error{File: path, Offset: -1, What: "not a file that can hold a model", Expected: "a regular file", Found: info.Mode().Type().String(), Err: ErrNotONNX}
+		err = &Error{File: path, Offset: -1, What: "not a file that can hold a model", Expected: "a regular file", Found: kindOf(info.Mode()), Err: ErrNotONNX}
 	}
 	if err != nil {
 		f.Close()

@@ -31,7 +31,7 @@ func (s *session) verbs() []verb {
 	return []verb{
 		s.inspectVerb(), s.diffVerb(), s.checkVerb(), s.fetchVerb(),
 		s.alignVerb(), s.tokenizeVerb(), s.detokenizeVerb(),
-		s.trainVerb(), s.generateVerb(), s.evaluateVerb(),
+		s.trainVerb(), s.generateVerb(), s.evaluateVerb(), s.reportVerb(),
 		s.demoVerb(), s.benchVerb(), s.doctorVerb(),
 		s.completionVerb(), s.versionVerb(), s.manVerb(),
 	}
@@ -108,7 +108,7 @@ func run(words []string, stdout, stderr io.Writer) (code int) {
 	s := newSession(ctx, stdout, stderr)
 	defer func() {
 		if fault := recover(); fault != nil {
-			report(stderr, &failure{code: exitFailed, err: fmt.Errorf("internal fault: %v", fault),
+			reportError(stderr, &failure{code: exitFailed, err: fmt.Errorf("internal fault: %v", fault),
 				hint: "this is a defect of rpg; run the command again with -v and report what it prints, with `rpg doctor`"}, s.paint("31", "error:"))
 			if s.verbose {
 				fmt.Fprintf(stderr, "%s", debug.Stack())
@@ -118,7 +118,7 @@ func run(words []string, stdout, stderr io.Writer) (code int) {
 	}()
 	err := s.execute(ctx, words)
 	if err != nil {
-		report(stderr, err, s.paint("31", "error:"))
+		reportError(stderr, err, s.paint("31", "error:"))
 	}
 	return exitCode(err)
 }
@@ -130,6 +130,7 @@ func (s *session) execute(ctx context.Context, words []string) error {
 	if len(words) == 3 && words[1] == loadWord {
 		return s.finish(s.loadModels(words[2], os.Stdin))
 	}
+	s.words = append([]string{"rpg"}, words[1:]...)
 	app := s.app()
 	if len(words) < 2 {
 		app.Setup()

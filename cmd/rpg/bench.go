@@ -94,6 +94,13 @@ func (s *session) bench(c *cli.Context) error {
 	if err := pinTo(m.threads); err != nil {
 		return err
 	}
+	// RPG_CPU=avx512bf16 is for the rows of bf16 alone.
+	bfloat, noBF16 := cpu.OpenBF16(m.threads)
+	if os.Getenv("RPG_CPU") == "avx512bf16" && noBF16 == nil {
+		if err := os.Setenv("RPG_CPU", "avx512"); err != nil {
+			return err
+		}
+	}
 	d, err := s.openDevice(m)
 	if err != nil {
 		return err
@@ -102,6 +109,12 @@ func (s *session) bench(c *cli.Context) error {
 	b := &bench{s: s, c: c, machine: m, least: time.Duration(seconds * float64(time.Second)), device: d,
 		peaks: map[compute.Device]float64{}, copying: map[int]float64{}, learned: map[string]*learning{}}
 	defer func() { os.RemoveAll(b.folder) }()
+	if noBF16 != nil {
+		s.detail("no rows of bf16: %v", noBF16)
+	} else {
+		b.bfloat = bfloat
+		defer bfloat.Close()
+	}
 	p := s.progress("measuring", "cases")
 	defer p.close()
 	for i, k := range cases {

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -80,10 +80,8 @@ func (s *session) check(paths []string) error {
 		}
 		m, err := onnxio.OpenWith(path, s.limits)
 		if err != nil {
-			if f, e := os.Open(path); e != nil {
-				return e // no such file, not readable: there is nothing to check
-			} else {
-				f.Close()
+			if wrong := (*onnxio.Error)(nil); !errors.As(err, &wrong) {
+				return err // no such file, not readable: there is nothing to check
 			}
 			what := strings.TrimPrefix(plain(err), path+": ")
 			answer.Models = append(answer.Models, checkedModel{Path: path, Problems: []problem{{What: what}},

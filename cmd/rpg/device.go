@@ -24,7 +24,7 @@ var precisions = []string{"f32", "bf16"}
 // precisionFlag is for the verbs that train and sample.
 func precisionFlag() cli.Flag {
 	return &cli.StringFlag{Name: "precision", Value: precisions[0], Category: computing,
-		Usage: "of matrix products and convolutions: `f32`, or bf16 with f32 sums, where the processor has it"}
+		Usage: "of matrix products: `f32`, or bf16 with f32 sums, where the processor has it"}
 }
 
 // machineOf reads and checks --device, --threads and, where the verb has it,

@@ -5,7 +5,7 @@
 // one is run), then session.go (streams, flags and settings of one run),
 // arguments.go (flags and arguments in any order), settings.go (--config and
 // --set), failure.go (errors, hints and exit codes); after them any verb:
-// inspect.go, diff.go, check.go, align.go, tokenize.go, fetch.go, train.go, generate.go, evaluate.go, demo.go,
+// inspect.go, diff.go, check.go, align.go, tokenize.go, fetch.go, train.go, generate.go, evaluate.go, csv.go, report.go, demo.go,
 // bench.go, doctor.go, completion.go, help.go, man.go, version.go.
 //
 // Rules of the terminal, kept everywhere: stdout is the answer and nothing

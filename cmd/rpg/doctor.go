@@ -195,7 +195,7 @@ func dataFindings() []finding {
 // plain is the text of an error as report writes it, on one line.
 func plain(err error) string {
 	var b strings.Builder
-	report(&b, errors.New(strings.ReplaceAll(err.Error(), "\n", ";")), "")
+	reportError(&b, errors.New(strings.ReplaceAll(err.Error(), "\n", ";")), "")
 	return strings.TrimSpace(strings.TrimPrefix(b.String(), "rpg: "))
 }
 

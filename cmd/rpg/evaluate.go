@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/csv"
-	"fmt"
 	"io"
 	"os"
 	"slices"
@@ -13,6 +11,7 @@ import (
 
 	"rpg/evaluate"
 	"rpg/evaluate/dataset"
+	"rpg/evaluate/report"
 	"rpg/internal/atomicfile"
 )
 
@@ -39,7 +38,8 @@ func (s *session) evaluateVerb() verb {
 			&cli.StringFlag{Name: "without", Usage: "leave out `NAME,...`: " + strings.Join(evaluate.BaselineNames(), ", ")},
 			&cli.StringFlag{Name: "good", Usage: "top-1 `X` from which a model counts as good; otherwise one point below the originals' mean"},
 			&cli.StringFlag{Name: "min-top1", Usage: "exit with 3 if a model is below `X`: 0.7, 70 or 70%"},
-			&cli.StringFlag{Name: "csv", Usage: "write one row for each model to `FILE` too"},
+			&cli.StringFlag{Name: "csv", Usage: "write one row for each model to `FILE` too, timm's columns first"},
+			&cli.StringFlag{Name: "report", Usage: "write one HTML page to `FILE` too, as rpg report does"},
 		),
 		run: s.evaluate,
 	}
@@ -101,10 +101,12 @@ func (s *session) evaluate(c *cli.Context) error {
 	if job.against, err = modelPaths(c.StringSlice(severalValues)); err != nil {
 		return err
 	}
-	table := c.String("csv")
-	if table != "" {
-		if err := s.newFile(table, append(job.paths, job.against...)); err != nil {
-			return err
+	table, page := c.String("csv"), c.String("report")
+	for _, file := range []string{table, page} {
+		if file != "" {
+			if err := s.newFile(file, append(job.paths, job.against...)); err != nil {
+				return err
+			}
 		}
 	}
 	if job.request, err = readData(c); err != nil {
@@ -116,6 +118,12 @@ func (s *session) evaluate(c *cli.Context) error {
 	}
 	if table != "" {
 		if err := atomicfile.Write(table, s.force, func(w io.Writer) error { return writeCSV(w, result) }); err != nil {
+			return err
+		}
+	}
+	if page != "" {
+		p := report.Page{Results: []*evaluate.Result{result}, Version: versionText()}
+		if err := atomicfile.Write(page, s.force, func(w io.Writer) error { return report.Write(w, p) }); err != nil {
 			return err
 		}
 	}
@@ -163,6 +171,7 @@ func (s *session) runEvaluation(job evaluateJob) (*evaluate.Result, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
+	result.Version, result.Command = versionText(), s.words
 	s.tellBad("could not be read and is left out", "could not be read and are left out", result.Data.Skipped)
 	s.tellBad("is damaged, and is scored as far as it could be decoded", "are damaged, and are scored as far as they could be decoded", result.Data.Damaged)
 	return result, nil
@@ -241,20 +250,4 @@ func numbers(flag, text string) ([]float64, error) {
 		list = append(list, x)
 	}
 	return list, nil
-}
-
-// writeCSV writes one row for each model.
-func writeCSV(out io.Writer, r *evaluate.Result) error {
-	w := csv.NewWriter(out)
-	rows := [][]string{{"path", "group", "correct", "images", "top1", "top1_low", "top1_high", "top5", "nearest", "l2", "most_alike", "iou"}}
-	float := func(x float64) string { return strconv.FormatFloat(x, 'g', 8, 64) }
-	for _, m := range r.Models {
-		row := []string{m.Path, m.Group, fmt.Sprint(m.Correct), fmt.Sprint(r.Data.Images),
-			float(m.Top1), float(m.Top1Low), float(m.Top1High), float(m.Top5), "", "", "", ""}
-		if n := m.Nearest; n != nil {
-			row[8], row[9], row[10], row[11] = n.Path, float(n.L2), n.IoUPath, float(n.IoU)
-		}
-		rows = append(rows, row)
-	}
-	return w.WriteAll(rows)
 }

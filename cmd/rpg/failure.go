@@ -75,7 +75,7 @@ func exitCode(err error) int {
 
 // packageNames stand before every error of a package ("onnxio: FILE: what").
 // A user of the command line has no use for them.
-var packageNames = []string{"onnxio", "secondreader", "compare", "tokenize", "tokenset", "safetensors", "generator", "compute", "cpu", "evaluate", "fetch", "atomicfile", "fixtures"}
+var packageNames = []string{"onnxio", "secondreader", "compare", "tokenize", "tokenset", "safetensors", "generator", "compute", "cpu", "evaluate", "report", "fetch", "atomicfile", "fixtures"}
 
 // withoutPackage cuts the names of packages from the beginning of an error.
 func withoutPackage(text string) string {
@@ -87,8 +87,8 @@ func withoutPackage(text string) string {
 	return text
 }
 
-// report writes err as "rpg: error: …" and "rpg: hint: …".
-func report(w io.Writer, err error, label string) {
+// reportError writes err as "rpg: error: …" and "rpg: hint: …".
+func reportError(w io.Writer, err error, label string) {
 	if errors.Is(err, errNo) {
 		return
 	}

@@ -185,6 +185,8 @@ func (s *session) like(job *generateJob, path string) error {
 type (
 	generation struct {
 		Schema  string            `json:"schema"`
+		Version string            `json:"version"`
+		Command []string          `json:"command"`
 		Models  []generatedModel  `json:"models"`
 		Seconds generationSeconds `json:"seconds"`
 		Peak    int64             `json:"peak_rss_bytes"`
@@ -243,7 +245,7 @@ func (s *session) runGenerating(job generateJob) (*generation, error) {
 	}
 	meta[metaDevice] = device.Info().Kind
 
-	out := &generation{Schema: "rpg.generate/1", Models: []generatedModel{}, Device: device.Info().Name}
+	out := &generation{Schema: "rpg.generate/1", Version: versionText(), Command: s.words, Models: []generatedModel{}, Device: device.Info().Name}
 	p := s.progress("generating", "models")
 	defer p.close()
 	made, writing := 0, error(nil)

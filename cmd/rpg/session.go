@@ -21,6 +21,7 @@ import (
 // session is one run of the program: its streams and the flags every verb has.
 type session struct {
 	ctx      context.Context
+	words    []string // of the command line, the first one "rpg"
 	stdout   io.Writer
 	stderr   io.Writer
 	terminal bool // stderr is a terminal: bars and colour are welcome

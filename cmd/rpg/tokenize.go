@@ -1,14 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"syscall"
 
 	"github.com/urfave/cli/v2"
 
+	"rpg/internal/atomicfile"
 	"rpg/onnxio"
 	"rpg/tokenize"
 	"rpg/tokenize/tokenset"
@@ -243,6 +246,10 @@ func (s *session) writeRow(set *tokenset.Set, template *onnxio.Model, row *detok
 		meta[metaSource] = row.Source
 	}
 	err := onnxio.Write(row.Path, template, set.Values(row.Row), onnxio.WriteOptions{Metadata: meta, Force: s.force, External: external})
+	var system syscall.Errno // of the file that is written, or exists: it is named
+	if errors.As(err, &system) || errors.Is(err, atomicfile.ErrExists) {
+		return explain(err)
+	}
 	if err != nil {
 		return explain(fmt.Errorf("%s: row %d: %w", set.Path, row.Row, err))
 	}

@@ -134,7 +134,7 @@ func TestReport(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var b strings.Builder
-			report(&b, c.err, "error:")
+			reportError(&b, c.err, "error:")
 			if b.String() != c.want || exitCode(c.err) != c.code {
 				t.Errorf("got %q and %d, want %q and %d", b.String(), exitCode(c.err), c.want, c.code)
 			}

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 
 	"rpg/evaluate/picture"
+	"rpg/evaluate/picture/jpeg"
 )
 
 // Kinds are the kinds of data set that Open knows.
@@ -164,17 +165,19 @@ func (o *Options) openPictures(ctx context.Context) (*Set, error) {
 	if len(o.Shape) == 3 && o.Shape[0] == 1 {
 		channels = 1
 	}
-	height, width := o.size(224)
+	p = p.ForModel(o.size(224))
 	load := func(w *worker, i int) (*picture.Image, error) {
 		data, err := l.read(l.files[i], w.file)
 		if err != nil {
 			return nil, err
 		}
 		w.file = data
-		return w.decoder.Decode(data)
+		return w.decoder.DecodeWindow(data, func(width, height int) jpeg.Window {
+			return w.cropper.Window(&p, width, height)
+		})
 	}
 	name := func(i int) string { return o.Path + "/" + l.files[i].name }
-	if err := s.usePictures(p.ForModel(height, width), channels, load, name, s.Count); err != nil {
+	if err := s.usePictures(p, channels, load, name, s.Count); err != nil {
 		l.close()
 		return nil, err
 	}

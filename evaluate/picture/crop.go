@@ -1,6 +1,10 @@
 package picture
 
-import "math"
+import (
+	"math"
+
+	"rpg/evaluate/picture/jpeg"
+)
 
 // A Cropper resizes and crops pictures. It keeps buffers and the weights for the
 // last size of picture, so one goroutine may use it at a time. The zero value is
@@ -65,11 +69,7 @@ func (c *Cropper) Crop(dst []byte, im *Image, p *Preprocess, channels int) {
 	if channels == 1 {
 		im.grey()
 	}
-	k := key{p.shorter(), p.Squash, p.Filter, p.Height, p.Width, im.Width, im.Height}
-	if c.made != k || c.plan.rows == nil {
-		c.made, c.plan = k, newPlan(p, im.Width, im.Height)
-	}
-	pl := &c.plan
+	pl := c.planFor(p, im.Width, im.Height)
 	width, height := len(pl.columns.first), len(pl.rows.first)
 	if height < p.Height || width < p.Width {
 		clear(dst[:channels*p.Height*p.Width])
@@ -90,6 +90,24 @@ func (c *Cropper) Crop(dst []byte, im *Image, p *Preprocess, channels int) {
 		vertical(c.row, c.between[(first-from)*stride:], stride, width*im.Channels, pl.rows.of(y))
 		put(y, c.row)
 	}
+}
+
+// planFor gives the plan for pictures of a size.
+func (c *Cropper) planFor(p *Preprocess, width, height int) *plan {
+	k := key{p.shorter(), p.Squash, p.Filter, p.Height, p.Width, width, height}
+	if c.made != k || c.plan.rows == nil {
+		c.made, c.plan = k, newPlan(p, width, height)
+	}
+	return &c.plan
+}
+
+// Window gives the pixels that Crop looks at in a picture of that size.
+func (c *Cropper) Window(p *Preprocess, width, height int) jpeg.Window {
+	var w jpeg.Window
+	pl := c.planFor(p, width, height)
+	w.FromX, w.ToX = pl.columns.window()
+	w.FromY, w.ToY = pl.rows.window()
+	return w
 }
 
 // verticalFirst is the second half of Crop with the passes in the other order.

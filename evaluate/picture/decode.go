@@ -64,12 +64,16 @@ type Decoder struct {
 // to their higher byte, 16-bit grey above 255 is white, CMYK is inverted as Adobe
 // writes it. Of an animation it is the first picture. Orientation tags are not
 // followed. The Image is overwritten by the next call.
-func (d *Decoder) Decode(data []byte) (*Image, error) {
+func (d *Decoder) Decode(data []byte) (*Image, error) { return d.DecodeWindow(data, nil) }
+
+// DecodeWindow is Decode for a caller that needs only the pixels which window
+// tells for the size of the picture. The others are undefined.
+func (d *Decoder) DecodeWindow(data []byte, window func(width, height int) jpeg.Window) (*Image, error) {
 	if len(data) == 0 {
 		return nil, errors.New("expected a picture, found an empty file")
 	}
 	if startsWith(data, "\xff\xd8\xff") {
-		return d.decodeJPEG(data)
+		return d.decodeJPEG(data, window)
 	}
 	for _, f := range formats() {
 		for _, start := range f.starts {
@@ -105,7 +109,7 @@ func checkSize(width, height int) error {
 	return nil
 }
 
-func (d *Decoder) decodeJPEG(data []byte) (*Image, error) {
+func (d *Decoder) decodeJPEG(data []byte, window func(width, height int) jpeg.Window) (*Image, error) {
 	width, height, err := d.jpeg.Size(data)
 	if err == nil {
 		err = checkSize(width, height)
@@ -113,7 +117,7 @@ func (d *Decoder) decodeJPEG(data []byte) (*Image, error) {
 	if err != nil {
 		return nil, err
 	}
-	im, err := d.jpeg.Decode(data)
+	im, err := d.jpeg.Decode(data, window)
 	if err != nil {
 		return nil, err
 	}

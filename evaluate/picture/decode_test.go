@@ -1,11 +1,13 @@
 package picture
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"rpg/evaluate/picture/jpeg"
 	"rpg/internal/npy"
 )
 
@@ -73,5 +75,39 @@ func TestDecodeEqualsPillow(t *testing.T) {
 				t.Errorf("damage %q", im.Damage)
 			}
 		})
+	}
+}
+
+// TestDecodeWindow wants the pixels of a window to be those of the whole.
+func TestDecodeWindow(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("testdata", "*.jpg"))
+	if err != nil || len(files) < 30 {
+		t.Fatalf("%d files: %v", len(files), err)
+	}
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole, err := new(Decoder).Decode(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, h := whole.Width, whole.Height
+		for _, want := range []jpeg.Window{
+			{FromX: 0, ToX: w, FromY: 0, ToY: h}, {FromX: w / 3, ToX: w - w/4, FromY: h / 3, ToY: h - h/4}, {FromX: w - 1, ToX: w, FromY: h - 1, ToY: h},
+			{FromX: 0, ToX: 1, FromY: 0, ToY: 1}, {FromX: w / 2, ToX: w/2 + 1, FromY: 0, ToY: h}, {FromX: 0, ToX: w, FromY: min(16, h-1), ToY: min(17, h)}, {FromX: min(15, w-1), ToX: min(33, w), FromY: h / 2, ToY: h/2 + 1},
+		} {
+			part, err := new(Decoder).DecodeWindow(data, func(int, int) jpeg.Window { return want })
+			if err != nil {
+				t.Fatal(err)
+			}
+			for y := want.FromY; y < want.ToY; y++ {
+				from, to := (y*w+want.FromX)*whole.Channels, (y*w+want.ToX)*whole.Channels
+				if part.Channels != whole.Channels || !bytes.Equal(part.Pix[from:to], whole.Pix[from:to]) {
+					t.Fatalf("%s: row %d of %+v differs", file, y, want)
+				}
+			}
+		}
 	}
 }

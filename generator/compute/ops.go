@@ -73,8 +73,9 @@ type SSDBackward struct {
 //	g[i,c,d] = (X[i,c,d] + Skip[i,c,d] + Cond[i,d])·Time[i,d]
 //	Y[i,o,d] = Bias[o] + Σ_{c,k} W[o,c,k]·g[i, c, d+k-K/2]   (g is 0 outside)
 //
-// X and Skip are [n, In, D] (Skip may be nil), Y is [n, Out, D], W is
-// [Out, In, K]; Cond and Time are [n, D], a Stride of 0 repeats one row.
+// X and Skip (which may be absent) have a row of In·D values for each token, Y
+// one of Out·D; W is [Out, In, K]; Cond and Time are [n, D], a Stride of 0
+// repeats one row.
 //
 // In training, X and Skip may each be the Y of another layer, of which g takes
 // the normalized values N: XNorm and SkipNorm. YNorm, when there is one,
@@ -84,7 +85,7 @@ type SSDBackward struct {
 // is not read. Both are for sampling; the backward pass takes neither.
 type ConvLayer struct {
 	Tokens, In, Out, K, D  int
-	X, Skip, Y             Buffer
+	X, Skip, Y             Matrix
 	XNorm, SkipNorm, YNorm *BatchNorm // nil: none
 	Cond, Time             Matrix
 	W, Bias                Buffer
@@ -96,11 +97,12 @@ type ConvLayer struct {
 // then Y is read. DX, that of X or N(X) and likewise of Skip or N(Skip), is
 // overwritten, or added to with AddDX; DCond and DTime ([n, D]) and DW, DBias
 // accumulate. With an XNorm, DX must then be the whole gradient of N(X): its
-// part in the batch statistics goes to XNorm. DX may be nil for a first layer's
-// constant input.
+// part in the batch statistics goes to XNorm. DX may be absent, for a first
+// layer's constant input. A row of DX may lie where the same token's rows of DY
+// and Y do.
 type ConvLayerBackward struct {
 	ConvLayer
-	DY, DX       Buffer
+	DY, DX       Matrix
 	AddDX        bool
 	DCond, DTime Matrix
 	DW, DBias    Buffer

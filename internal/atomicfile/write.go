@@ -49,24 +49,29 @@ func Write(path string, force bool, fill func(w io.Writer) error) error {
 		// the caller's own error, in the caller's own words.
 		var failed *fs.PathError
 		if errors.As(err, &failed) && failed.Path == f.Name() {
-			return fmt.Errorf("atomicfile: %s: %w", path, failed.Err)
+			return targetError(path, err)
 		}
 		return err
 	}
-	if err := w.flush(); err != nil {
-		return fmt.Errorf("atomicfile: %s: %w", path, err)
-	}
-	if err := f.Sync(); err != nil {
-		return fmt.Errorf("atomicfile: %s: %w", path, err)
-	}
-	if err := f.Close(); err != nil {
-		return fmt.Errorf("atomicfile: %s: %w", path, err)
+	for _, finish := range []func() error{w.flush, f.Sync, f.Close} {
+		if err := finish(); err != nil {
+			return targetError(path, err)
+		}
 	}
 	if err := publish(f.Name(), path, force); err != nil {
 		return err
 	}
 	published = true
 	return syncDir(dir)
+}
+
+// targetError says of the target what happened to its temporary file.
+func targetError(path string, err error) error {
+	var failed *fs.PathError
+	if errors.As(err, &failed) {
+		err = failed.Err
+	}
+	return fmt.Errorf("atomicfile: %s: %w", path, err)
 }
 
 // check refuses a target that may not be replaced.

@@ -12,8 +12,12 @@ import (
 	"unicode/utf8"
 )
 
-// MaxHeader is the largest header accepted, in bytes (as in the reference).
-const MaxHeader = 100_000_000
+// What is accepted: a header of MaxHeader bytes (as in the reference) with
+// MaxEntries tensors.
+const (
+	MaxHeader  = 100_000_000
+	MaxEntries = 1 << 16
+)
 
 // DType is the type of a tensor's elements, as the format writes it. Both take
 // four bytes.
@@ -130,13 +134,9 @@ func parseHeader(head []byte, data int64) (map[string]string, []Entry, error) {
 	if !utf8.Valid(head) {
 		return nil, nil, errors.New("header is not UTF-8")
 	}
-	names, err := objectKeys(head)
+	names, fields, err := objectFields(head)
 	if err != nil {
 		return nil, nil, err
-	}
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(head, &fields); err != nil {
-		return nil, nil, fmt.Errorf("header is not JSON: %w", err)
 	}
 	metadata := map[string]string{}
 	var entries []Entry
@@ -201,30 +201,41 @@ func parseEntry(name string, text []byte, data int64) (Entry, error) {
 	return Entry{Name: name, DType: DType(*p.DType), Shape: p.Shape, Elements: int(n), at: begin}, nil
 }
 
-// objectKeys lists the keys of a JSON object in order and refuses duplicates,
-// which encoding/json would merge silently.
-func objectKeys(head []byte) ([]string, error) {
+// objectFields lists the keys of a JSON object in order, with what they hold. It
+// refuses duplicates, which encoding/json would merge silently, and more than
+// MaxEntries tensors.
+func objectFields(head []byte) (names []string, fields map[string]json.RawMessage, err error) {
 	d := json.NewDecoder(bytes.NewReader(head))
 	if _, err := d.Token(); err != nil {
-		return nil, fmt.Errorf("header is not JSON: %w", err)
+		return nil, nil, fmt.Errorf("header is not JSON: %w", err)
 	}
-	var names []string
-	seen := map[string]bool{}
+	fields = map[string]json.RawMessage{}
+	tensors := 0
 	for d.More() {
 		t, err := d.Token()
 		if err != nil {
-			return nil, fmt.Errorf("header is not JSON: %w", err)
+			return nil, nil, fmt.Errorf("header is not JSON: %w", err)
 		}
 		name, ok := t.(string)
-		if !ok || seen[name] {
-			return nil, fmt.Errorf("header names %v twice", t)
+		if _, twice := fields[name]; !ok || twice {
+			return nil, nil, fmt.Errorf("header names %.200v twice", t)
 		}
-		seen[name] = true
-		names = append(names, name)
-		var skip json.RawMessage
-		if err := d.Decode(&skip); err != nil {
-			return nil, fmt.Errorf("tensor %q: %w", name, err)
+		if name != "__metadata__" {
+			if tensors++; tensors > MaxEntries {
+				return nil, nil, fmt.Errorf("expected at most %d tensors, found more", MaxEntries)
+			}
 		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, nil, fmt.Errorf("tensor %.200q: %w", name, err)
+		}
+		names, fields[name] = append(names, name), value
 	}
-	return names, nil
+	if _, err := d.Token(); err != nil {
+		return nil, nil, fmt.Errorf("header is not JSON: %w", err)
+	}
+	if rest := bytes.TrimLeft(head[d.InputOffset():], " \t\r\n"); len(rest) > 0 {
+		return nil, nil, fmt.Errorf("header is not JSON: %q after it", rest[:min(len(rest), 20)])
+	}
+	return names, fields, nil
 }

@@ -63,6 +63,23 @@ func file(head string, n int) []byte {
 	return append(append(b, head...), make([]byte, n)...)
 }
 
+// manyTensors is a header of n tensors without elements.
+func manyTensors(n int) string {
+	var head strings.Builder
+	for i := range n {
+		fmt.Fprintf(&head, `%c"%d":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}`, "{,"[min(i, 1)], i)
+	}
+	return head.String() + "}"
+}
+
+// TestManyTensors has as many as there may be.
+func TestManyTensors(t *testing.T) {
+	data := file(manyTensors(MaxEntries), 0)
+	if r, err := NewReader("x", bytes.NewReader(data), int64(len(data))); err != nil || len(r.Entries) != MaxEntries {
+		t.Errorf("%v", err)
+	}
+}
+
 // TestRefused has one case for each rule of the format.
 func TestRefused(t *testing.T) {
 	for _, c := range []struct {
@@ -98,6 +115,9 @@ func TestRefused(t *testing.T) {
 		{"overlap", "overlap", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 4)},
 		{"bytes after the last tensor", "the file has 5", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 5)},
 		{"metadata with numbers", "__metadata__", file(`{"__metadata__":{"a":1}}`, 0)},
+		{"a comma at the end", "not JSON", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},}`, 4)},
+		{"header without its end", "not JSON", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}`, 4)},
+		{"too many tensors", "at most 65536 tensors", file(manyTensors(MaxEntries+1), 0)},
 		{"tensor is a number", `tensor "a"`, file(`{"a":1}`, 0)},
 	} {
 		_, err := Read(bytes.NewReader(c.data), int64(len(c.data)))

@@ -111,16 +111,19 @@ type Reader struct {
 
 // OpenReader checks the header of a file and keeps the file open until Close.
 func OpenReader(path string) (*Reader, error) {
+	info, err := os.Stat(path) // before it is opened, which waits for the other end of a pipe
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("safetensors: %s: expected a regular file, found one of mode %s", path, info.Mode())
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("safetensors: %s: expected a regular file, found %s", path, info.Mode().Type())
-	}
 	var r *Reader
-	if err == nil {
+	if info, err = f.Stat(); err == nil {
 		r, err = NewReader(path, f, info.Size())
 	}
 	if err != nil {

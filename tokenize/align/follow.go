@@ -212,7 +212,7 @@ func (c *call) has(k int) bool { return k < len(c.node.Outputs) && c.node.Output
 
 // given is input k, nil when it is left out.
 func (c *call) given(k int) *value {
-	if k >= len(c.in) {
+	if k < 0 || k >= len(c.in) {
 		return nil
 	}
 	return c.in[k]

@@ -3,6 +3,7 @@ package align
 import (
 	"fmt"
 	"math/rand/v2"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -160,6 +161,8 @@ func TestOperators(t *testing.T) {
 			node("Concat", "z h", "p", whole("axis", 1)), "p", "y", "b", "bb", 2, 7).out("y"), 17, "4: a/0 ab/0 b/1"},
 		{"FusedMatMul", flat().weight("a", 6, 5).weight("b", 6, 4).node("com.microsoft:FusedMatMul", "x a", "h", whole("transB", 1), whole("transBatchA", 0)).
 			node("com.microsoft:Gelu", "h", "r").node("MatMul", "r b", "y").out("y"), 17, "6: a/0 b/0"},
+		{"Upsample", conv(conv(image(), "x", "h", "a", "ab", 6, 3).floats("scales", 1, 1, 2, 2).node("Upsample", "h scales", "p"), "p", "y", "b", "bb", 2, 6).out("y"), 9,
+			"6: a/0 ab/0 b/1"},
 		{"Resize", conv(conv(image(), "x", "h", "a", "ab", 6, 3).floats("scales", 1, 1, 2, 2).node("Resize", "h - scales", "p", text("mode", "linear")),
 			"p", "y", "b", "bb", 2, 6).out("y"), 17, "6: a/0 ab/0 b/1"},
 		{"Softmax over channels", conv(conv(image(), "x", "h", "a", "ab", 6, 3).node("Softmax", "h", "p", whole("axis", 1)), "p", "y", "b", "bb", 2, 6).out("y"), 17,
@@ -188,6 +191,30 @@ func TestOperators(t *testing.T) {
 				p := s.Random(rand.New(rand.NewPCG(seed, 5)))
 				sameOutputs(t, before, outputs(t, m, s.Apply(p, m)))
 			}
+		})
+	}
+}
+
+// Networks as several versions of PyTorch export them.
+func TestExporters(t *testing.T) {
+	openRuntime(t)
+	files, err := filepath.Glob("../../onnxio/testdata/exporters/*.onnx")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files: %v", len(files), err)
+	}
+	for _, path := range files {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			m, err := onnxio.Open(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			s := Find(m)
+			if len(s.Groups) == 0 {
+				t.Errorf("nothing may be permuted: %v", s.Pinned)
+			}
+			p := s.Random(rand.New(rand.NewPCG(1, 5)))
+			sameOutputs(t, outputs(t, m, m), outputs(t, m, s.Apply(p, m)))
 		})
 	}
 }

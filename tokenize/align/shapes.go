@@ -316,7 +316,7 @@ func (c *call) resize() bool {
 
 // floats is the content of a stored float32 input of a few values, else nil.
 func (c *call) floats(k int) []float32 {
-	if k >= len(c.node.Inputs) {
+	if k < 0 || k >= len(c.node.Inputs) {
 		return nil
 	}
 	t := c.m.Stored(c.node.Inputs[k])

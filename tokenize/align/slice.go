@@ -189,4 +189,3 @@ func sign(n int) int {
 	}
 	return 1
 }
-

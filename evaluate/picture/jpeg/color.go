@@ -69,11 +69,12 @@ func (d *Decoder) convert() error {
 	p.Pix = resized(p.Pix, d.width*d.height*n+8)[:d.width*d.height*n]
 	space := d.colors()
 	var rows [4][]byte
-	for y := range d.height {
+	from, to := d.window.FromX, d.window.ToX
+	for y := d.window.FromY; y < d.window.ToY; y++ {
 		for i := range d.components {
-			rows[i] = up[i](&d.components[i], y, d.rows[i])[:d.width]
+			rows[i] = up[i](&d.components[i], y, d.rows[i])[from:to]
 		}
-		out := p.Pix[y*d.width*n : (y+1)*d.width*n]
+		out := p.Pix[(y*d.width+from)*n : (y*d.width+to)*n]
 		switch space {
 		case grey:
 			copy(out, rows[0])
@@ -94,7 +95,7 @@ func yccRow(out, luma, cb, cr []byte) {
 	cb, cr = cb[:len(luma)], cr[:len(luma)]
 	for x, l := range luma {
 		v, b, r := int32(l), cb[x], cr[x]
-		o := out[3*x : 3*x+3 : 3*x+3]
+		o := (*[3]byte)(out[3*x:])
 		o[0] = clip(v + crRed[r])
 		o[1] = clip(v + (cbGreen[b]+crGreen[r])>>16)
 		o[2] = clip(v + cbBlue[b])

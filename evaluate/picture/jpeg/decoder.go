@@ -47,6 +47,8 @@ type Decoder struct {
 	jfif, adobe   bool
 	transform     byte // of the Adobe marker
 	damage        string
+	choose        func(width, height int) Window
+	window        Window
 
 	quant   [4]*[64]uint16 // in natural order
 	dc, ac  [4]*huffman
@@ -70,13 +72,25 @@ type component struct {
 	acTable       *huffman
 	dcPrediction  int32
 	scanned       bool
+
+	fromX, toX, fromY, toY int // the blocks whose samples are needed
 }
 
 func (c *component) stride() int { return 8 * c.blocksX }
 
-// Decode decodes the JPEG file data. The Image and its Pix are overwritten by
-// the next call.
-func (d *Decoder) Decode(data []byte) (*Image, error) {
+func (c *component) needed(bx, by int) bool {
+	return bx >= c.fromX && bx < c.toX && by >= c.fromY && by < c.toY
+}
+
+// A Window is the part of a picture that is wanted: columns FromX to ToX-1 of
+// rows FromY to ToY-1.
+type Window struct{ FromX, ToX, FromY, ToY int }
+
+// Decode decodes the JPEG file data. If window is not nil it tells, for the size
+// of the picture, which pixels are wanted, and the others are undefined. The
+// Image and its Pix are overwritten by the next call.
+func (d *Decoder) Decode(data []byte, window func(width, height int) Window) (*Image, error) {
+	d.choose = window
 	if err := d.markers(data, false); err != nil {
 		return nil, err
 	}
@@ -117,7 +131,7 @@ func (d *Decoder) markers(data []byte, headerOnly bool) error {
 		return errors.New("jpeg: expected the bytes FF D8 at the start")
 	}
 	old := d.components
-	*d = Decoder{data: data, at: 2, picture: d.picture, rows: d.rows}
+	*d = Decoder{data: data, at: 2, picture: d.picture, rows: d.rows, choose: d.choose}
 	d.components = old[:0]
 	for {
 		marker, err := d.nextMarker()
@@ -273,10 +287,18 @@ func (d *Decoder) frame(marker byte, s []byte, allocate bool) error {
 		d.maxH, d.maxV = max(d.maxH, int(c.h)), max(d.maxV, int(c.v))
 	}
 	d.mcusX, d.mcusY = ceilDiv(d.width, 8*d.maxH), ceilDiv(d.height, 8*d.maxV)
+	d.window = Window{0, d.width, 0, d.height}
+	if d.choose != nil && allocate {
+		w := d.choose(d.width, d.height)
+		d.window = Window{max(w.FromX, 0), min(w.ToX, d.width), max(w.FromY, 0), min(w.ToY, d.height)}
+	}
 	for i := range d.components {
 		c := &d.components[i]
 		c.blocksX, c.blocksY = d.mcusX*int(c.h), d.mcusY*int(c.v)
 		c.width, c.height = ceilDiv(d.width*int(c.h), d.maxH), ceilDiv(d.height*int(c.v), d.maxV)
+		// A sample more on every side, for the upsampling.
+		c.fromX, c.toX = max(d.window.FromX*int(c.h)/d.maxH-1, 0)/8, ceilDiv(d.window.ToX*int(c.h)/d.maxH+2, 8)
+		c.fromY, c.toY = max(d.window.FromY*int(c.v)/d.maxV-1, 0)/8, ceilDiv(d.window.ToY*int(c.v)/d.maxV+2, 8)
 		if allocate {
 			c.samples = resized(c.samples, 64*c.blocksX*c.blocksY)
 		}

@@ -23,8 +23,8 @@ const (
 
 // transformAll makes the samples of a channel from its coefficients.
 func (d *Decoder) transformAll(c *component) {
-	for by := range ceilDiv(c.height, 8) {
-		for bx := range ceilDiv(c.width, 8) {
+	for by := c.fromY; by < min(c.toY, ceilDiv(c.height, 8)); by++ {
+		for bx := c.fromX; bx < min(c.toX, ceilDiv(c.width, 8)); bx++ {
 			inverse(&c.coefficients[by*c.blocksX+bx], c.quant, c.samples[(8*by*c.blocksX+bx)*8:], c.stride())
 		}
 	}
@@ -45,7 +45,7 @@ func flat(dc int32, out []byte, stride int) {
 	v := uint64(clamp((dc<<passBits + 1<<(passBits+2)) >> (passBits + 3)))
 	v *= 0x0101010101010101
 	for y := range 8 {
-		row := out[y*stride : y*stride+8]
+		row := (*[8]byte)(out[y*stride:])
 		row[0], row[1], row[2], row[3] = byte(v), byte(v), byte(v), byte(v)
 		row[4], row[5], row[6], row[7] = byte(v), byte(v), byte(v), byte(v)
 	}
@@ -71,7 +71,12 @@ func inverse(b *block, q *[64]uint16, out []byte, stride int) {
 		t0, t1 := (s0+s4)<<constBits, (s0-s4)<<constBits
 		e0, e3, e1, e2 := t0+t3, t0-t3, t1+t2, t1-t2
 
-		o0, o1, o2, o3 := odd(s7, s5, s3, s1)
+		p1, p2, p3, p4 := s7+s1, s5+s3, s7+s3, s5+s1
+		p5 := (p3 + p4) * fix1175875602
+		p1, p2 = -p1*fix0899976223, -p2*fix2562915447
+		p3, p4 = p5-p3*fix1961570560, p5-p4*fix0390180644
+		o0, o1 := s7*fix0298631336+p1+p3, s5*fix2053119869+p2+p4
+		o2, o3 := s3*fix3072711026+p2+p3, s1*fix1501321110+p1+p4
 		const shift, half = constBits - passBits, 1 << (constBits - passBits - 1)
 		w[x], w[56+x] = (e0+o3+half)>>shift, (e0-o3+half)>>shift
 		w[8+x], w[48+x] = (e1+o2+half)>>shift, (e1-o2+half)>>shift
@@ -79,28 +84,24 @@ func inverse(b *block, q *[64]uint16, out []byte, stride int) {
 		w[24+x], w[32+x] = (e3+o0+half)>>shift, (e3-o0+half)>>shift
 	}
 	for y := range 8 {
-		r := w[8*y : 8*y+8 : 8*y+8]
-		row := out[y*stride : y*stride+8 : y*stride+8]
+		r := (*[8]int32)(w[8*y:])
+		r1, r3, r5, r7 := r[1], r[3], r[5], r[7]
+		row := (*[8]byte)(out[y*stride:])
 		z1 := (r[2] + r[6]) * fix0541196100
 		t2, t3 := z1-r[6]*fix1847759065, z1+r[2]*fix0765366865
 		t0, t1 := (r[0]+r[4])<<constBits, (r[0]-r[4])<<constBits
 		e0, e3, e1, e2 := t0+t3, t0-t3, t1+t2, t1-t2
 
-		o0, o1, o2, o3 := odd(r[7], r[5], r[3], r[1])
+		p1, p2, p3, p4 := r7+r1, r5+r3, r7+r3, r5+r1
+		p5 := (p3 + p4) * fix1175875602
+		p1, p2 = -p1*fix0899976223, -p2*fix2562915447
+		p3, p4 = p5-p3*fix1961570560, p5-p4*fix0390180644
+		o0, o1 := r7*fix0298631336+p1+p3, r5*fix2053119869+p2+p4
+		o2, o3 := r3*fix3072711026+p2+p3, r1*fix1501321110+p1+p4
 		const shift, half = constBits + passBits + 3, 1 << (constBits + passBits + 2)
 		row[0], row[7] = clamp((e0+o3+half)>>shift), clamp((e0-o3+half)>>shift)
 		row[1], row[6] = clamp((e1+o2+half)>>shift), clamp((e1-o2+half)>>shift)
 		row[2], row[5] = clamp((e2+o1+half)>>shift), clamp((e2-o1+half)>>shift)
 		row[3], row[4] = clamp((e3+o0+half)>>shift), clamp((e3-o0+half)>>shift)
 	}
-}
-
-// odd is the part of the transform that the odd coefficients 7, 5, 3 and 1 take.
-func odd(t0, t1, t2, t3 int32) (o0, o1, o2, o3 int32) {
-	z1, z2, z3, z4 := t0+t3, t1+t2, t0+t2, t1+t3
-	z5 := (z3 + z4) * fix1175875602
-	z1, z2 = -z1*fix0899976223, -z2*fix2562915447
-	z3, z4 = z5-z3*fix1961570560, z5-z4*fix0390180644
-	return t0*fix0298631336 + z1 + z3, t1*fix2053119869 + z2 + z4,
-		t2*fix3072711026 + z2 + z3, t3*fix1501321110 + z1 + z4
 }

@@ -130,6 +130,9 @@ func (d *Decoder) decodeBlock(c *component, bx, by int, part scanPart) {
 		if !d.bits.ended {
 			last = d.sequential(c, &b)
 		}
+		if !c.needed(bx, by) {
+			return
+		}
 		out := c.samples[(8*by*c.blocksX+bx)*8:]
 		if last == 0 {
 			flat(int32(b[0])*int32(c.quant[0]), out, c.stride())
@@ -168,28 +171,42 @@ func (d *Decoder) difference(c *component) int32 {
 }
 
 // sequential reads a whole block and gives the place, in the file's order, of
-// its last coefficient.
+// its last coefficient. It works on a copy of the bits, which stays in registers.
 func (d *Decoder) sequential(c *component, b *block) (last int) {
 	c.dcPrediction += d.difference(c)
 	b[0] = int16(c.dcPrediction)
-	bits, table := &d.bits, c.acTable
+	table := c.acTable
+	buffer, n := d.bits.buffer, d.bits.n
 	for k := 1; k < 64; {
-		if bits.n < 32 {
-			bits.fill()
+		if n < 32 {
+			d.bits.buffer, d.bits.n = buffer, n
+			d.bits.fill()
+			buffer, n = d.bits.buffer, d.bits.n
 		}
-		if e := table.value[bits.buffer>>(64-lookBits)]; e != 0 && int(e&255) <= bits.n {
+		look := buffer >> (64 - lookBits)
+		if e := table.value[look]; e != 0 && int(e&255) <= n {
 			k += int(e >> 8 & 255)
 			last = k
-			b[zigzag[k&127]] = int16(e >> 16)
-			bits.skip(int(e & 255))
+			b[zigzag[k]] = int16(e >> 16)
+			buffer <<= uint(e & 63)
+			n -= int(e & 255)
 			k++
 			continue
 		}
-		s, ok := bits.symbol(table)
-		if !ok {
-			d.damaged("offset %d: a code that does not exist", bits.at)
+		var s byte
+		if e := table.look[look]; e != 0 && int(e&255) <= n {
+			s = byte(e >> 8)
+			buffer <<= uint(e & 63)
+			n -= int(e & 255)
+		} else {
+			var ok bool
+			d.bits.buffer, d.bits.n = buffer, n
+			if s, ok = d.bits.symbol(table); !ok {
+				d.damaged("offset %d: a code that does not exist", d.bits.at)
+			}
+			buffer, n = d.bits.buffer, d.bits.n
 		}
-		run, size := int(s>>4), int(s&15)
+		run, size := int(s>>4), uint(s&15)
 		if size == 0 {
 			if run != 15 {
 				break
@@ -197,15 +214,25 @@ func (d *Decoder) sequential(c *component, b *block) (last int) {
 			k += 16
 			continue
 		}
-		k += run
-		v := bits.value(size)
-		if k > 63 {
-			d.damaged("offset %d: a block has more than 64 coefficients", bits.at)
+		if k += run; k > 63 {
+			d.damaged("offset %d: a block has more than 64 coefficients", d.bits.at)
+		}
+		if n < int(size) {
+			d.bits.buffer, d.bits.n = buffer, n
+			d.bits.need(int(size))
+			buffer, n = d.bits.buffer, d.bits.n
+		}
+		v := int32(buffer >> (64 - size))
+		buffer <<= size
+		n -= int(size)
+		if v < 1<<(size-1) {
+			v += -1<<size + 1
 		}
 		last = k
 		b[zigzag[k]] = int16(v)
 		k++
 	}
+	d.bits.buffer, d.bits.n = buffer, n
 	return last
 }
 

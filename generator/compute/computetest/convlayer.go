@@ -11,7 +11,7 @@ func convLayer() Operation {
 	for _, c := range convLayerCases {
 		cases = append(cases, Case{c.name, func(e *Env) {
 			a, args := c.inputs(e)
-			args.Y = e.Output("y", c.tokens*c.out*c.d)
+			args.Y = e.OutputMatrix("y", c.tokens, c.out*c.d, c.out*c.d+c.gap)
 			if c.norms {
 				a.yNorm, args.YNorm = newBatchNorm(e, "ynorm", c.out, c.d, false)
 			}
@@ -27,7 +27,7 @@ func convLayer() Operation {
 				return
 			}
 
-			args.Packed, args.Y, args.ELU = e.Device.PackConvLayer(args), e.Output("elu", len(want)), true
+			args.Packed, args.Y, args.ELU = e.Device.PackConvLayer(args), e.OutputMatrix("elu", c.tokens, c.out*c.d, c.out*c.d+1), true
 			e.Device.ConvLayer(args)
 			for i, v := range want {
 				if v < 0 {
@@ -44,16 +44,26 @@ func convLayerBackward() Operation {
 	var cases []Case
 	for _, c := range convLayerCases {
 		cases = append(cases,
-			Case{c.name, func(e *Env) { c.backward(e, true, false) }},
-			Case{c.name + " added", func(e *Env) { c.backward(e, true, true) }})
-		if !c.norms {
-			cases = append(cases, Case{c.name + " without DX", func(e *Env) { c.backward(e, false, false) }})
+			Case{c.name, func(e *Env) { c.backward(e, overwriteDX) }},
+			Case{c.name + " added", func(e *Env) { c.backward(e, addDX) }})
+		if c.norms {
+			cases = append(cases, Case{c.name + " in place", func(e *Env) { c.backward(e, placeDX) }})
+		} else {
+			cases = append(cases, Case{c.name + " without DX", func(e *Env) { c.backward(e, noDX) }})
 		}
 	}
 	return Operation{"ConvLayerBackward", cases}
 }
 
-func (c convLayerCase) backward(e *Env, inputGradient, add bool) {
+// What a case does with DX: in place means where Y was.
+const (
+	noDX = iota
+	overwriteDX
+	addDX
+	placeDX
+)
+
+func (c convLayerCase) backward(e *Env, mode int) {
 	a, args := c.inputs(e)
 	dy, dx := e.Random(c.tokens*c.out*c.d), e.Random(c.tokens*c.in*c.d)
 	dcond, dtime := e.Random(c.tokens*c.d), e.Random(c.tokens*c.d)
@@ -65,7 +75,7 @@ func (c convLayerCase) backward(e *Env, inputGradient, add bool) {
 		a.yNorm, args.YNorm = newBatchNorm(e, "ynorm", c.out, c.d, false)
 		a.yNorm.measure(y)
 		g := a.yNorm.inside(wide(dy), y)
-		args.Y = e.Buffer("y", narrow(y))
+		args.Y = e.Matrix("y", narrow(y), c.tokens, c.out*c.d, c.out*c.d+c.gap)
 		args.YNorm.Mean, args.YNorm.InvStd = e.Buffer("ynormmean of y", narrow(a.yNorm.mean)), e.Buffer("ynorminvstd of y", narrow(a.yNorm.invStd))
 		args.YNorm.Along, args.YNorm.Level = e.Buffer("ynormalong", narrow(means(g.dscale, count))), e.Buffer("ynormlevel", narrow(means(g.dbias, count)))
 	}
@@ -98,18 +108,22 @@ func (c convLayerCase) backward(e *Env, inputGradient, add bool) {
 		}
 	}
 	back := compute.ConvLayerBackward{
-		ConvLayer: args, AddDX: add,
-		DY:    e.Buffer("dy", dy),
+		ConvLayer: args, AddDX: mode == addDX,
+		DY:    e.Matrix("dy", dy, c.tokens, c.out*c.d, c.out*c.d+2*c.gap),
 		DCond: e.Matrix("dcond", dcond, c.tokens, c.d, c.d+c.gap),
 		DTime: e.Matrix("dtime", dtime, c.tokens, c.d, c.d+2*c.gap),
 		DW:    e.Buffer("dw", dw), DBias: e.Buffer("dbias", dbias),
 	}
-	switch {
-	case add:
-		back.DX = e.Buffer("dx", dx)
+	dxWant, gap := dx64, c.gap
+	switch mode {
+	case overwriteDX:
+		back.DX = e.OutputMatrix("dx", c.tokens, c.in*c.d, c.in*c.d+gap)
+	case addDX:
+		back.DX = e.Matrix("dx", dx, c.tokens, c.in*c.d, c.in*c.d+gap)
 		dx64 = plus(dx, dx64)
-	case inputGradient:
-		back.DX = e.Output("dx", c.tokens*c.in*c.d)
+		dxWant = dx64
+	case placeDX:
+		back.DX, back.Y, dxWant = c.inPlace(e, a.forward(), dx64)
 	}
 	var xScale, xBias []float32
 	if c.norms {
@@ -118,8 +132,8 @@ func (c convLayerCase) backward(e *Env, inputGradient, add bool) {
 		args.XNorm.Along, args.XNorm.Level = e.Output("xalong", c.in), e.Output("xlevel", c.in)
 	}
 	e.Device.ConvLayerBackward(back)
-	if inputGradient {
-		e.Check("dx", dx64, 2*c.tolerance())
+	if mode != noDX {
+		e.Check("dx", dxWant, 2*c.tolerance())
 	}
 	if c.norms {
 		g := a.xNorm.inside(dx64, a.x)
@@ -132,6 +146,22 @@ func (c convLayerCase) backward(e *Env, inputGradient, add bool) {
 	e.Check("dtime", plus(dtime, dtime64), 2*c.tolerance())
 	e.Check("dw", plus(dw, dw64), 2*c.tolerance())
 	e.Check("dbias", plus(dbias, dbias64), 2*c.tolerance())
+}
+
+// inPlace returns matrices dx and y whose rows begin at the same values, and what
+// these are when dx has been written.
+func (c convLayerCase) inPlace(e *Env, y, dx []float64) (mdx, my compute.Matrix, want []float64) {
+	in, out := c.in*c.d, c.out*c.d
+	cols := max(in, out)
+	values := unset(c.tokens * cols)
+	want = make([]float64, len(values))
+	for i := range c.tokens {
+		copy(values[i*cols:], narrow(y[i*out:(i+1)*out]))
+		copy(want[i*cols:], y[i*out:(i+1)*out])
+		copy(want[i*cols:], dx[i*in:(i+1)*in])
+	}
+	m := e.Matrix("dx", values, c.tokens, cols, cols)
+	return m.Columns(0, in), m.Columns(0, out), want
 }
 
 // convLayerCase holds sizes; rows of Cond and Time are gap values or more
@@ -181,11 +211,11 @@ func (c convLayerCase) inputs(e *Env) (*convLayerInputs, compute.ConvLayer) {
 	a := &convLayerInputs{tokens: c.tokens, in: c.in, out: c.out, k: c.k, d: c.d, x: wide(x), w: wide(w), bias: wide(bias)}
 	args := compute.ConvLayer{
 		Tokens: c.tokens, In: c.in, Out: c.out, K: c.k, D: c.d,
-		X: e.Buffer("x", x), W: e.Buffer("w", w), Bias: e.Buffer("bias", bias),
+		X: e.Matrix("x", x, c.tokens, c.in*c.d, c.in*c.d+2*c.gap), W: e.Buffer("w", w), Bias: e.Buffer("bias", bias),
 	}
 	if c.skip {
 		skip := e.Random(c.tokens * c.in * c.d)
-		a.skip, args.Skip = wide(skip), e.Buffer("skip", skip)
+		a.skip, args.Skip = wide(skip), e.Matrix("skip", skip, c.tokens, c.in*c.d, c.in*c.d+c.gap)
 	}
 	if c.norms {
 		a.xNorm, args.XNorm = newBatchNorm(e, "xnorm", c.in, c.d, true)

@@ -10,7 +10,7 @@ import "rpg/generator/compute"
 func (d *device) ConvLayer(a compute.ConvLayer) {
 	l := keep[convLayer](d)
 	*l = d.newConvLayer(a)
-	l.y = sized(a.Y, a.Tokens*a.Out*a.D)
+	l.y = outputSignals(a.Y, a.Tokens, a.Out, a.D)
 	rows := roundUp(a.Out, tileRows)
 	l.packed, l.start = cut(d.common(rows*l.packedTaps()*a.In+2*rows), rows*l.packedTaps()*a.In)
 	l.start, l.zeros = cut(l.start, rows)
@@ -29,7 +29,7 @@ func (d *device) ConvLayer(a compute.ConvLayer) {
 		l := a.(*convLayer)
 		g, rest := cut(l.device.scratch(worker, l.in*l.padded+max(l.d, l.convolveMemory(l.in, l.out))), l.in*l.padded)
 		l.pad(g, rest[:l.d], token)
-		y := l.y[token*l.out*l.d:][:l.out*l.d]
+		y := l.y.token(token)
 		l.convolve(y, g, l.packed, l.start, l.in, l.out, rest)
 		if l.activate {
 			l.elu(y, y, 0, 1, 0)
@@ -69,7 +69,7 @@ type convLayer struct {
 	lead            int  // zeros before a row
 	padded          int  // values of a row with its zeros
 	tile            tileFunc
-	x, skip         []float32
+	x, skip         signals // skip may have no data
 	xNorm, skipNorm batchNorm
 	cond, time      []float32
 	ldcond, ldtime  int
@@ -77,11 +77,34 @@ type convLayer struct {
 
 	// Of the forward pass: the output, the packed weights, and from what the sums
 	// of each channel start.
-	y, packed, start []float32
-	zeros            []float32 // as many as channels, up to full panels
-	activate         bool      // ELU at the end
-	measures         []float64 // of the rows of y, when it is normalized
+	y             signals
+	packed, start []float32
+	zeros         []float32 // as many as channels, up to full panels
+	activate      bool      // ELU at the end
+	measures      []float64 // of the rows of y, when it is normalized
 }
+
+// signals are channels of width d of tokens that are stride values apart.
+type signals struct {
+	data                []float32
+	stride, channels, d int
+}
+
+func inputSignals(m compute.Matrix, tokens, channels, d int) signals {
+	data, stride := inputOf(m, tokens, channels*d)
+	return signals{data, stride, channels, d}
+}
+
+func outputSignals(m compute.Matrix, tokens, channels, d int) signals {
+	data, stride := matOf(m, tokens, channels*d)
+	return signals{data, stride, channels, d}
+}
+
+// row returns the values of channel c of a token.
+func (s signals) row(token, c int) []float32 { return s.data[token*s.stride+c*s.d:][:s.d] }
+
+// token returns all channels of a token.
+func (s signals) token(token int) []float32 { return s.data[token*s.stride:][:s.channels*s.d] }
 
 // packedTaps is the number of packed values that a weight's taps become.
 func (l *convLayer) packedTaps() int {
@@ -109,9 +132,9 @@ func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
 	if l.filters = filters(a.In, a.Out, a.K, a.D); l.filters {
 		l.lead, l.padded = filterLead, filterLength(a.D)
 	}
-	l.x = sized(a.X, a.Tokens*a.In*a.D)
-	if a.Skip != nil {
-		l.skip = sized(a.Skip, a.Tokens*a.In*a.D)
+	l.x = inputSignals(a.X, a.Tokens, a.In, a.D)
+	if !absent(a.Skip) {
+		l.skip = inputSignals(a.Skip, a.Tokens, a.In, a.D)
 	}
 	l.cond, l.ldcond = inputOf(a.Cond, a.Tokens, a.D)
 	l.time, l.ldtime = inputOf(a.Time, a.Tokens, a.D)
@@ -145,12 +168,11 @@ func (l *convLayer) pad(g, skip []float32, token int) {
 	cond, time := l.cond[token*l.ldcond:][:l.d], l.time[token*l.ldtime:][:l.d]
 	for c := range l.in {
 		row := l.inside(g, c)
-		at := (token*l.in + c) * l.d
-		x := l.xNorm.apply(row, l.x[at:at+l.d], c)
-		if l.skip == nil {
+		x := l.xNorm.apply(row, l.x.row(token, c), c)
+		if l.skip.data == nil {
 			l.modulate(row, x, cond, time)
 		} else {
-			l.modulateSkip(row, x, cond, time, l.skipNorm.apply(skip, l.skip[at:at+l.d], c))
+			l.modulateSkip(row, x, cond, time, l.skipNorm.apply(skip, l.skip.row(token, c), c))
 		}
 	}
 }

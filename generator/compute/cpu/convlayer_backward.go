@@ -13,12 +13,12 @@ const maxGroups = 32
 // makes of that; it is summed over the group and then, group by group, added to DW.
 func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 	b := keep[convLayerBackward](d)
-	*b = convLayerBackward{convLayer: d.newConvLayer(a.ConvLayer), dy: sized(a.DY, a.Tokens*a.Out*a.D)}
-	if a.DX != nil {
-		b.dx = sized(a.DX, a.Tokens*a.In*a.D)
+	*b = convLayerBackward{convLayer: d.newConvLayer(a.ConvLayer), dy: inputSignals(a.DY, a.Tokens, a.Out, a.D)}
+	if !absent(a.DX) {
+		b.dx = outputSignals(a.DX, a.Tokens, a.In, a.D)
 	}
 	if a.YNorm != nil {
-		b.yNorm, b.y = d.newBatchNorm(a.YNorm, a.Out), sized(a.Y, a.Tokens*a.Out*a.D)
+		b.yNorm, b.y = d.newBatchNorm(a.YNorm, a.Out), inputSignals(a.Y, a.Tokens, a.Out, a.D)
 		b.yNorm.along, b.yNorm.level = sized(a.YNorm.Along, a.Out), sized(a.YNorm.Level, a.Out)
 	}
 	b.addDX = a.AddDX
@@ -60,7 +60,7 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 			b.addSums(o, b.parts[i*b.part:(i+1)*b.part])
 		}
 	})
-	if a.XNorm != nil && a.DX != nil {
+	if a.XNorm != nil && !absent(a.DX) {
 		setGradients(a.XNorm, b.normSums, a.In, float64(a.Tokens*a.D))
 	}
 	drop(b)
@@ -68,10 +68,10 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 
 type convLayerBackward struct {
 	convLayer
-	dy, dx           []float32
+	dy, dx           signals // dx may have no data
 	addDX            bool
 	yNorm            batchNorm
-	y                []float32 // with a yNorm
+	y                signals   // with a yNorm
 	normSums         []float64 // [groups, in, 2]: see setGradients
 	dcond, dtime     []float32
 	lddcond, lddtime int
@@ -143,12 +143,11 @@ func (b *convLayerBackward) memory(scratch []float32) (m convMemory) {
 func (b *convLayerBackward) token(m convMemory, sums []float32, token int) {
 	dbias := sums[len(sums)-b.outUp:]
 	for o := range b.out {
-		at := (token*b.out + o) * b.d
 		row := b.inside(m.dy, o)
 		if b.yNorm.some {
-			b.yNorm.back(row, b.dy[at:at+b.d], b.y[at:at+b.d], o)
+			b.yNorm.back(row, b.dy.row(token, o), b.y.row(token, o), o)
 		} else {
-			copy(row, b.dy[at:at+b.d])
+			copy(row, b.dy.row(token, o))
 		}
 		dbias[o] += float32(b.sum(row))
 	}
@@ -168,25 +167,24 @@ func (b *convLayerBackward) channel(g []float32, m convMemory, token, c int) {
 	cond, time := b.cond[token*b.ldcond:], b.time[token*b.ldtime:]
 	dcond, dtime := b.dcond[token*b.lddcond:], b.dtime[token*b.lddtime:]
 	dg := m.dg[c*b.d:]
-	at := (token*b.in + c) * b.d
 	dx := m.dx // if nobody asks for it
-	if b.dx != nil && !b.addDX {
-		dx = b.dx[at : at+b.d]
+	if b.dx.data != nil && !b.addDX {
+		dx = b.dx.row(token, c)
 	}
-	raw := b.x[at : at+b.d]
+	raw := b.x.row(token, c)
 	x := b.xNorm.apply(m.x, raw, c)
-	if g = g[:b.d]; b.skip == nil {
+	if g = g[:b.d]; b.skip.data == nil {
 		b.modulateBack(g, dx, dcond, dtime, dg, x, cond, time)
 	} else {
-		skip := b.skipNorm.apply(m.skip, b.skip[at:at+b.d], c)
+		skip := b.skipNorm.apply(m.skip, b.skip.row(token, c), c)
 		b.modulateSkipBack(g, dx, dcond, dtime, dg, x, cond, time, skip)
 	}
-	if b.dx == nil {
+	if b.dx.data == nil {
 		return
 	}
 	if b.addDX {
-		b.add(b.dx[at:at+b.d], dx)
-		dx = b.dx[at : at+b.d]
+		b.add(b.dx.row(token, c), dx)
+		dx = b.dx.row(token, c)
 	}
 	if b.xNorm.some {
 		sum, along := b.xNorm.inside(m.x, dx, raw, c)

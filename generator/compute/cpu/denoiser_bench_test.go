@@ -49,9 +49,12 @@ func perSecond(b *testing.B, flops int, f func()) {
 // the last one's output are normalized.
 func benchConvLayer(d *device, in, out int) (compute.ConvLayerBackward, int) {
 	const tokens, k, width = 384, 7, 256
+	signal := func(stream, channels int) compute.Matrix {
+		return compute.MatrixOf(filled(d, stream, tokens*channels*width), tokens, channels*width)
+	}
 	a := compute.ConvLayer{
 		Tokens: tokens, In: in, Out: out, K: k, D: width,
-		X: filled(d, 1, tokens*in*width), Skip: filled(d, 2, tokens*in*width), Y: d.Alloc(tokens * out * width),
+		X: signal(1, in), Skip: signal(2, in), Y: signal(8, out),
 		Cond: compute.MatrixOf(filled(d, 3, tokens*width), tokens, width),
 		Time: compute.MatrixOf(filled(d, 4, tokens*width), tokens, width),
 		W:    filled(d, 5, out*in*k), Bias: filled(d, 6, out),
@@ -63,7 +66,7 @@ func benchConvLayer(d *device, in, out int) (compute.ConvLayerBackward, int) {
 		a.YNorm = benchNorm(d, out)
 	}
 	return compute.ConvLayerBackward{
-		ConvLayer: a, DY: filled(d, 7, tokens*out*width), DX: d.Alloc(tokens * in * width),
+		ConvLayer: a, DY: signal(7, out), DX: signal(9, in),
 		DCond: compute.MatrixOf(d.Alloc(tokens*width), tokens, width),
 		DTime: compute.MatrixOf(d.Alloc(tokens*width), tokens, width),
 		DW:    d.Alloc(out * in * k), DBias: d.Alloc(out),

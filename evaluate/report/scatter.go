@@ -1,0 +1,152 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"slices"
+
+	"rpg/evaluate"
+)
+
+// The places of a scatter plot.
+const (
+	plotLeft   = 58.0
+	plotRight  = width - 14.0
+	plotTop    = 34.0
+	plotBottom = 330.0
+)
+
+// A point is a model in a scatter plot: y is its accuracy in percent.
+type point struct {
+	x, y        float64
+	group, name string
+}
+
+// A rule is a line across a plot at a value with a meaning.
+type rule struct {
+	at    float64
+	label string
+}
+
+// scatter draws models by a measure of novelty and accuracy. Points outside the
+// axes are not drawn; the caption counts them.
+type scatter struct {
+	id, title string
+	xLabel    string
+	points    []point
+	groups    []evaluate.GroupResult
+	x, y      axis
+	xRule     *rule
+	yRule     *rule
+}
+
+func (c scatter) draw() template.HTML {
+	s := newSVG(c.id, c.title, fmt.Sprintf("Across: %s. Up: top-1 accuracy in percent. %d models.", c.xLabel, len(c.points)), plotBottom+50)
+	c.x.from, c.x.to, c.y.from, c.y.to = plotLeft, plotRight, plotBottom, plotTop
+	s.frame(c.x, c.y, c.xLabel, "top-1 accuracy, %")
+	if c.yRule != nil && c.y.has(c.yRule.at) {
+		s.line("rule", plotLeft, c.y.at(c.yRule.at), plotRight, c.y.at(c.yRule.at))
+		s.text("note", "end", plotRight-2, c.y.at(c.yRule.at)+14, c.yRule.label)
+	}
+	if c.xRule != nil && c.x.has(c.xRule.at) {
+		s.line("rule", c.x.at(c.xRule.at), plotTop, c.x.at(c.xRule.at), plotBottom)
+	}
+	shown := c.shown()
+	for _, g := range drawnLast(c.groups) {
+		s.open(marks(g.Name))
+		r := 3.4
+		if familyOf(g.Name).class == "generated" {
+			r = 4.2
+		}
+		for _, p := range shown {
+			if p.group == g.Name {
+				s.marker(familyOf(g.Name).shape, c.x.at(p.x), c.y.at(p.y), r, p.name)
+			}
+		}
+		s.close()
+	}
+	c.label(s, shown)
+	return s.done()
+}
+
+// frame draws the axes with ticks and titles.
+func (s *svg) frame(x, y axis, xLabel, yLabel string) {
+	bottom, top := y.from, y.to
+	for _, t := range y.ticks(6) {
+		s.line("grid", plotLeft, y.at(t.value), plotRight, y.at(t.value))
+		s.text("tick", "end", plotLeft-7, y.at(t.value)+4.5, t.label)
+	}
+	for _, t := range x.ticks(6) {
+		s.line("grid", x.at(t.value), top, x.at(t.value), bottom)
+		s.text("tick", "middle", x.at(t.value), bottom+18, t.label)
+	}
+	s.text("axis", "start", 2, top-16, yLabel)
+	s.text("axis", "middle", (plotLeft+plotRight)/2, bottom+40, xLabel)
+}
+
+// shown are the points within the axes.
+func (c scatter) shown() []point {
+	var list []point
+	for _, p := range c.points {
+		if c.x.has(p.x) && c.y.has(p.y) {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// drawnLast puts originals and generated models over the baselines.
+func drawnLast(groups []evaluate.GroupResult) []evaluate.GroupResult {
+	rank := func(g evaluate.GroupResult) int {
+		switch familyOf(g.Name).class {
+		case "generated":
+			return 2
+		case "originals":
+			return 1
+		}
+		return 0
+	}
+	list := slices.Clone(groups)
+	slices.SortStableFunc(list, func(a, b evaluate.GroupResult) int { return rank(a) - rank(b) })
+	return list
+}
+
+// label writes the size of each noise group beside its middle, where there is
+// room: their marks are alike.
+func (c scatter) label(s *svg, shown []point) {
+	type box struct{ x0, y0, x1, y1 float64 }
+	var taken []box
+	free := func(b box) bool {
+		for _, t := range taken {
+			if b.x0 < t.x1 && b.x1 > t.x0 && b.y0 < t.y1 && b.y1 > t.y0 {
+				return false
+			}
+		}
+		return b.x0 >= plotLeft && b.x1 <= plotRight && b.y0 >= plotTop && b.y1 <= plotBottom
+	}
+	for _, g := range c.groups {
+		size := noiseSize(g.Name)
+		if size == "" {
+			continue
+		}
+		var x, y, n float64
+		for _, p := range shown {
+			if p.group == g.Name {
+				x, y, n = x+c.x.at(p.x), y+c.y.at(p.y), n+1
+			}
+		}
+		if n == 0 {
+			continue
+		}
+		x, y = x/n, y/n
+		half := 4.5 * float64(len(size))
+		for _, at := range [][2]float64{{x - half - 10, y}, {x + half + 10, y}, {x, y - 18}, {x, y + 18}} {
+			b := box{at[0] - half, at[1] - 8, at[0] + half, at[1] + 8}
+			if free(b) {
+				taken = append(taken, b)
+				s.text("note noise-size", "middle", at[0], at[1]+4.5, size)
+				break
+			}
+		}
+	}
+}

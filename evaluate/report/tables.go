@@ -1,0 +1,368 @@
+package report
+
+import (
+	"fmt"
+	"html/template"
+	"math"
+	"path"
+	"strconv"
+	"strings"
+
+	"rpg/evaluate"
+)
+
+// A table has a head and rows; the first cell of a row names it. The first Words
+// cells stand to the left, numbers behind them to the right.
+type table struct {
+	Caption, Note string
+	Head          []string
+	Words         int // columns of words, the row's name among them
+	Rows          []row
+}
+
+type row struct {
+	Mark  template.HTML
+	Name  string
+	Title string // the whole of a name that is cut
+	Cells []string
+}
+
+// Left tells whether cell i behind the row's name stands to the left.
+func (t table) Left(i int) bool { return i+1 < t.Words }
+
+const none = "–"
+
+func novelTable(r *evaluate.Result) *table {
+	t := &table{Words: 1, Caption: "Models that are new and good, %",
+		Note: fmt.Sprintf("The part of each group with top-1 of at least %.2f %% and, as far from the nearest original as the originals from each other times the ratio. Both count: noise is far at once, and good no longer.", 100*r.Bar)}
+	for _, g := range arranged(r.Groups) {
+		if len(g.Novel) == 0 {
+			continue
+		}
+		if t.Head == nil {
+			t.Head = []string{"group"}
+			for _, n := range g.Novel {
+				t.Head = append(t.Head, "ratio "+strconv.FormatFloat(n.Ratio, 'g', 4, 64))
+			}
+		}
+		line := row{Mark: mark(g.Name), Name: g.Name}
+		for _, n := range g.Novel {
+			line.Cells = append(line.Cells, fmt.Sprintf("%.0f", 100*n.Share))
+		}
+		if len(line.Cells) == len(t.Head)-1 {
+			t.Rows = append(t.Rows, line)
+		}
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	return t
+}
+
+func accuracyTable(r *evaluate.Result) table {
+	t := table{Words: 1, Caption: "Accuracy of the groups, %",
+		Note: "± is the standard deviation over the models. vote: the majority of the group's first models, 16 at most, and what it gains over their mean, in points.",
+		Head: []string{"group", "models", "top-1", "±", "lowest", "highest", "top-5", "±", "lowest", "highest", "vote", "of", "gain"}}
+	for _, g := range arranged(r.Groups) {
+		line := row{Mark: mark(g.Name), Name: g.Name, Cells: []string{strconv.Itoa(g.Count)}}
+		for _, s := range []evaluate.Summary{g.Top1, g.Top5} {
+			line.Cells = append(line.Cells, percent(s.Mean), percent(s.Std), percent(s.Min), percent(s.Max))
+		}
+		if v := g.Vote; v != nil {
+			line.Cells = append(line.Cells, percent(v.Top1), strconv.Itoa(v.Models), signed(100*v.Gain))
+		} else {
+			line.Cells = append(line.Cells, none, none, none)
+		}
+		t.Rows = append(t.Rows, line)
+	}
+	return t
+}
+
+func likenessTable(r *evaluate.Result) *table {
+	t := &table{Words: 1, Caption: "How alike the groups are to the originals",
+		Note: "max IoU: overlap of wrong predictions with the most alike original, mean over the models, and the highest. pairs: mean over all pairs of a model and an original; within: over the pairs of the group. " +
+			"differs: images to which a model and its nearest original give different classes. Distances in token space to the nearest original; ratios over the originals' own.",
+		Head: []string{"group", "max IoU", "highest", "pairs", "within", "differs %", "distance, least", "median", "ratio, least", "median", "aligned, least", "median", "ratio, least", "median"}}
+	for _, g := range arranged(r.Groups) {
+		if g.Similarity == nil && g.Distance == nil {
+			continue
+		}
+		line := row{Mark: mark(g.Name), Name: g.Name}
+		if s := g.Similarity; s != nil {
+			line.Cells = append(line.Cells, fixed(s.Mean, 3), fixed(s.Max, 3), fixed(s.Pairs, 3), optional(s.Within, func(x float64) string { return fixed(x, 3) }))
+		} else {
+			line.Cells = append(line.Cells, none, none, none, none)
+		}
+		line.Cells = append(line.Cells, optional(g.Disagreement, percent))
+		for _, d := range []*evaluate.DistanceResult{g.Distance, g.Aligned} {
+			if d == nil {
+				line.Cells = append(line.Cells, none, none, none, none)
+				continue
+			}
+			line.Cells = append(line.Cells, digits(d.Min, 4), digits(d.Median, 4), ratio(d.MinRatio), ratio(d.Ratio))
+		}
+		t.Rows = append(t.Rows, line)
+	}
+	if len(t.Rows) == 0 {
+		return nil
+	}
+	return t
+}
+
+// modelTable is every model that is neither an original nor a baseline.
+func modelTable(r *evaluate.Result, generations []*Generation) table {
+	made := map[string]Made{}
+	for _, g := range generations {
+		for _, m := range g.Models {
+			made[m.Path] = m
+		}
+	}
+	known, compared := false, false
+	for _, m := range r.Models {
+		if m.Group == evaluate.GroupModels || m.Group == evaluate.GroupGenerated {
+			_, ok := made[m.Path]
+			known, compared = known || ok, compared || m.Nearest != nil
+		}
+	}
+	t := table{Words: 1, Caption: "Generated models", Head: []string{"model"},
+		Note: "The interval is Wilson's, at 95 %."}
+	if !compared {
+		t.Caption = "Models"
+	} else {
+		t.Note += " p: McNemar's exact test that the model and its nearest original are equally accurate, on the same images. to mean: distance to the originals' mean. cosine: between the ways from the nearest original to the model and to that mean."
+		t.Words, t.Head = 3, append(t.Head, "kind", "nearest")
+	}
+	if known {
+		t.Head = append(t.Head, "seed", "state")
+	}
+	t.Head = append(t.Head, "right", "top-1 %", "95 % interval", "top-5 %")
+	if compared {
+		t.Head = append(t.Head, "differs %", "p", "max IoU", "distance", "aligned", "ratio", "to mean", "cosine")
+	}
+	unit, _ := distanceUnit(r)
+	for _, m := range r.Models {
+		if m.Group != evaluate.GroupModels && m.Group != evaluate.GroupGenerated {
+			continue
+		}
+		line := named(m.Path)
+		if compared {
+			near := none
+			if m.Nearest != nil {
+				near = short(m.Nearest.Path)
+				if m.Nearest.Aligned != nil {
+					near = short(m.Nearest.Aligned.Path)
+				}
+			}
+			line.Cells = append(line.Cells, orNone(m.Kind), near)
+		}
+		if known {
+			if g, ok := made[m.Path]; ok {
+				line.Cells = append(line.Cells, strconv.FormatUint(g.Seed, 10), orNone(g.State))
+			} else {
+				line.Cells = append(line.Cells, none, none)
+			}
+		}
+		line.Cells = append(line.Cells, thousands(m.Correct), percent(m.Top1), percent(m.Top1Low)+" to "+percent(m.Top1High), percent(m.Top5))
+		if compared {
+			line.Cells = append(line.Cells, nearestCells(m.Nearest, unit)...)
+		}
+		t.Rows = append(t.Rows, line)
+	}
+	return t
+}
+
+func nearestCells(n *evaluate.NearestResult, unit float64) []string {
+	if n == nil {
+		return []string{none, none, none, none, none, none, none, none}
+	}
+	far, after := n.L2, none
+	if n.Aligned != nil {
+		far, after = n.Aligned.L2, digits(n.Aligned.L2, 4)
+	}
+	over := none
+	if unit != 1 {
+		x := far / unit
+		over = ratio(&x)
+	}
+	return []string{percent(n.Disagreement), chance(n.P), fixed(n.IoU, 3), digits(n.L2, 4), after, over, digits(n.MeanL2, 4), fixed(n.Cosine, 2)}
+}
+
+// allTable is every model there is, originals and baselines too.
+func allTable(r *evaluate.Result) *table {
+	if groupOf(r, evaluate.GroupOriginals) == nil {
+		return nil
+	}
+	t := &table{Words: 2, Caption: "Every model: originals, generated models, baselines", Head: []string{"model", "group", "right", "top-1 %", "95 % interval", "top-5 %", "max IoU", "distance", "aligned"}}
+	for _, m := range r.Models {
+		line := named(m.Path)
+		line.Cells = []string{m.Group, thousands(m.Correct), percent(m.Top1), percent(m.Top1Low) + " to " + percent(m.Top1High), percent(m.Top5), none, none, none}
+		if n := m.Nearest; n != nil {
+			line.Cells[5], line.Cells[6] = fixed(n.IoU, 3), digits(n.L2, 4)
+			if n.Aligned != nil {
+				line.Cells[7] = digits(n.Aligned.L2, 4)
+			}
+		}
+		t.Rows = append(t.Rows, line)
+	}
+	return t
+}
+
+// timeTable is how long each stage took, as far as the page knows; nil if it
+// knows nothing.
+func timeTable(p Page) *table {
+	t := &table{Words: 1, Caption: "Time by stage", Head: []string{"stage", "seconds", "%"}}
+	var seconds []float64
+	add := func(name string, s float64) {
+		t.Rows = append(t.Rows, row{Name: name})
+		seconds = append(seconds, s)
+	}
+	for _, run := range p.Runs {
+		if len(run.Steps) > 0 {
+			add(fmt.Sprintf("training %s, %s", run.Dir, plural(len(run.Steps), "step")), trainingSeconds(run.Steps))
+		}
+	}
+	for _, g := range p.Generations {
+		add(fmt.Sprintf("generating %s: loading", plural(len(g.Models), "model")), g.Seconds.Load)
+		add("generating: prototypes", g.Seconds.Prototypes)
+		add("generating: denoising", g.Seconds.Denoise)
+		add("generating: writing", g.Seconds.Write)
+	}
+	for _, r := range p.Results {
+		if r.ImagesPerS > 0 {
+			add(fmt.Sprintf("scoring %s on %s", plural(len(r.Models), "model"), r.Data.Name), float64(len(r.Models))*float64(r.Data.Images)/r.ImagesPerS)
+		}
+	}
+	total := 0.0
+	for _, s := range seconds {
+		total += s
+	}
+	if len(seconds) == 0 || total <= 0 {
+		return nil
+	}
+	for i, s := range seconds {
+		t.Rows[i].Cells = []string{digits(s, 3), fixed(100*s/total, 1)}
+	}
+	return t
+}
+
+// trainingSeconds adds up what each process took: the time since its beginning
+// falls where a resumed training begins.
+func trainingSeconds(steps []Step) float64 {
+	sum, last := 0.0, 0.0
+	for _, s := range steps {
+		if s.Elapsed < last {
+			sum += last
+		}
+		last = s.Elapsed
+	}
+	return sum + last
+}
+
+// named is a row for a file, with the end of a long path.
+func named(file string) row {
+	if name := short(file); name != file {
+		return row{Name: name, Title: file}
+	}
+	return row{Name: file}
+}
+
+// short is a path, or of a long one its end.
+func short(file string) string {
+	const most = 34
+	if len([]rune(file)) <= most {
+		return file
+	}
+	return clip("…/"+path.Base(file), most)
+}
+
+func percent(x float64) string             { return fixed(100*x, 2) }
+func fixed(x float64, decimals int) string { return minus(strconv.FormatFloat(x, 'f', decimals, 64)) }
+func optional(x *float64, f func(float64) string) string {
+	if x == nil {
+		return none
+	}
+	return f(*x)
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return none
+	}
+	return text
+}
+
+// signed writes a difference with its sign.
+func signed(x float64) string {
+	text := strconv.FormatFloat(x, 'f', 2, 64)
+	if strings.Trim(text, "-0.") == "" {
+		return "0.00"
+	}
+	if x > 0 {
+		return "+" + text
+	}
+	return minus(text)
+}
+
+// minus writes the sign as typographers do, and none before zero.
+func minus(text string) string {
+	digits, negative := strings.CutPrefix(text, "-")
+	if !negative || strings.Trim(digits, "0.") == "" {
+		return digits
+	}
+	return "−" + digits
+}
+
+// digits writes a number with so many significant digits and, unless it is very
+// large or small, no exponent.
+func digits(x float64, n int) string {
+	if x == 0 {
+		return "0"
+	}
+	e := int(math.Floor(math.Log10(math.Abs(x))))
+	if e < -5 || e > 6 {
+		return minus(strconv.FormatFloat(x, 'e', n-1, 64))
+	}
+	return fixed(x, max(0, n-1-e))
+}
+
+// ratio writes a distance over the originals' own.
+func ratio(x *float64) string {
+	switch {
+	case x == nil:
+		return none
+	case *x >= 100:
+		return thousands(int(min(math.Round(*x), most)))
+	}
+	return fixed(*x, 2)
+}
+
+// chance writes a p-value.
+func chance(p float64) string {
+	if p < 0.001 {
+		return "< 0.001"
+	}
+	return fixed(p, 3)
+}
+
+// thousands writes 10,000.
+func thousands(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > count(n < 0); i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return thousands(n) + " " + what + "s"
+}
+
+func are(n int) string {
+	if n == 1 {
+		return "lies"
+	}
+	return "lie"
+}
