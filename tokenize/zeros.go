@@ -8,11 +8,6 @@ import (
 	"rpg/onnxio"
 )
 
-// zerosFrom is the part of a weight's elements that must be 0 in every model
-// before they are left out of its tokens. Below it the bitmap in the layout costs
-// more than it saves.
-const zerosFrom = 1.0 / 64
-
 // Zeros marks the elements of a weight that are 0 in every model of the zoo, one
 // bit an element, the lowest bit of a byte first. They are no part of its tokens
 // and are 0 in everything that is decoded: a pruned network stays pruned.
@@ -115,8 +110,8 @@ func (a moments) without(n float64) moments {
 	return b
 }
 
-// leaveOut marks the zeros of a weight in its layout when there are enough of
-// them, and takes them out of its statistics.
+// leaveOut marks the zeros of a weight in its layout, if there are any, and takes
+// them out of its statistics.
 func (c *collected) leaveOut(w *Weight, models int) {
 	if c.nonzero == nil {
 		return
@@ -129,7 +124,7 @@ func (c *collected) leaveOut(w *Weight, models int) {
 		z[len(z)-1] &= 1<<rest - 1
 	}
 	n := z.count()
-	if n == w.Elements || float64(n) < zerosFrom*float64(w.Elements) {
+	if n == 0 || n == w.Elements {
 		return
 	}
 	left := c.all.without(float64(n) * float64(models))
