@@ -4,7 +4,7 @@
 // reach.
 //
 // Read in this order: dataset.go (what is scored on), runtime.go
-// (libonnxruntime), session.go and scorer.go (many models over one data set, on
+// (libonnxruntime), session.go, scorer.go and job.go (many models over one data set, on
 // every core), statistics.go and paired.go (intervals, the overlap of wrong
 // predictions, tests of two models on the same images), distance.go (distances
 // between models, in token space), alignment.go (the same after the channels of all

@@ -3,6 +3,7 @@ package generator
 import (
 	"context"
 	"errors"
+	"runtime/debug"
 	"time"
 
 	"rpg/generator/compute"
@@ -29,6 +30,7 @@ func (r *Run) Train(ctx context.Context, dev compute.Device, zoo *Zoo, h Hooks) 
 		return err
 	}
 	defer metrics.Close()
+	debug.FreeOSMemory() // what reading the zoo left: most buffers have not been touched yet
 
 	saved, savedAt := tr.step, time.Now()
 	save := func() error {

@@ -48,6 +48,21 @@ func TestThreads(t *testing.T) {
 	}
 }
 
+// TestMemory bounds what training on a zoo like the embedded one takes. Of the
+// published denoiser's outputs, which it must keep, 126 MB are the least.
+func TestMemory(t *testing.T) {
+	zoo, _ := testZoo(t, 2, 256)
+	for preset, most := range map[string]int64{"paper": 215e6, "fast": 35e6} {
+		r, err := Resolve(10_853, []Override{{"preset", preset, ""}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Plan(r.Config, zoo.Tokenizer, 50).DeviceBytes; got > most || got < most/2 {
+			t.Errorf("preset %s takes %d bytes, want at most %d and not far less", preset, got, most)
+		}
+	}
+}
+
 // firstDifference compares bit for bit, -1 for none.
 func firstDifference(a, b []float32) int {
 	for i, v := range a {

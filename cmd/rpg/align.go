@@ -305,13 +305,13 @@ func (s *session) answerAlign(a *aligning) error {
 	}
 	rows := table{{"MODEL", "MOVED", "BEFORE", "AFTER"}}
 	for _, m := range a.Models {
-		rows = append(rows, []string{m.Path, strconv.Itoa(m.Moved), fmt.Sprintf("%.2f", m.Distance.Before), fmt.Sprintf("%.2f", m.Distance.After)})
+		rows = append(rows, []string{m.Path, strconv.Itoa(m.Moved), fmt.Sprintf("%.4g", m.Distance.Before), fmt.Sprintf("%.4g", m.Distance.After)})
 	}
 	rows.write(s.out)
 	to := "the nearest other model"
 	if a.Reference != "" {
 		to = a.Reference
 	}
-	s.say("median distance to %s: %.2f before, %.2f after", to, a.Median.Before, a.Median.After)
+	s.say("median distance to %s: %.4g before, %.4g after", to, a.Median.Before, a.Median.After)
 	return nil
 }

@@ -37,16 +37,15 @@ func (n *batchNorm) apply(memory, row []float32, c int) []float32 {
 	return memory
 }
 
-// inside sets dst to the gradient of u for a row y of channel c, given dy, that
-// of N(y). It returns its sum and that of its products with unit.
-func (n *batchNorm) inside(dst, dy, y []float32, c int) (sum, along float64) {
-	return n.eluBack(dst, dy, y, n.mean[c], n.invStd[c], n.scale[c], n.bias[c])
+// sums returns, for a row x of channel c and y = N(x), given dy, the sum of the
+// gradient of u and that of its products with unit. It overwrites y.
+func (n *batchNorm) sums(y, dy, x []float32, c int) (sum, along float64) {
+	return n.eluBackFrom(y, dy, y, x, n.mean[c], n.invStd[c])
 }
 
 // back sets dst to the gradient of a row y of channel c, given dy, that of N(y).
 func (n *batchNorm) back(dst, dy, y []float32, c int) {
-	n.inside(dst, dy, y, c)
-	n.normBack(dst, y, n.mean[c], n.invStd[c], n.level[c], n.along[c], n.scale[c]*n.invStd[c])
+	n.eluNormBack(dst, dy, y, n.mean[c], n.invStd[c], n.scale[c], n.bias[c], n.level[c], n.along[c])
 }
 
 // measure returns the sum of a row, and of the squares of its differences to
@@ -93,7 +92,7 @@ func setStatistics(a *compute.BatchNorm, rows, memory []float64, channels, width
 	}
 }
 
-// setGradients takes in the sums of inside of all tokens, by group of tokens:
+// setGradients takes in the sums of all tokens, by group of tokens:
 // [groups, channels, 2].
 func setGradients(a *compute.BatchNorm, sums []float64, channels int, count float64) {
 	dscale, dbias := sized(a.DScale, channels), sized(a.DBias, channels)

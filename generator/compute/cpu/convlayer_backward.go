@@ -187,7 +187,7 @@ func (b *convLayerBackward) channel(g []float32, m convMemory, token, c int) {
 		dx = b.dx.row(token, c)
 	}
 	if b.xNorm.some {
-		sum, along := b.xNorm.inside(m.x, dx, raw, c)
+		sum, along := b.xNorm.sums(x, dx, raw, c)
 		sums := b.normSums[2*(token/b.group*b.in+c):]
 		sums[0] += sum
 		sums[1] += along

@@ -111,7 +111,7 @@ func plural(n int, word string) string {
 
 func (d *device) Info() compute.Info { return d.info }
 
-func (d *device) Alloc(n int) compute.Buffer   { return buffer(make([]float32, n)) }
+func (d *device) Alloc(n int) compute.Buffer   { return buffer(values(n)) }
 func (d *device) AllocInts(n int) compute.Ints { return ints(make([]int32, n)) }
 
 func (d *device) Upload(dst compute.Buffer, src []float32) {

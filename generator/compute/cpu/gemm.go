@@ -219,4 +219,11 @@ func grow(x []float32, n int) []float32 {
 
 // allocate returns n values or more that begin at a multiple of 64 bytes: Go
 // places large objects at the beginning of a page.
-func allocate(n int) []float32 { return make([]float32, max(n, 16<<10)) }
+func allocate(n int) []float32 { return values(max(n, 16<<10)) }
+
+// values returns n zeros.
+func values(n int) []float32 {
+	v := make([]float32, n)
+	largePages(v)
+	return v
+}

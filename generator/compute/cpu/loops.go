@@ -20,8 +20,8 @@ type fastLoops struct {
 	weighBack        func(n int, dw, dy, w, u *float32, factor float32) float64
 	gateBack         func(n int, dx, dz, dy, w, u, x, z *float32, factor, mean float32)
 	elu              func(n int, dst, x *float32, center, factor, summand float32)
-	eluBack          func(n int, dst, dy, x *float32, center, factor, scale, bias float32) (float64, float64)
-	normBack         func(n int, dst, x *float32, center, factor, mean, slope, scale float32)
+	eluBackFrom      func(n int, dst, dy, y, x *float32, center, factor float32) (float64, float64)
+	eluNormBack      func(n int, dst, dy, x *float32, center, factor, scale, bias, mean, slope float32)
 	modulate         func(n int, dst, x, cond, time *float32)
 	modulateSkip     func(n int, dst, x, cond, time, skip *float32)
 	modulateBack     func(n int, dst, dx, dcond, dtime, dg, x, cond, time *float32)
@@ -51,6 +51,7 @@ type fastLoops struct {
 	filterIn         func(n int, dst, phases *float32)
 	filterOut        func(n int, dst, src *float32, start float32)
 	filterSlope      func(n int, dst, phases *float32)
+	normal           func(n int, dst, counters, state *float32)
 	circle           func(n int, cos, sin, high, low *float32, t float32)
 }
 

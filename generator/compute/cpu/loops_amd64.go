@@ -21,8 +21,8 @@ var avx2Loops = fastLoops{
 	weighBack:        weighBackAVX2,
 	gateBack:         gateBackAVX2,
 	elu:              eluAVX2,
-	eluBack:          eluBackAVX2,
-	normBack:         normBackAVX2,
+	eluBackFrom:      eluBackFromAVX2,
+	eluNormBack:      eluNormBackAVX2,
 	modulate:         modulateAVX2,
 	modulateBack:     modulateBackAVX2,
 	modulateSkip:     modulateSkipAVX2,
@@ -48,6 +48,7 @@ var avx2Loops = fastLoops{
 	filterIn:         filterInAVX2,
 	filterOut:        filterOutAVX2,
 	filterSlope:      filterSlopeAVX2,
+	normal:           normalAVX2,
 }
 
 // avx512Loops are the loops for processors with AVX512.
@@ -69,8 +70,8 @@ var avx512Loops = fastLoops{
 	weighBack:        weighBackAVX512,
 	gateBack:         gateBackAVX512,
 	elu:              eluAVX512,
-	eluBack:          eluBackAVX512,
-	normBack:         normBackAVX512,
+	eluBackFrom:      eluBackFromAVX512,
+	eluNormBack:      eluNormBackAVX512,
 	modulate:         modulateAVX512,
 	modulateBack:     modulateBackAVX512,
 	modulateSkip:     modulateSkipAVX512,
@@ -96,6 +97,7 @@ var avx512Loops = fastLoops{
 	filterIn:         filterInAVX512,
 	filterOut:        filterOutAVX512,
 	filterSlope:      filterSlopeAVX512,
+	normal:           normalAVX512,
 }
 
 // The functions of loops_amd64.s: see the methods of loops.
@@ -155,10 +157,10 @@ func gateBackAVX2(n int, dx, dz, dy, w, u, x, z *float32, factor, mean float32)
 func eluAVX2(n int, dst, x *float32, center, factor, summand float32)
 
 //go:noescape
-func eluBackAVX2(n int, dst, dy, x *float32, center, factor, scale, bias float32) (sum0, sum1 float64)
+func eluBackFromAVX2(n int, dst, dy, y, x *float32, center, factor float32) (sum0, sum1 float64)
 
 //go:noescape
-func normBackAVX2(n int, dst, x *float32, center, factor, mean, slope, scale float32)
+func eluNormBackAVX2(n int, dst, dy, x *float32, center, factor, scale, bias, mean, slope float32)
 
 //go:noescape
 func modulateAVX2(n int, dst, x, cond, time *float32)
@@ -236,6 +238,9 @@ func filterOutAVX2(n int, dst, src *float32, start float32)
 func filterSlopeAVX2(n int, dst, phases *float32)
 
 //go:noescape
+func normalAVX2(n int, dst, counters, state *float32)
+
+//go:noescape
 func scaleAVX512(n int, dst, x *float32, factor float32)
 
 //go:noescape
@@ -284,10 +289,10 @@ func gateBackAVX512(n int, dx, dz, dy, w, u, x, z *float32, factor, mean float32
 func eluAVX512(n int, dst, x *float32, center, factor, summand float32)
 
 //go:noescape
-func eluBackAVX512(n int, dst, dy, x *float32, center, factor, scale, bias float32) (sum0, sum1 float64)
+func eluBackFromAVX512(n int, dst, dy, y, x *float32, center, factor float32) (sum0, sum1 float64)
 
 //go:noescape
-func normBackAVX512(n int, dst, x *float32, center, factor, mean, slope, scale float32)
+func eluNormBackAVX512(n int, dst, dy, x *float32, center, factor, scale, bias, mean, slope float32)
 
 //go:noescape
 func modulateAVX512(n int, dst, x, cond, time *float32)
@@ -363,3 +368,6 @@ func filterOutAVX512(n int, dst, src *float32, start float32)
 
 //go:noescape
 func filterSlopeAVX512(n int, dst, phases *float32)
+
+//go:noescape
+func normalAVX512(n int, dst, counters, state *float32)

@@ -17,14 +17,36 @@ func (l loops) elu(dst, x []float32, center, factor, summand float32) {
 	}
 }
 
-// eluBack: with unit = (x-center)·factor, dst = dy·ELU'(unit·scale + bias), which
-// may be dy. It returns Σ dst and Σ dst·unit.
-func (l loops) eluBack(dst, dy, x []float32, center, factor, scale, bias float32) (s0, s1 float64) {
+// eluBackFrom: with unit = (x-center)·factor and y = ELU(u) for some u,
+// dst = dy·ELU'(u), where the slope is y+1 for negative y. dst may be y. It
+// returns Σ dst and Σ dst·unit.
+func (l loops) eluBackFrom(dst, dy, y, x []float32, center, factor float32) (s0, s1 float64) {
+	n := len(dst)
+	dy, y, x = dy[:n], y[:n], x[:n]
+	whole := l.whole(n)
+	if whole > 0 {
+		s0, s1 = l.fast.eluBackFrom(whole, &dst[0], &dy[0], &y[0], &x[0], center, factor)
+	}
+	for i := whole; i < n; i++ {
+		du := dy[i]
+		if !(y[i] >= 0) {
+			du *= 1 + y[i]
+		}
+		dst[i] = du
+		s0 += float64(du)
+		s1 += float64(du * ((x[i] - center) * factor))
+	}
+	return s0, s1
+}
+
+// eluNormBack: with unit = (x-center)·factor and du = dy·ELU'(unit·scale + bias),
+// dst = scale·factor·(du - mean - unit·slope). dst may be dy.
+func (l loops) eluNormBack(dst, dy, x []float32, center, factor, scale, bias, mean, slope float32) {
 	n := len(dst)
 	dy, x = dy[:n], x[:n]
 	whole := l.whole(n)
 	if whole > 0 {
-		s0, s1 = l.fast.eluBack(whole, &dst[0], &dy[0], &x[0], center, factor, scale, bias)
+		l.fast.eluNormBack(whole, &dst[0], &dy[0], &x[0], center, factor, scale, bias, mean, slope)
 	}
 	for i := whole; i < n; i++ {
 		unit := (x[i] - center) * factor
@@ -32,24 +54,7 @@ func (l loops) eluBack(dst, dy, x []float32, center, factor, scale, bias float32
 		if u := unit*scale + bias; u < 0 {
 			du *= exp(u)
 		}
-		dst[i] = du
-		s0 += float64(du)
-		s1 += float64(du * unit)
-	}
-	return s0, s1
-}
-
-// normBack: with unit = (x-center)·factor, dst = scale·(dst - mean - unit·slope).
-func (l loops) normBack(dst, x []float32, center, factor, mean, slope, scale float32) {
-	n := len(dst)
-	x = x[:n]
-	whole := l.whole(n)
-	if whole > 0 {
-		l.fast.normBack(whole, &dst[0], &x[0], center, factor, mean, slope, scale)
-	}
-	for i := whole; i < n; i++ {
-		unit := (x[i] - center) * factor
-		dst[i] = scale * (dst[i] - mean - unit*slope)
+		dst[i] = scale * factor * (du - mean - unit*slope)
 	}
 }
 

@@ -31,11 +31,14 @@ func TestLoops(t *testing.T) {
 			return nil
 		}},
 		{"elu", func(l loops, a arrays) []float64 { l.elu(a[0], a[1], 0.1, 0.7, -0.2); return nil }},
-		{"eluBack", func(l loops, a arrays) []float64 {
-			s, p := l.eluBack(a[0], a[1], a[2], 0.1, 0.7, 1.2, -0.2)
+		{"eluBackFrom", func(l loops, a arrays) []float64 {
+			s, p := l.eluBackFrom(a[0], a[1], a[2], a[3], 0.1, 0.7)
 			return []float64{s, p}
 		}},
-		{"normBack", func(l loops, a arrays) []float64 { l.normBack(a[0], a[1], 0.1, 0.7, 0.3, 0.2, 1.4); return nil }},
+		{"eluNormBack", func(l loops, a arrays) []float64 {
+			l.eluNormBack(a[0], a[1], a[2], 0.1, 0.7, 1.2, -0.2, 0.3, 0.2)
+			return nil
+		}},
 		{"modulate", func(l loops, a arrays) []float64 { l.modulate(a[0], a[1], a[2], a[3]); return nil }},
 		{"modulateSkip", func(l loops, a arrays) []float64 { l.modulateSkip(a[0], a[1], a[2], a[3], a[4]); return nil }},
 		{"modulateBack", func(l loops, a arrays) []float64 {

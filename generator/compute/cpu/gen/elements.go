@@ -22,15 +22,15 @@ func (f *vectorFile) elements() {
 		q := l.round(p)
 		// What the product's rounding took off, and the low part.
 		rest := l.sub(l.sub(p, q), l.fnma(high, l.arg("t"), p))
-		c, s := l.quarter(q, l.fma(l.load("low"), l.arg("t"), rest))
+		c, s := l.quarter(l.emit("VCVTPS2DQ", "", q), l.fma(l.load("low"), l.arg("t"), rest))
 		l.store("cos", c)
 		l.store("sin", s)
 	})
 }
 
-// quarter returns the cosine and sine of q+r quarter turns, for whole q and r
+// quarter returns the cosine and sine of k+r quarter turns, for integers k and r
 // about -1/2..1/2.
-func (l *loop) quarter(q, r value) (cos, sin value) {
+func (l *loop) quarter(k, r value) (cos, sin value) {
 	x := l.mul(r, l.constant(math.Pi/2))
 	z := l.mul(x, x)
 	// Taylor series: at pi/4 what is left out is 3e-7 of a half unit.
@@ -45,12 +45,10 @@ func (l *loop) quarter(q, r value) (cos, sin value) {
 	c = l.fma(c, z, l.constant(1))
 	// Odd quarters exchange the two; the sine is negative in quarters 2 and 3,
 	// the cosine in quarters 1 and 2.
-	k := l.emit("VCVTPS2DQ", "", q)
 	odd := l.emit("VPSLLD", "$31, ", k)
 	upper := l.shifted(k)
 	next := l.shifted(l.emit("VPADDD", "", k, l.bits(1)))
-	sin = l.emit("VXORPS", "", l.blend(odd, c, s), upper)
-	return l.emit("VXORPS", "", l.blend(odd, s, c), next), sin
+	return l.xor(l.blend(odd, s, c), next), l.xor(l.blend(odd, c, s), upper)
 }
 
 // shifted is the sign bit that bit 1 of k says.

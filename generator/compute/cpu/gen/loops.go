@@ -10,6 +10,7 @@ func (f *vectorFile) loops() {
 	f.scan()
 	f.training()
 	f.filter()
+	f.normal()
 }
 
 func (f *vectorFile) arithmetic() {
@@ -75,18 +76,20 @@ func (f *vectorFile) denoiser() {
 		e := l.sub(l.exp(l.min(l.constant(0), u)), l.constant(1))
 		l.store("dst", l.add(l.max(l.constant(0), u), e))
 	})
-	f.loop("eluBack", "dst dy x", "center factor scale bias", func(l *loop) {
+	f.loop("eluBackFrom", "dst dy y x", "center factor", func(l *loop) {
 		unit := l.mul(l.sub(l.load("x"), l.arg("center")), l.arg("factor"))
-		u := l.fma(unit, l.arg("scale"), l.arg("bias"))
-		du := l.mul(l.load("dy"), l.exp(l.min(l.constant(0), u)))
+		slope := l.add(l.min(l.constant(0), l.load("y")), l.constant(1))
+		du := l.mul(l.load("dy"), slope)
 		l.store("dst", du)
 		l.sum(du)
 		l.sum(l.mul(du, unit))
 	})
-	f.loop("normBack", "dst x", "center factor mean slope scale", func(l *loop) {
+	f.loop("eluNormBack", "dst dy x", "center factor scale bias mean slope", func(l *loop) {
 		unit := l.mul(l.sub(l.load("x"), l.arg("center")), l.arg("factor"))
-		d := l.fnma(unit, l.arg("slope"), l.sub(l.load("dst"), l.arg("mean")))
-		l.store("dst", l.mul(d, l.arg("scale")))
+		u := l.fma(unit, l.arg("scale"), l.arg("bias"))
+		du := l.mul(l.load("dy"), l.exp(l.min(l.constant(0), u)))
+		d := l.fnma(unit, l.arg("slope"), l.sub(du, l.arg("mean")))
+		l.store("dst", l.mul(d, l.mul(l.arg("scale"), l.arg("factor"))))
 	})
 	for _, skip := range []bool{false, true} {
 		name, more := "", ""

@@ -74,10 +74,11 @@ func (l *loop) emit(op, text string, src ...value) value {
 	return value{'t', l.temps - 1}
 }
 
-func (l *loop) address(name string) string {
-	for i, p := range l.ptrs {
+// place is the address of value i of an array, the same for all turns of the loop.
+func (l *loop) place(name string, i int) string {
+	for j, p := range l.ptrs {
 		if p == name {
-			return "(" + pointerRegisters[i] + ")(CX*1)"
+			return fmt.Sprintf("%d(%s)", 4*i, pointerRegisters[j])
 		}
 	}
 	panic("no pointer " + name)
@@ -87,13 +88,13 @@ func (l *loop) load(name string) value { return l.loadAt(name, 0) }
 
 // loadAt loads values a fixed distance farther.
 func (l *loop) loadAt(name string, values int) value {
-	return l.emit("VMOVUPS", fmt.Sprint(4*values)+l.address(name))
+	return l.emit("VMOVUPS", l.place(name, values)+"(CX*1)")
 }
 
 func (l *loop) store(name string, v value) { l.storeAt(name, 0, v) }
 
 func (l *loop) storeAt(name string, values int, v value) {
-	l.steps = append(l.steps, step{"store", []value{v}, -1, fmt.Sprint(4*values) + l.address(name)})
+	l.steps = append(l.steps, step{"store", []value{v}, -1, l.place(name, values) + "(CX*1)"})
 }
 
 // arg is a scalar argument, the same for all values.
@@ -131,6 +132,9 @@ func (l *loop) round(a value) value { return l.emit("VROUNDPS", "$8, ", a) }
 
 // blend is a where mask is negative, else b.
 func (l *loop) blend(mask, a, b value) value { return l.emit("VBLENDVPS", "", mask, a, b) }
+
+// xor is of all bits.
+func (l *loop) xor(a, b value) value { return l.emit("VPXOR", "", a, b) }
 
 // max and min give b if either is NaN.
 func (l *loop) max(a, b value) value { return l.emit("VMAXPS", "", a, b) }

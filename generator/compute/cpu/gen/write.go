@@ -102,8 +102,10 @@ func evex(op string) string {
 		return "VRNDSCALEPS"
 	case "VPAND":
 		return "VPANDD"
-	case "VXORPS":
+	case "VPXOR":
 		return "VPXORD"
+	case "VPOR":
+		return "VPORD"
 	}
 	return op
 }
