@@ -7,10 +7,6 @@ import (
 	"rpg/tokenize/align"
 )
 
-// alignRounds bounds how often the originals are matched to their mean after they
-// were matched to the first of them: align.DefaultRounds brings 200 networks two
-// percent closer for more than twice the time.
-const alignRounds = 4
 
 // alignment is an order of channels for the originals and whatever is compared
 // with them: two networks that differ by the order of their channels alone are one
@@ -34,7 +30,7 @@ func newAlignment(ctx context.Context, template *onnxio.Model, sp *space, seed u
 		return nil, err
 	}
 	a := &alignment{matcher: matcher, seed: seed}
-	a.frame, err = matcher.Frame(ctx, sp.places, align.FrameOptions{Rounds: alignRounds, Seed: seed, Threads: threads})
+	a.frame, err = matcher.Frame(ctx, sp.places, align.FrameOptions{Rounds: align.DefaultRounds, Seed: seed, Threads: threads})
 	if err != nil {
 		return nil, err
 	}
