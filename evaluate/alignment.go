@@ -7,7 +7,6 @@ import (
 	"rpg/tokenize/align"
 )
 
-
 // alignment is an order of channels for the originals and whatever is compared
 // with them: two networks that differ by the order of their channels alone are one
 // network.

@@ -172,7 +172,13 @@ func TestZerosRefused(t *testing.T) {
 			}
 		}, "999 of 999"},
 		{"none", func(w *Weight) { clear(w.Zeros) }, "0 of 999"},
-		{"one more", func(w *Weight) { w.Zeros[0] |= 2; w.Zeros[2] = 0xff; w.Zeros[4] = 0xff; w.Zeros[6] = 0xff; w.Zeros[8] = 0xff }, "tokens, expected"},
+		{"one more", func(w *Weight) {
+			w.Zeros[0] |= 2
+			w.Zeros[2] = 0xff
+			w.Zeros[4] = 0xff
+			w.Zeros[6] = 0xff
+			w.Zeros[8] = 0xff
+		}, "tokens, expected"},
 		{"of a variance", func(w *Weight) { w.Role, w.Transform = onnxio.RoleVariance, TransformLog }, `zeros with transform "log"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
