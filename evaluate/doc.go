@@ -11,7 +11,7 @@
 // were put in one order), baselines.go (models made from the originals without
 // learning), novelty.go (where a model lies among the originals), evaluate.go (all
 // of it, for a list of models and their originals), result.go (the JSON object rpg.evaluate/1), verdict.go (what
-// the figures allow to say) and table.go (the same for people).
+// the figures allow to say), notes.go and table.go (the same for people).
 //
 // Package evaluate/dataset, beside it, reads the images and evaluate/picture
 // decodes them; evaluate/fetch gets the data set and the library. Nothing here

@@ -84,6 +84,10 @@ func Evaluate(ctx context.Context, o Options) (*Result, error) {
 		result.Zoo = zoo(sp, a, candidates)
 	}
 	o.fill(result, candidates)
+	result.Notes = append(result.Notes, tieNotes(candidates)...)
+	if sp == nil && len(candidates) == 2 {
+		result.Paired = paired(candidates[0], candidates[1])
+	}
 	if sp != nil {
 		result.Verdicts = verdicts(result, candidates)
 	}
@@ -267,7 +271,7 @@ func (o *Options) fill(r *Result, candidates []*candidate) {
 	novel := len(o.Against) > 0
 	for _, c := range candidates {
 		n := float64(c.score.N)
-		m := ModelResult{Path: c.name, Group: c.group, Correct: c.score.Correct, Top1: float64(c.score.Correct) / n, Top5: float64(c.score.Top5) / n}
+		m := ModelResult{Path: c.name, Group: c.group, Correct: c.score.Correct, Top1: float64(c.score.Correct) / n, Top5: float64(c.score.Top5) / n, Ties: c.score.Ties}
 		m.Top1Low, m.Top1High = Wilson(c.score.Correct, c.score.N)
 		if novel && c.near.index >= 0 {
 			m.Nearest = &NearestResult{Path: o.Against[c.near.index].Path, L2: c.near.l2, IoU: c.alike.l2, IoUPath: o.Against[c.alike.index].Path,

@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -11,11 +12,7 @@ import (
 // Only the images that one of them got right count; without a difference each goes
 // either way with 1/2. Source: McNemar, Psychometrika 12 (1947), exact form.
 func McNemar(a, b Bitset) float64 {
-	onlyA, onlyB := 0, 0
-	for i := range a {
-		onlyA += Bitset{a[i] &^ b[i]}.Len()
-		onlyB += Bitset{b[i] &^ a[i]}.Len()
-	}
+	onlyA, onlyB := onlyIn(a, b), onlyIn(b, a)
 	n, k := onlyA+onlyB, min(onlyA, onlyB)
 	if n == 0 {
 		return 1
@@ -29,6 +26,31 @@ func McNemar(a, b Bitset) float64 {
 		tail += math.Exp(logN - x - y - float64(n)*math.Ln2)
 	}
 	return min(1, 2*tail)
+}
+
+// onlyIn counts the images of a that are not in b.
+func onlyIn(a, b Bitset) int {
+	n := 0
+	for i := range a {
+		n += Bitset{a[i] &^ b[i]}.Len()
+	}
+	return n
+}
+
+// paired compares two models. What only the other has wrong, one has right.
+func paired(a, b *candidate) *PairedResult {
+	return &PairedResult{A: a.name, B: b.name, OnlyA: onlyIn(b.score.Wrong, a.score.Wrong), OnlyB: onlyIn(a.score.Wrong, b.score.Wrong),
+		Difference: float64(a.score.Correct-b.score.Correct) / float64(a.score.N), P: McNemar(a.score.Wrong, b.score.Wrong)}
+}
+
+// String says what the test allows to say, at 5 %.
+func (p *PairedResult) String() string {
+	found := "are not shown to differ in top-1"
+	if p.P < 0.05 {
+		found = "differ in top-1"
+	}
+	return fmt.Sprintf("%s and %s %s: %+.2f points, %d images only the first has right, %d only the second (McNemar's exact test, p = %.3g).",
+		p.A, p.B, found, 100*p.Difference, p.OnlyA, p.OnlyB, p.P)
 }
 
 // resamples is how many bootstrap samples an interval is made from.

@@ -43,8 +43,20 @@ type Result struct {
 	Groups     []GroupResult `json:"groups"`
 	Models     []ModelResult `json:"models"`
 	Zoo        *ZooResult    `json:"zoo"`
-	Bar        float64       `json:"bar"` // top-1 from which a model counts as good; 0 without originals
+	Bar        float64       `json:"bar"`    // top-1 from which a model counts as good; 0 without originals
+	Paired     *PairedResult `json:"paired"` // of two models that were scored alone
+	Notes      []string      `json:"notes,omitempty"`
 	Verdicts   []string      `json:"verdicts"`
+}
+
+// PairedResult compares two models on the same images.
+type PairedResult struct {
+	A          string  `json:"a"`
+	B          string  `json:"b"`
+	OnlyA      int     `json:"only_a"` // images that only A has right
+	OnlyB      int     `json:"only_b"`
+	Difference float64 `json:"difference"` // top-1 of A less that of B
+	P          float64 `json:"mcnemar_p"`  // two-sided, that they are equally accurate
 }
 
 // DataResult says which images were scored.
@@ -117,6 +129,7 @@ type ModelResult struct {
 	Top1Low  float64        `json:"top1_low"` // Wilson interval
 	Top1High float64        `json:"top1_high"`
 	Top5     float64        `json:"top5"`
+	Ties     int            `json:"ties"`           // images whose highest logit several classes have; the lowest of them counts
 	Kind     string         `json:"kind,omitempty"` // of a generated model: KindCopy, ...
 	Nearest  *NearestResult `json:"nearest"`
 }

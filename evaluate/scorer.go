@@ -45,6 +45,7 @@ type Score struct {
 	N           int      // images scored: all but those that are skipped as unreadable
 	Correct     int      // images whose highest logit is the label's
 	Top5        int      // images whose label is among the five highest logits
+	Ties        int      // images whose highest logit several classes have
 	Wrong       Bitset   // the images that Correct does not count
 	Predictions []uint16 // [N], the class of the highest logit
 }
@@ -312,11 +313,14 @@ func (j *job) batchOf(t *task, b *buffers, first, n int) error {
 		}
 		logits := b.out[i*j.data.Classes : (i+1)*j.data.Classes]
 		label := int(j.data.Labels[first+i])
-		best, rank, ok := rankOf(logits, label)
+		best, rank, tied, ok := rankOf(logits, label)
 		if !ok {
 			return fmt.Errorf("evaluate: %s: output %q of image %d: expected numbers, found NaN", t.name, t.ports.output, first+i)
 		}
 		t.score.Predictions[first+i] = uint16(best)
+		if tied {
+			t.score.Ties++
+		}
 		if rank == 0 {
 			t.score.Correct++
 		} else {
@@ -331,19 +335,22 @@ func (j *job) batchOf(t *task, b *buffers, first, n int) error {
 
 // rankOf gives the class of the highest logit and how many classes stand before
 // label when the classes are sorted by falling logit, equal ones by rising
-// index. ok is false if any logit is NaN.
-func rankOf(logits []float32, label int) (best, rank int, ok bool) {
+// index. tied tells whether another class has the highest logit too; the lowest of
+// them is best. ok is false if any logit is NaN.
+func rankOf(logits []float32, label int) (best, rank int, tied, ok bool) {
 	mine := logits[label]
 	for c, v := range logits {
 		if math.IsNaN(float64(v)) {
-			return 0, 0, false
+			return 0, 0, false, false
 		}
 		if v > logits[best] {
-			best = c
+			best, tied = c, false
+		} else if v == logits[best] && c > best {
+			tied = true
 		}
 		if v > mine || v == mine && c < label {
 			rank++
 		}
 	}
-	return best, rank, true
+	return best, rank, tied, true
 }

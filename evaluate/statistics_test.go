@@ -83,20 +83,23 @@ func TestRankOf(t *testing.T) {
 		logits     []float32
 		label      int
 		best, rank int
-		ok         bool
+		tied, ok   bool
 	}{
-		{"highest", []float32{1, 3, 2}, 1, 1, 0, true},
-		{"lowest", []float32{1, 3, 2}, 0, 1, 2, true},
-		{"tie, label first", []float32{3, 3, 2}, 0, 0, 0, true},
-		{"tie, label second", []float32{3, 3, 2}, 1, 0, 1, true},
-		{"all equal", []float32{0, 0, 0, 0, 0, 0}, 5, 0, 5, true},
-		{"infinite", []float32{float32(math.Inf(-1)), float32(math.Inf(1)), 0}, 1, 1, 0, true},
-		{"NaN first", []float32{nan, 1, 2}, 2, 0, 0, false},
-		{"NaN last", []float32{1, 2, nan}, 1, 0, 0, false},
+		{"highest", []float32{1, 3, 2}, 1, 1, 0, false, true},
+		{"lowest", []float32{1, 3, 2}, 0, 1, 2, false, true},
+		{"tie, label first", []float32{3, 3, 2}, 0, 0, 0, true, true},
+		{"tie, label second", []float32{3, 3, 2}, 1, 0, 1, true, true},
+		{"all equal", []float32{0, 0, 0, 0, 0, 0}, 5, 0, 5, true, true},
+		{"tie below the highest", []float32{2, 3, 2}, 2, 1, 2, false, true},
+		{"tie that is overtaken", []float32{3, 3, 4}, 2, 2, 0, false, true},
+		{"infinite tie", []float32{0, float32(math.Inf(1)), float32(math.Inf(1))}, 2, 1, 1, true, true},
+		{"infinite", []float32{float32(math.Inf(-1)), float32(math.Inf(1)), 0}, 1, 1, 0, false, true},
+		{"NaN first", []float32{nan, 1, 2}, 2, 0, 0, false, false},
+		{"NaN last", []float32{1, 2, nan}, 1, 0, 0, false, false},
 	} {
-		best, rank, ok := rankOf(c.logits, c.label)
-		if ok != c.ok || ok && (best != c.best || rank != c.rank) {
-			t.Errorf("%s: %d, %d, %v, expected %d, %d, %v", c.name, best, rank, ok, c.best, c.rank, c.ok)
+		best, rank, tied, ok := rankOf(c.logits, c.label)
+		if ok != c.ok || ok && (best != c.best || rank != c.rank || tied != c.tied) {
+			t.Errorf("%s: %d, %d, %v, %v, expected %d, %d, %v, %v", c.name, best, rank, tied, ok, c.best, c.rank, c.tied, c.ok)
 		}
 	}
 }

@@ -54,7 +54,7 @@ func (r *Result) WriteTable(w io.Writer) error {
 	for _, v := range r.Verdicts {
 		text += "\n" + wrap(v)
 	}
-	_, err := io.WriteString(w, text)
+	_, err := io.WriteString(w, text+r.notes())
 	return err
 }
 
@@ -81,7 +81,11 @@ func (r *Result) WriteModels(w io.Writer) error {
 		}
 		rows = append(rows, row)
 	}
-	_, err := io.WriteString(w, r.heading()+"\n"+columns(rows))
+	text := r.heading() + "\n" + columns(rows)
+	if r.Paired != nil {
+		text += "\n" + wrap(r.Paired.String())
+	}
+	_, err := io.WriteString(w, text+r.notes())
 	return err
 }
 

@@ -1,0 +1,30 @@
+package evaluate
+
+import "fmt"
+
+// tieNotes says how many models gave one highest logit to several classes.
+func tieNotes(candidates []*candidate) []string {
+	models, most := 0, candidates[0]
+	for _, c := range candidates {
+		if c.score.Ties > 0 {
+			models++
+		}
+		if c.score.Ties > most.score.Ties {
+			most = c
+		}
+	}
+	if models == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("Ties: %d of %d models give the highest logit to several classes of some image, most often %s, on %d of %d; the lowest class counts.",
+		models, len(candidates), most.name, most.score.Ties, most.score.N)}
+}
+
+// notes are Notes as a part of a table.
+func (r *Result) notes() string {
+	text := ""
+	for _, n := range r.Notes {
+		text += "\n" + wrap(n)
+	}
+	return text
+}
