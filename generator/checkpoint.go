@@ -188,7 +188,8 @@ func (r *Run) Step() (int, error) {
 	return step, nil
 }
 
-// metrics is the open metrics.jsonl.
+// metrics is the open metrics.jsonl. Each line is written at once, so that Note
+// may add some of its own.
 type metrics struct {
 	f     *os.File
 	begin time.Time
@@ -244,3 +245,22 @@ func (m *metrics) append(e StepEvent) error {
 }
 
 func (m *metrics) Close() error { return m.f.Close() }
+
+// Note adds a line to metrics.jsonl beside those of the steps, as the accuracy of
+// models sampled on the way. v is a JSON object with a field "step": a training
+// that goes on from an earlier step drops it.
+func (r *Run) Note(v any) error {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("generator: metrics: %w", err)
+	}
+	f, err := os.OpenFile(r.path(metricsFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o666)
+	if err != nil {
+		return fmt.Errorf("generator: %w", err)
+	}
+	_, err = f.Write(append(b, '\n'))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("generator: %w", err)
+	}
+	return nil
+}

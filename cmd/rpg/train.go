@@ -337,7 +337,9 @@ func (s *session) follow(run *generator.Run, device compute.Device, zoo *generat
 		hooks.Evaluate = func(ctx context.Context, step int) error {
 			mean, std, err := eval.score(ctx, run, device)
 			if err == nil {
-				emit(evalLine{"eval", step, mean, std})
+				line := evalLine{"eval", step, mean, std}
+				emit(line)
+				err = run.Note(line)
 				s.say("step %s: %d generated models score %.2f ± %.2f %% top-1", count(step), eval.count, 100*mean, 100*std)
 			}
 			return err

@@ -87,7 +87,11 @@ func (a axis) ticks(n int) []tick {
 		if i == 0 {
 			v = 0 // not -0
 		}
-		list = append(list, tick{v, strconv.FormatFloat(v, 'f', digits, 64)})
+		label := strconv.FormatFloat(v, 'f', digits, 64)
+		if step >= 1000 && i != 0 {
+			label = strconv.FormatFloat(v/1000, 'f', -1, 64) + "k"
+		}
+		list = append(list, tick{min(max(v, a.low), a.high), label})
 	}
 	return list
 }
@@ -104,8 +108,8 @@ func (a axis) logTicks(digits []float64, every int) []tick {
 			if !a.has(v) {
 				continue
 			}
-			label := strconv.FormatFloat(v, 'g', 3, 64)
-			if e >= -4 && e < 6 {
+			label := strconv.FormatFloat(d, 'f', 0, 64) + "e" + strconv.Itoa(e)
+			if e >= -3 && e < 5 {
 				label = strconv.FormatFloat(v, 'f', max(0, -e), 64)
 			}
 			list = append(list, tick{v, label})

@@ -49,7 +49,7 @@ func lossCurve(id string, t *Training) template.HTML {
 	}
 	x := axis{low: 0, high: at[len(at)-1]}
 	first, last := list[0].mean, list[len(list)-1].mean
-	s := newSVG(id, "Loss over training", fmt.Sprintf("From %s at step %d to %s at step %d.", digits(first, 3), t.Steps[0].Step, digits(last, 3), t.Steps[len(t.Steps)-1].Step), curveBottom+50)
+	s := newSVG(id, "Loss over training", fmt.Sprintf("From %s at step %d to %s at step %d.", digits(first, 3), t.Steps[0].Step, digits(last, 3), t.Steps[len(t.Steps)-1].Step), curveBottom+54)
 	x.from, x.to, y.from, y.to = plotLeft, plotRight, curveBottom, plotTop
 	s.frame(x, y, "training step", yLabel)
 	// The line is the mean over a twentieth of the training around each place.
@@ -120,12 +120,12 @@ func evalCurve(id string, t *Training, originals float64) template.HTML {
 	}
 	x.high = max(x.high, 1)
 	last := t.Evals[len(t.Evals)-1]
-	s := newSVG(id, "Accuracy of sampled models over training", fmt.Sprintf("%d evaluations; the last, at step %d, is %.2f %%.", len(t.Evals), last.Step, 100*last.Mean), curveBottom+50)
+	s := newSVG(id, "Accuracy of sampled models over training", fmt.Sprintf("%d evaluations; the last, at step %d, is %.2f %%.", len(t.Evals), last.Step, 100*last.Mean), curveBottom+54)
 	x.from, x.to, y.from, y.to = plotLeft, plotRight, curveBottom, plotTop
 	s.frame(x, y, "training step", "top-1 of sampled models, %")
 	if originals > 0 {
 		s.line("rule", plotLeft, y.at(100*originals), plotRight, y.at(100*originals))
-		s.text("note", "start", plotLeft+4, y.at(100*originals)+14, fmt.Sprintf("originals %.2f", 100*originals))
+		s.text("tag", "start", plotLeft+4, y.at(100*originals)+14, fmt.Sprintf("originals %.2f", 100*originals))
 	}
 	s.add(`<path class="curve thin" d="`)
 	for i, e := range t.Evals {

@@ -48,6 +48,27 @@ func noiseSize(group string) string {
 	return fields[len(fields)-1]
 }
 
+// radius is that of a group's markers: larger for generated models, and larger for
+// more noise, of which there are several sizes.
+func radius(group string, groups []evaluate.GroupResult) float64 {
+	switch familyOf(group).class {
+	case "generated":
+		return 4.2
+	case "noise":
+		place, n := 0.0, 0.0
+		for _, g := range groups {
+			if noiseSize(g.Name) != "" {
+				if g.Name == group {
+					place = n
+				}
+				n++
+			}
+		}
+		return 2.4 + 2*place/max(1, n-1)
+	}
+	return 3.4
+}
+
 // arranged gives the groups with each aligned one behind what it is of.
 func arranged(groups []evaluate.GroupResult) []evaluate.GroupResult {
 	named := map[string]bool{}

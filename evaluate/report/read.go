@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"reflect"
+	"strings"
 
 	"rpg/evaluate"
 )
@@ -52,10 +54,8 @@ func (p *Page) Read(file string, data []byte) error {
 		if err := json.Unmarshal(data, g); err != nil {
 			return fmt.Errorf("report: %s: %w", file, err)
 		}
-		for _, x := range []float64{g.Seconds.Load, g.Seconds.Prototypes, g.Seconds.Denoise, g.Seconds.Write} {
-			if !within(x, 0, most) {
-				return fmt.Errorf("report: %s: seconds: expected 0 to %g, found %g", file, most, x)
-			}
+		if what := tooLarge(reflect.ValueOf(*g), ""); what != "" {
+			return fmt.Errorf("report: %s: %s", file, what)
 		}
 		p.Generations = append(p.Generations, g)
 	case "":
@@ -71,11 +71,17 @@ func (p *Page) Read(file string, data []byte) error {
 // most is more than any distance, time or loss that a figure shows.
 const most = 1e12
 
+// least is less than any distance between two models that differ.
+const least = 1e-12
+
 func within(x, low, high float64) bool { return x >= low && x <= high }
 
 // impossible names a figure of a result that no evaluation gives, and that no
 // axis could show; "" for none.
 func impossible(r *evaluate.Result) string {
+	if what := tooLarge(reflect.ValueOf(*r), ""); what != "" {
+		return what
+	}
 	fault := ""
 	check := func(x, low, high float64, format string, a ...any) {
 		if fault == "" && !within(x, low, high) {
@@ -85,36 +91,66 @@ func impossible(r *evaluate.Result) string {
 	check(float64(r.Data.Images), 1, most, "data.images")
 	check(float64(len(r.Groups)), 1, most, "number of groups")
 	check(float64(len(r.Models)), 1, most, "number of models")
-	check(r.ImagesPerS, 0, most, "images_per_s")
+	check(r.Bar, 0, 1, "bar")
 	for i, g := range r.Groups {
 		for _, s := range []evaluate.Summary{g.Top1, g.Top5} {
 			for _, x := range []float64{s.Mean, s.Min, s.Max, s.Std} {
-				check(x, 0, 1, "groups[%d] %s: accuracy", i, g.Name)
+				check(x, 0, 1, "groups[%d]: accuracy", i)
 			}
 		}
-		if len(g.Novel) > 100 {
-			return fmt.Sprintf("groups[%d]: expected at most 100 ratios of novel_and_good, found %d", i, len(g.Novel))
+		if g.Vote != nil {
+			check(g.Vote.Top1, 0, 1, "groups[%d]: vote", i)
 		}
 	}
 	for i, m := range r.Models {
 		for _, x := range []float64{m.Top1, m.Top1Low, m.Top1High, m.Top5} {
-			check(x, 0, 1, "models[%d] %s: accuracy", i, m.Path)
+			check(x, 0, 1, "models[%d]: accuracy", i)
 		}
 		if n := m.Nearest; n != nil {
-			check(n.IoU, 0, 1, "models[%d] %s: nearest.iou", i, m.Path)
-			check(n.L2, 0, most, "models[%d] %s: nearest.l2", i, m.Path)
+			check(n.IoU, 0, 1, "models[%d]: nearest.iou", i)
+			check(n.L2, 0, most, "models[%d]: nearest.l2", i)
 			if n.Aligned != nil {
-				check(n.Aligned.L2, 0, most, "models[%d] %s: nearest.aligned.l2", i, m.Path)
+				check(n.Aligned.L2, 0, most, "models[%d]: nearest.aligned.l2", i)
 			}
 		}
 	}
-	if z := r.Zoo; z != nil {
-		check(z.NearestNeighbour, 0, most, "zoo.nearest_neighbour")
-		if z.Aligned != nil {
-			check(z.Aligned.NearestNeighbour, 0, most, "zoo.aligned.nearest_neighbour")
-		}
+	if unit, _ := distanceUnit(r); unit != 1 {
+		check(unit, least, most, "zoo: nearest_neighbour")
 	}
 	return fault
+}
+
+// tooLarge names a number anywhere in v, which is called path, that is farther
+// from 0 than most; "" for none.
+func tooLarge(v reflect.Value, path string) string {
+	switch v.Kind() {
+	case reflect.Float64:
+		if x := v.Float(); !within(x, -most, most) {
+			return fmt.Sprintf("%s: expected %g to %g, found %g", path, -most, most, x)
+		}
+	case reflect.Int:
+		if x := float64(v.Int()); !within(x, -most, most) {
+			return fmt.Sprintf("%s: expected %g to %g, found %g", path, -most, most, x)
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			return tooLarge(v.Elem(), path)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			if what := tooLarge(v.Index(i), fmt.Sprintf("%s[%d]", path, i)); what != "" {
+				return what
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("json"), ",")
+			if what := tooLarge(v.Field(i), strings.TrimPrefix(path+"."+name, ".")); what != "" {
+				return what
+			}
+		}
+	}
+	return ""
 }
 
 // ReadMetrics takes steps and evaluations from the lines of metrics.jsonl. A

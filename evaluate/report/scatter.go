@@ -10,8 +10,8 @@ import (
 
 // The places of a scatter plot.
 const (
-	plotLeft   = 58.0
-	plotRight  = width - 14.0
+	plotLeft   = 68.0
+	plotRight  = width - 20.0
 	plotTop    = 34.0
 	plotBottom = 330.0
 )
@@ -41,12 +41,12 @@ type scatter struct {
 }
 
 func (c scatter) draw() template.HTML {
-	s := newSVG(c.id, c.title, fmt.Sprintf("Across: %s. Up: top-1 accuracy in percent. %d models.", c.xLabel, len(c.points)), plotBottom+50)
+	s := newSVG(c.id, c.title, fmt.Sprintf("Across: %s. Up: top-1 accuracy in percent. %d models.", c.xLabel, len(c.points)), plotBottom+54)
 	c.x.from, c.x.to, c.y.from, c.y.to = plotLeft, plotRight, plotBottom, plotTop
 	s.frame(c.x, c.y, c.xLabel, "top-1 accuracy, %")
 	if c.yRule != nil && c.y.has(c.yRule.at) {
 		s.line("rule", plotLeft, c.y.at(c.yRule.at), plotRight, c.y.at(c.yRule.at))
-		s.text("note", "end", plotRight-2, c.y.at(c.yRule.at)+14, c.yRule.label)
+		s.text("tag", "start", plotLeft+4, c.y.at(c.yRule.at)+15, c.yRule.label)
 	}
 	if c.xRule != nil && c.x.has(c.xRule.at) {
 		s.line("rule", c.x.at(c.xRule.at), plotTop, c.x.at(c.xRule.at), plotBottom)
@@ -54,13 +54,9 @@ func (c scatter) draw() template.HTML {
 	shown := c.shown()
 	for _, g := range drawnLast(c.groups) {
 		s.open(marks(g.Name))
-		r := 3.4
-		if familyOf(g.Name).class == "generated" {
-			r = 4.2
-		}
 		for _, p := range shown {
 			if p.group == g.Name {
-				s.marker(familyOf(g.Name).shape, c.x.at(p.x), c.y.at(p.y), r, p.name)
+				s.marker(familyOf(g.Name).shape, c.x.at(p.x), c.y.at(p.y), radius(g.Name, c.groups), p.name)
 			}
 		}
 		s.close()
@@ -78,10 +74,10 @@ func (s *svg) frame(x, y axis, xLabel, yLabel string) {
 	}
 	for _, t := range x.ticks(6) {
 		s.line("grid", x.at(t.value), top, x.at(t.value), bottom)
-		s.text("tick", "middle", x.at(t.value), bottom+18, t.label)
+		s.text("tick", "middle", x.at(t.value), bottom+22, t.label)
 	}
 	s.text("axis", "start", 2, top-16, yLabel)
-	s.text("axis", "middle", (plotLeft+plotRight)/2, bottom+40, xLabel)
+	s.text("axis", "middle", (plotLeft+plotRight)/2, bottom+45, xLabel)
 }
 
 // shown are the points within the axes.
@@ -111,11 +107,19 @@ func drawnLast(groups []evaluate.GroupResult) []evaluate.GroupResult {
 	return list
 }
 
-// label writes the size of each noise group beside its middle, where there is
-// room: their marks are alike.
+// label writes the size of each noise group beside its middle, where no mark is
+// in the way.
 func (c scatter) label(s *svg, shown []point) {
 	type box struct{ x0, y0, x1, y1 float64 }
 	var taken []box
+	for _, p := range shown {
+		x, y := c.x.at(p.x), c.y.at(p.y)
+		taken = append(taken, box{x - 4, y - 4, x + 4, y + 4})
+	}
+	if c.yRule != nil && c.y.has(c.yRule.at) {
+		y := c.y.at(c.yRule.at)
+		taken = append(taken, box{plotLeft, y, plotLeft + 9*float64(len(c.yRule.label)), y + 20})
+	}
 	free := func(b box) bool {
 		for _, t := range taken {
 			if b.x0 < t.x1 && b.x1 > t.x0 && b.y0 < t.y1 && b.y1 > t.y0 {
@@ -140,11 +144,11 @@ func (c scatter) label(s *svg, shown []point) {
 		}
 		x, y = x/n, y/n
 		half := 4.5 * float64(len(size))
-		for _, at := range [][2]float64{{x - half - 10, y}, {x + half + 10, y}, {x, y - 18}, {x, y + 18}} {
-			b := box{at[0] - half, at[1] - 8, at[0] + half, at[1] + 8}
+		for _, at := range [][2]float64{{x - half - 8, y}, {x + half + 8, y}, {x - half - 8, y - 14}, {x + half + 8, y + 14}, {x, y - 18}, {x, y + 18}, {x - half - 26, y}, {x + half + 26, y}, {x, y - 44}, {x, y + 44}} {
+			b := box{at[0] - half, at[1] - 7, at[0] + half, at[1] + 7}
 			if free(b) {
 				taken = append(taken, b)
-				s.text("note noise-size", "middle", at[0], at[1]+4.5, size)
+				s.text("tag noise-size", "middle", at[0], at[1]+4.5, size)
 				break
 			}
 		}

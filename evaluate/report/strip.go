@@ -69,7 +69,7 @@ func (s *svg) stripMarks(r *evaluate.Result, g evaluate.GroupResult, a axis, y f
 		default:
 			// The golden ratio spreads neighbours; the order has no meaning.
 			_, part := math.Modf(float64(k) * math.Phi)
-			s.marker(f.shape, a.at(x), y+14*(part-0.5), 3, fmt.Sprintf("%s: %.2f %%", clip(m.Path, 60), x))
+			s.marker(f.shape, a.at(x), y+14*(part-0.5), 0.9*radius(g.Name, r.Groups), fmt.Sprintf("%s: %.2f %%", clip(m.Path, 60), x))
 		}
 	}
 	s.close()
@@ -129,7 +129,7 @@ func meanInterval(std float64, n int) float64 {
 
 // studentT95 is the two-sided 95 % quantile of Student's t distribution: below ten
 // degrees of freedom from a table, above by Fisher's expansion about the normal
-// quantile (Abramowitz and Stegun 26.7.5), right to four digits.
+// quantile (Abramowitz and Stegun 26.7.5), right to a ten-thousandth.
 func studentT95(freedom int) float64 {
 	table := [...]float64{12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622}
 	if freedom <= len(table) {

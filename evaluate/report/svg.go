@@ -90,14 +90,13 @@ func num(x float64) string {
 	return strconv.FormatFloat(x, 'f', -1, 64)
 }
 
-// escape makes text from outside safe in XML: what has a meaning is escaped, and
-// what XML does not allow at all is replaced.
-func escape(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' && r != '\n' || r == 0xFFFE || r == 0xFFFF {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ToValidUTF8(text, "\uFFFD"))
-	return html.EscapeString(text)
+// escape makes text from outside safe in XML, but for what Write replaces.
+func escape(text string) string { return html.EscapeString(text) }
+
+// allowed replaces what neither HTML nor XML may hold, whatever stands for it.
+func allowed(r rune) rune {
+	if r < ' ' && r != '\t' && r != '\n' || r == 0x7F || r == 0xFFFE || r == 0xFFFF {
+		return '\uFFFD'
+	}
+	return r
 }

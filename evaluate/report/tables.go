@@ -34,7 +34,7 @@ const none = "–"
 
 func novelTable(r *evaluate.Result) *table {
 	t := &table{Words: 1, Caption: "Models that are new and good, %",
-		Note: fmt.Sprintf("The part of each group with top-1 of at least %.2f %% and, as far from the nearest original as the originals from each other times the ratio. Both count: noise is far at once, and good no longer.", 100*r.Bar)}
+		Note: fmt.Sprintf("The part of each group that has top-1 of at least %.2f %% and lies at least ratio times as far from its nearest original as the originals do from theirs.", 100*r.Bar)}
 	for _, g := range arranged(r.Groups) {
 		if len(g.Novel) == 0 {
 			continue
@@ -360,7 +360,7 @@ func plural(n int, what string) string {
 	return thousands(n) + " " + what + "s"
 }
 
-func are(n int) string {
+func lie(n int) string {
 	if n == 1 {
 		return "lies"
 	}

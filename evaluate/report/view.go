@@ -99,7 +99,10 @@ func heading(r *evaluate.Result) string {
 }
 
 func newResultView(id string, r *evaluate.Result, made []*Generation) resultView {
-	v := resultView{ID: id, Answer: answer(r), Tiles: tiles(r), Verdicts: r.Verdicts}
+	v := resultView{ID: id, Answer: together(answer(r)), Tiles: tiles(r)}
+	for _, s := range r.Verdicts {
+		v.Verdicts = append(v.Verdicts, together(s))
+	}
 	v.Figures = append(v.Figures, accuracyFigure(id, r))
 	if groupOf(r, evaluate.GroupOriginals) != nil {
 		v.Figures = append(v.Figures, noveltyFigures(id, r)...)
@@ -116,6 +119,9 @@ func newResultView(id string, r *evaluate.Result, made []*Generation) resultView
 	v.Facts = resultFacts(r)
 	return v
 }
+
+// together keeps a percent sign on the line of its number.
+func together(text string) string { return strings.ReplaceAll(text, " %", "\u00a0%") }
 
 func groupOf(r *evaluate.Result, name string) *evaluate.GroupResult {
 	for i := range r.Groups {
@@ -217,13 +223,13 @@ func accuracyFigure(id string, r *evaluate.Result) figure {
 	for _, g := range r.Groups {
 		all = append(all, 100*g.Top1.Mean)
 	}
-	f := figure{Heading: "Accuracy of every model", Legend: legend(r)}
+	f := figure{Heading: "Accuracy of every model", Legend: legend(r, false)}
 	whole := span(all, 0.04).between(0, 100)
 	f.Panels = append(f.Panels, strip(id+"-top1", "Top-1 accuracy of every model, by group", r, whole))
 	f.Caption = "Each mark is a model; within a row the height has no meaning. The upright line is the group's mean, the bar through it the mean's 95 % interval over the models (Student's t)."
-	if detail, ok := detailOf(r, whole); ok {
-		f.Panels = append(f.Panels, strip(id+"-top1-detail", "The same, around the originals and generated models", r, detail))
-		f.Caption += " On the right the same models around the originals and generated ones; a small arrow at the edge stands for models beyond it."
+	if detail, of, ok := detailOf(r, whole); ok {
+		f.Panels = append(f.Panels, strip(id+"-top1-detail", "Top-1 accuracy around the "+of, r, detail))
+		f.Caption += " The second panel is the same around the " + of + "; a small arrow at its edge stands for models beyond it."
 	}
 	if o := groupOf(r, evaluate.GroupOriginals); o != nil && o.Count > 0 {
 		p := o.Top1.Mean
@@ -232,9 +238,10 @@ func accuracyFigure(id string, r *evaluate.Result) figure {
 	return f
 }
 
-// detailOf is the range of most originals and generated models, if it is much
-// less than the whole.
-func detailOf(r *evaluate.Result, whole axis) (axis, bool) {
+// detailOf is the range of most originals and generated models, or where they
+// differ as much as the rest, of most originals; and what it is of. It is only
+// worth a figure when it is much less than the whole.
+func detailOf(r *evaluate.Result, whole axis) (a axis, of string, ok bool) {
 	var values []float64
 	for _, name := range []string{evaluate.GroupOriginals, evaluate.GroupGenerated} {
 		var group []float64
@@ -243,15 +250,20 @@ func detailOf(r *evaluate.Result, whole axis) (axis, bool) {
 				group = append(group, 100*m.Top1)
 			}
 		}
-		if len(group) > 0 {
-			values = append(values, usual(group)...)
+		if len(group) == 0 {
+			continue
+		}
+		values = append(values, usual(group)...)
+		b := span(values, 0.15).between(0, 100)
+		if b.high-b.low < 0.5*(whole.high-whole.low) {
+			a, ok = b, true
+			of = "originals"
+			if name == evaluate.GroupGenerated {
+				of = "originals and generated models"
+			}
 		}
 	}
-	if len(values) == 0 {
-		return axis{}, false
-	}
-	a := span(values, 0.15).between(0, 100)
-	return a, a.high-a.low < 0.5*(whole.high-whole.low)
+	return a, of, ok
 }
 
 // noveltyFigures are accuracy against the overlap of errors, as in the paper, and
@@ -273,7 +285,7 @@ func noveltyFigures(id string, r *evaluate.Result) []figure {
 			l2 = n.Aligned.L2
 		}
 		p.x, p.name = l2/unit, fmt.Sprintf("%s: %.2f %%, %s %s", clip(m.Path, 60), p.y, named, digits(l2/unit, 3))
-		if p.x > 0 {
+		if p.x > least {
 			far = append(far, p)
 		} else {
 			zeros++
@@ -285,7 +297,7 @@ func noveltyFigures(id string, r *evaluate.Result) []figure {
 			"Similarity is the largest overlap (intersection over union) of a model's wrong predictions with those of an original, itself excluded. New and good models stand high on the left.", 0))
 	}
 	if len(far) > 0 {
-		c := scatter{id: id + "-distance", title: "Accuracy against distance", xLabel: named + " to the nearest original (logarithmic)", points: far}
+		c := scatter{id: id + "-distance", title: "Accuracy against distance", xLabel: named + " (logarithmic)", points: far}
 		text := "Distance in token space to the nearest original, itself excluded."
 		if unit != 1 {
 			text = "Distance in token space to the nearest original, itself excluded, over the originals' median distance to theirs (the line at 1). New and good models stand high on the right."
@@ -318,7 +330,7 @@ func distanceUnit(r *evaluate.Result) (float64, string) {
 }
 
 func scatterFigure(r *evaluate.Result, c scatter, caption string, zeros int) figure {
-	f := figure{Heading: c.title, Caption: caption, Legend: legend(r)}
+	f := figure{Heading: c.title, Caption: caption, Legend: legend(r, true)}
 	c.groups = r.Groups
 	c.yRule = &rule{100 * r.Bar, fmt.Sprintf("good from %.2f", 100*r.Bar)}
 	across := func(points []point) axis {
@@ -337,15 +349,12 @@ func scatterFigure(r *evaluate.Result, c scatter, caption string, zeros int) fig
 	}
 	c.x, c.y = across(c.points), span(y, 0.06).between(0, 100)
 	f.Panels = append(f.Panels, c.draw())
-	if detail, ok := detailOf(r, c.y); ok {
-		c.id, c.title, c.y = c.id+"-detail", c.title+", around the originals and generated models", detail
+	if detail, of, ok := detailOf(r, c.y); ok {
+		c.id, c.title, c.y = c.id+"-detail", c.title+", around the "+of, detail
 		if within := c.shown(); len(within) > 1 {
-			whole := c.x
-			if c.x = across(within); whole.log {
-				c.x.log = true
-			}
+			c.x = across(within)
 			f.Panels = append(f.Panels, c.draw())
-			f.Caption += fmt.Sprintf(" On the right the same around the originals and generated models; %s beyond it.", plural(len(c.points)-len(within), "model")+" "+are(len(c.points)-len(within)))
+			f.Caption += fmt.Sprintf(" The second panel is the same around the %s; %s %s beyond it.", of, plural(len(c.points)-len(within), "model"), lie(len(c.points)-len(within)))
 		}
 	}
 	if zeros > 0 {
@@ -354,10 +363,14 @@ func scatterFigure(r *evaluate.Result, c scatter, caption string, zeros int) fig
 	return f
 }
 
-// legend are the looks of the groups, each once.
-func legend(r *evaluate.Result) []legendEntry {
+// legend are the looks of the groups, each once; of those that have models, if
+// only they are drawn.
+func legend(r *evaluate.Result, withModels bool) []legendEntry {
 	var list []legendEntry
 	seen, hollow := map[string]bool{}, false
+	if withModels {
+		seen[evaluate.GroupNearest] = true
+	}
 	for _, g := range arranged(r.Groups) {
 		f := familyOf(g.Name)
 		hollow = hollow || strings.HasSuffix(g.Name, aligned)
@@ -367,7 +380,7 @@ func legend(r *evaluate.Result) []legendEntry {
 		seen[f.class] = true
 		name := g.Name
 		if f.class == "noise" {
-			name = "noise, with its size"
+			name = "noise, larger marks for more"
 		}
 		list = append(list, legendEntry{mark(g.Name), name})
 	}
