@@ -82,7 +82,15 @@ func likenessTable(r *evaluate.Result) *table {
 	t := &table{Words: 1, Caption: "How alike the groups are to the originals",
 		Note: "max IoU: overlap of wrong predictions with the most alike original, mean over the models, and the highest. pairs: mean over all pairs of a model and an original; within: over the pairs of the group. " +
 			"differs: images to which a model and its nearest original give different classes. Distances in token space to the nearest original; ratios over the originals' own.",
-		Head: []string{"group", "max IoU", "highest", "pairs", "within", "differs %", "distance, least", "median", "ratio, least", "median", "aligned, least", "median", "ratio, least", "median"}}
+		Head: []string{"group", "max IoU", "highest", "pairs", "within", "differs %", "distance, least", "median", "ratio, least", "median"}}
+	moved := aligning(r)
+	switch {
+	case moved:
+		t.Head = append(t.Head, "aligned, least", "median", "ratio, least", "median")
+		t.Note += " aligned: the same after the channels of all models were put in one order."
+	case r.Zoo != nil && r.Zoo.Aligned != nil:
+		t.Note += " Distances are the same after the channels of all models were put in one order."
+	}
 	for _, g := range arranged(r.Groups) {
 		if g.Similarity == nil && g.Distance == nil {
 			continue
@@ -94,8 +102,11 @@ func likenessTable(r *evaluate.Result) *table {
 			line.Cells = append(line.Cells, none, none, none, none)
 		}
 		line.Cells = append(line.Cells, optional(g.Disagreement, percent))
-		for _, d := range []*evaluate.DistanceResult{g.Distance, g.Aligned} {
-			if d == nil {
+		for i, d := range []*evaluate.DistanceResult{g.Distance, g.Aligned} {
+			switch {
+			case i == 1 && !moved:
+				continue
+			case d == nil:
 				line.Cells = append(line.Cells, none, none, none, none)
 				continue
 			}
@@ -107,6 +118,17 @@ func likenessTable(r *evaluate.Result) *table {
 		return nil
 	}
 	return t
+}
+
+// aligning tells whether distances differ after permutation alignment.
+func aligning(r *evaluate.Result) bool {
+	for _, g := range r.Groups {
+		if d, a := g.Distance, g.Aligned; d != nil && a != nil &&
+			(math.Abs(d.Min-a.Min) > 1e-6*d.Min || math.Abs(d.Median-a.Median) > 1e-6*d.Median) {
+			return true
+		}
+	}
+	return false
 }
 
 // modelTable is every model that is neither an original nor a baseline.
@@ -124,6 +146,7 @@ func modelTable(r *evaluate.Result, generations []*Generation) table {
 			known, compared = known || ok, compared || m.Nearest != nil
 		}
 	}
+	moved := aligning(r)
 	t := table{Words: 1, Caption: "Generated models", Head: []string{"model"},
 		Note: "The interval is Wilson's, at 95 %."}
 	if !compared {
@@ -137,7 +160,10 @@ func modelTable(r *evaluate.Result, generations []*Generation) table {
 	}
 	t.Head = append(t.Head, "right", "top-1 %", "95 % interval", "top-5 %")
 	if compared {
-		t.Head = append(t.Head, "differs %", "p", "max IoU", "distance", "aligned", "ratio", "to mean", "cosine")
+		t.Head = append(t.Head, "differs %", "p", "max IoU", "distance", "ratio", "to mean", "cosine")
+		if moved {
+			t.Head = append(t.Head, "aligned")
+		}
 	}
 	unit, _ := distanceUnit(r)
 	for _, m := range r.Models {
@@ -148,9 +174,9 @@ func modelTable(r *evaluate.Result, generations []*Generation) table {
 		if compared {
 			near := none
 			if m.Nearest != nil {
-				near = short(m.Nearest.Path)
+				near = clip(path.Base(m.Nearest.Path), 30)
 				if m.Nearest.Aligned != nil {
-					near = short(m.Nearest.Aligned.Path)
+					near = clip(path.Base(m.Nearest.Aligned.Path), 30)
 				}
 			}
 			line.Cells = append(line.Cells, orNone(m.Kind), near)
@@ -164,7 +190,8 @@ func modelTable(r *evaluate.Result, generations []*Generation) table {
 		}
 		line.Cells = append(line.Cells, thousands(m.Correct), percent(m.Top1), percent(m.Top1Low)+" to "+percent(m.Top1High), percent(m.Top5))
 		if compared {
-			line.Cells = append(line.Cells, nearestCells(m.Nearest, unit)...)
+			cells := nearestCells(m.Nearest, unit)
+			line.Cells = append(line.Cells, cells[:len(t.Head)-1-len(line.Cells)]...)
 		}
 		t.Rows = append(t.Rows, line)
 	}
@@ -184,7 +211,7 @@ func nearestCells(n *evaluate.NearestResult, unit float64) []string {
 		x := far / unit
 		over = ratio(&x)
 	}
-	return []string{percent(n.Disagreement), chance(n.P), fixed(n.IoU, 3), digits(n.L2, 4), after, over, digits(n.MeanL2, 4), fixed(n.Cosine, 2)}
+	return []string{percent(n.Disagreement), chance(n.P), fixed(n.IoU, 3), digits(n.L2, 4), over, digits(n.MeanL2, 4), fixed(n.Cosine, 2), after}
 }
 
 // allTable is every model there is, originals and baselines too.
@@ -218,6 +245,9 @@ func timeTable(p Page) *table {
 	}
 	for _, run := range p.Runs {
 		if len(run.Steps) > 0 {
+			if len(run.Evals) > 0 {
+				t.Note = "Training includes scoring the models that were sampled on its way."
+			}
 			add(fmt.Sprintf("training %s, %s", run.Dir, plural(len(run.Steps), "step")), trainingSeconds(run.Steps))
 		}
 	}
@@ -240,7 +270,7 @@ func timeTable(p Page) *table {
 		return nil
 	}
 	for i, s := range seconds {
-		t.Rows[i].Cells = []string{digits(s, 3), fixed(100*s/total, 1)}
+		t.Rows[i].Cells = []string{fixed(s, 2), fixed(100*s/total, 1)}
 	}
 	return t
 }
