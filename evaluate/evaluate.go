@@ -59,7 +59,7 @@ func Evaluate(ctx context.Context, o Options) (*Result, error) {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
 	result := &Result{Schema: Schema, Provider: o.Runtime.Provider, Runtime: o.Runtime.Version, Seed: o.Seed,
-		Data:     DataResult{Name: o.Data.Name, Images: o.Data.Count, SHA256: o.Data.SHA256, Preprocess: o.Data.Preprocess, Notes: o.Data.Notes},
+		Data:     DataResult{Name: o.Data.Name, Images: o.Data.Count, SHA256: o.Data.SHA256, Preprocess: o.Data.Preprocess, Shift: o.Data.Shift, Notes: o.Data.Notes},
 		Verdicts: []string{}}
 	var candidates []*candidate
 	var sp *space
@@ -271,7 +271,7 @@ func (o *Options) fill(r *Result, candidates []*candidate) {
 	novel := len(o.Against) > 0
 	for _, c := range candidates {
 		n := float64(c.score.N)
-		m := ModelResult{Path: c.name, Group: c.group, Correct: c.score.Correct, Top1: float64(c.score.Correct) / n, Top5: float64(c.score.Top5) / n, Ties: c.score.Ties}
+		m := ModelResult{Path: c.name, Group: c.group, Correct: c.score.Correct, Top1: float64(c.score.Correct) / n, Top5: float64(c.score.Top5) / n, Ties: c.score.Ties, ECE: c.score.Calibration.ECE()}
 		m.Top1Low, m.Top1High = Wilson(c.score.Correct, c.score.N)
 		if novel && c.near.index >= 0 {
 			m.Nearest = &NearestResult{Path: o.Against[c.near.index].Path, L2: c.near.l2, IoU: c.alike.l2, IoUPath: o.Against[c.alike.index].Path,
@@ -324,7 +324,7 @@ func (r *Result) nearestGroup(originals, generated []*candidate) GroupResult {
 	for _, c := range generated {
 		m := ModelResult{Group: GroupNearest}
 		score := originals[c.nearest().index].score
-		m.Top1, m.Top5 = float64(score.Correct)/float64(score.N), float64(score.Top5)/float64(score.N)
+		m.Top1, m.Top5, m.ECE = float64(score.Correct)/float64(score.N), float64(score.Top5)/float64(score.N), score.Calibration.ECE()
 		models = append(models, m)
 	}
 	return r.sumUp(models)
@@ -333,9 +333,9 @@ func (r *Result) nearestGroup(originals, generated []*candidate) GroupResult {
 // sumUp is the result of a group of at least one model.
 func (r *Result) sumUp(models []ModelResult) GroupResult {
 	g := GroupResult{Name: models[0].Group, Count: len(models)}
-	var top1, top5, iou, l2, aligned, differs []float64
+	var top1, top5, ece, iou, l2, aligned, differs []float64
 	for _, m := range models {
-		top1, top5 = append(top1, m.Top1), append(top5, m.Top5)
+		top1, top5, ece = append(top1, m.Top1), append(top5, m.Top5), append(ece, m.ECE)
 		if m.Nearest != nil {
 			iou, l2, differs = append(iou, m.Nearest.IoU), append(l2, m.Nearest.L2), append(differs, m.Nearest.Disagreement)
 			if m.Nearest.Aligned != nil {
@@ -343,7 +343,7 @@ func (r *Result) sumUp(models []ModelResult) GroupResult {
 			}
 		}
 	}
-	g.Top1, g.Top5 = summarize(top1), summarize(top5)
+	g.Top1, g.Top5, g.ECE = summarize(top1), summarize(top5), summarize(ece)
 	if len(l2) == 0 {
 		return g
 	}

@@ -65,6 +65,7 @@ type DataResult struct {
 	Images     int           `json:"images"` // that were scored
 	SHA256     string        `json:"sha256"` // of the whole file, also when only its first images were used; of pictures: of those used
 	Preprocess string        `json:"preprocess"`
+	Shift      string        `json:"shift,omitempty"` // what was done to the pictures, "" for nothing
 	Notes      []string      `json:"notes,omitempty"`
 	Skipped    []dataset.Bad `json:"skipped,omitempty"` // pictures that could not be read
 	Damaged    []dataset.Bad `json:"damaged,omitempty"` // pictures scored though their file is damaged
@@ -76,6 +77,7 @@ type GroupResult struct {
 	Count      int               `json:"count"`
 	Top1       Summary           `json:"top1"`
 	Top5       Summary           `json:"top5"`
+	ECE        Summary           `json:"ece"` // expected calibration error
 	Similarity *SimilarityResult `json:"similarity"`
 	Distance   *DistanceResult   `json:"distance"`
 	Aligned    *DistanceResult   `json:"aligned_distance"` // after permutation alignment
@@ -130,6 +132,7 @@ type ModelResult struct {
 	Top1High float64        `json:"top1_high"`
 	Top5     float64        `json:"top5"`
 	Ties     int            `json:"ties"`           // images whose highest logit several classes have; the lowest of them counts
+	ECE      float64        `json:"ece"`            // expected calibration error, a fraction
 	Kind     string         `json:"kind,omitempty"` // of a generated model: KindCopy, ...
 	Nearest  *NearestResult `json:"nearest"`
 }

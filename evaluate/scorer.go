@@ -48,6 +48,7 @@ type Score struct {
 	Ties        int      // images whose highest logit several classes have
 	Wrong       Bitset   // the images that Correct does not count
 	Predictions []uint16 // [N], the class of the highest logit
+	Calibration Calibration
 }
 
 // Named is met by Values that have a name for messages.
@@ -321,6 +322,7 @@ func (j *job) batchOf(t *task, b *buffers, first, n int) error {
 		if tied {
 			t.score.Ties++
 		}
+		t.score.Calibration.add(confidence(logits, best), rank == 0)
 		if rank == 0 {
 			t.score.Correct++
 		} else {

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"testing"
 
+	"rpg/evaluate/dataset"
 	"rpg/evaluate/fetch"
 	"rpg/fixtures"
 	"rpg/onnxio"
@@ -88,4 +89,18 @@ func open(t *testing.T, path string) *onnxio.Model {
 	}
 	t.Cleanup(func() { m.Close() })
 	return m
+}
+
+// shifted gives d with a shift.
+func shifted(t *testing.T, d *Dataset, text string) *Dataset {
+	t.Helper()
+	shift, err := dataset.ParseShift(text, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := d.Shifted(shift)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
 }

@@ -60,7 +60,7 @@ func (r *Result) WriteTable(w io.Writer) error {
 
 // WriteModels writes one line for each model that is not a baseline.
 func (r *Result) WriteModels(w io.Writer) error {
-	rows := [][]string{{"model", "right", "top-1 %", "95 % interval", "top-5 %"}}
+	rows := [][]string{{"model", "right", "top-1 %", "95 % interval", "top-5 %", "ECE %"}}
 	novel := r.group(GroupOriginals) != nil
 	if novel {
 		rows[0] = append(rows[0], "max IoU", "L2 nearest")
@@ -72,7 +72,7 @@ func (r *Result) WriteModels(w io.Writer) error {
 			continue
 		}
 		row := []string{shorten(m.Path, 40), fmt.Sprint(m.Correct), fmt.Sprintf("%.2f", 100*m.Top1),
-			fmt.Sprintf("%.2f-%.2f", 100*m.Top1Low, 100*m.Top1High), fmt.Sprintf("%.2f", 100*m.Top5)}
+			fmt.Sprintf("%.2f-%.2f", 100*m.Top1Low, 100*m.Top1High), fmt.Sprintf("%.2f", 100*m.Top5), fmt.Sprintf("%.2f", 100*m.ECE)}
 		switch {
 		case m.Nearest != nil:
 			row = append(row, fmt.Sprintf("%.3f", m.Nearest.IoU), fmt.Sprintf("%.4g", m.Nearest.L2))
@@ -90,7 +90,11 @@ func (r *Result) WriteModels(w io.Writer) error {
 }
 
 func (r *Result) heading() string {
-	return fmt.Sprintf("%s, %d images, ONNX Runtime %s on %s, %.0f images/s\n", r.Data.Name, r.Data.Images, r.Runtime, r.Provider, r.ImagesPerS)
+	shift := ""
+	if r.Data.Shift != "" {
+		shift = " with " + r.Data.Shift
+	}
+	return fmt.Sprintf("%s%s, %d images, ONNX Runtime %s on %s, %.0f images/s\n", r.Data.Name, shift, r.Data.Images, r.Runtime, r.Provider, r.ImagesPerS)
 }
 
 // columns pads the columns: the first to the left, the others, which are numbers,

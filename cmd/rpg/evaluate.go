@@ -32,6 +32,7 @@ func (s *session) evaluateVerb() verb {
 		flags: append(append(computeFlags(), dataFlags()...),
 			&cli.StringFlag{Name: "data", Usage: "`DATA` to score on: a folder, .tar, .npz or .bin file, or cifar10 (rpg help data)"},
 			&cli.StringSliceFlag{Name: severalValues, Usage: "the originals, `MODEL...`: every word up to the next flag"},
+			&cli.StringFlag{Name: "shift", Usage: "change the pictures first: `KIND` or KIND:SEVERITY of " + strings.Join(dataset.ShiftKinds(), ", ")},
 			&cli.IntFlag{Name: "batch", Usage: "`N` images in one run of ONNX Runtime; 0: chosen"},
 			&cli.StringFlag{Name: "noise", Value: "0.01,0.02,0.05,0.1,0.2", Usage: "`SIGMA,...` of the noise baselines, in standard deviations of each tensor"},
 			&cli.StringFlag{Name: "spread-noise", Usage: "`SIGMA,...` of more of them, in standard deviations of each value over the originals"},
@@ -50,6 +51,7 @@ type evaluateJob struct {
 	paths, against []string
 	request        dataRequest
 	data           *evaluate.Dataset // instead of request, if not nil
+	shift          *dataset.Shift
 	batch          int
 	noise, spread  []float64
 	without        []string
@@ -100,6 +102,13 @@ func (s *session) evaluate(c *cli.Context) error {
 	}
 	if job.against, err = modelPaths(c.StringSlice(severalValues)); err != nil {
 		return err
+	}
+	if c.String("shift") != "" {
+		shift, err := dataset.ParseShift(c.String("shift"), job.seed)
+		if err != nil {
+			return usagef("", "--%s", strings.TrimPrefix(err.Error(), "evaluate: "))
+		}
+		job.shift = &shift
 	}
 	table, page := c.String("csv"), c.String("report")
 	for _, file := range []string{table, page} {
@@ -155,6 +164,11 @@ func (s *session) runEvaluation(job evaluateJob) (*evaluate.Result, error) {
 	if data == nil {
 		if data, err = s.openData(job.request, models[0]); err != nil {
 			return nil, err
+		}
+	}
+	if job.shift != nil {
+		if data, err = data.Shifted(*job.shift); err != nil {
+			return nil, explain(err)
 		}
 	}
 	rt, err := s.openRuntime()

@@ -6,5 +6,5 @@
 // input), open.go (which data set is meant); then the kinds: cifar.go and rows.go
 // (images in memory), arrays.go (numpy), listing.go, labels.go, imagenet.go and
 // pictures.go (files that are decoded when they are needed); task.go (binary
-// tasks over classes); reader.go (decoding ahead, in bounded memory).
+// tasks over classes); shift.go (noise, blur and the like); reader.go (decoding ahead, in bounded memory).
 package dataset

@@ -17,6 +17,7 @@ type Set struct {
 	Shape      []int    // of one image as network input: [3 32 32], or [64]
 	SHA256     string   // of the file, or of all pictures and labels, in hexadecimal
 	Preprocess string   // how an image becomes network input, in words
+	Shift      string   // what was done to the images before, "" for nothing
 	Labels     []uint16 // [Count]
 	Notes      []string // what a reader of the figures should know, one sentence each
 
