@@ -59,8 +59,12 @@ func Evaluate(ctx context.Context, o Options) (*Result, error) {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
 	result := &Result{Schema: Schema, Provider: o.Runtime.Provider, Runtime: o.Runtime.Version, Seed: o.Seed,
-		Data:     DataResult{Name: o.Data.Name, Images: o.Data.Count, SHA256: o.Data.SHA256, Preprocess: o.Data.Preprocess, Shift: o.Data.Shift, Notes: o.Data.Notes},
+		Data: DataResult{Name: o.Data.Name, Images: o.Data.Count, SHA256: o.Data.SHA256, Preprocess: o.Data.Preprocess, Shift: o.Data.Shift, Notes: o.Data.Notes,
+			CropPct: o.Data.CropPct, Interpolation: o.Data.Interpolation},
 		Verdicts: []string{}}
+	if shape := o.Data.Shape; len(shape) == 3 {
+		result.Data.ImageSize = shape[2]
+	}
 	var candidates []*candidate
 	var sp *space
 	var a *alignment
@@ -273,6 +277,11 @@ func (o *Options) fill(r *Result, candidates []*candidate) {
 		n := float64(c.score.N)
 		m := ModelResult{Path: c.name, Group: c.group, Correct: c.score.Correct, Top1: float64(c.score.Correct) / n, Top5: float64(c.score.Top5) / n, Ties: c.score.Ties, ECE: c.score.Calibration.ECE()}
 		m.Top1Low, m.Top1High = Wilson(c.score.Correct, c.score.N)
+		if model, ok := c.values.(*onnxio.Model); ok {
+			m.Params = parameters(model)
+		} else { // a baseline has the graph of the originals
+			m.Params = parameters(o.Against[0])
+		}
 		if novel && c.near.index >= 0 {
 			m.Nearest = &NearestResult{Path: o.Against[c.near.index].Path, L2: c.near.l2, IoU: c.alike.l2, IoUPath: o.Against[c.alike.index].Path,
 				MeanL2: c.toMean, Cosine: c.cosine, Disagreement: c.differs, P: c.p}

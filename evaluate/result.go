@@ -1,6 +1,9 @@
 package evaluate
 
-import "rpg/evaluate/dataset"
+import (
+	"rpg/evaluate/dataset"
+	"rpg/onnxio"
+)
 
 // Schema is the name and version of the JSON object that Result is.
 const Schema = "rpg.evaluate/1"
@@ -37,9 +40,10 @@ type Result struct {
 	Command    []string      `json:"command,omitempty"` // that asked for it, word by word, if the caller says it
 	Data       DataResult    `json:"data"`
 	Provider   string        `json:"provider"`
-	Runtime    string        `json:"runtime"` // version of ONNX Runtime
-	ImagesPerS float64       `json:"images_per_s"`
-	Seed       uint64        `json:"seed"` // of the baselines
+	Runtime    string        `json:"runtime"`      // version of ONNX Runtime
+	ImagesPerS float64       `json:"images_per_s"` // of those scored now
+	Kept       int           `json:"kept"`         // models whose score is that of an earlier evaluation
+	Seed       uint64        `json:"seed"`         // of the baselines
 	Groups     []GroupResult `json:"groups"`
 	Models     []ModelResult `json:"models"`
 	Zoo        *ZooResult    `json:"zoo"`
@@ -61,14 +65,22 @@ type PairedResult struct {
 
 // DataResult says which images were scored.
 type DataResult struct {
-	Name       string        `json:"name"`
-	Images     int           `json:"images"` // that were scored
-	SHA256     string        `json:"sha256"` // of the whole file, also when only its first images were used; of pictures: of those used
-	Preprocess string        `json:"preprocess"`
-	Shift      string        `json:"shift,omitempty"` // what was done to the pictures, "" for nothing
-	Notes      []string      `json:"notes,omitempty"`
-	Skipped    []dataset.Bad `json:"skipped,omitempty"` // pictures that could not be read
-	Damaged    []dataset.Bad `json:"damaged,omitempty"` // pictures scored though their file is damaged
+	Name       string `json:"name"`
+	Images     int    `json:"images"` // that were scored
+	SHA256     string `json:"sha256"` // of the whole file, also when only its first images were used; of pictures: of those used
+	Preprocess string `json:"preprocess"`
+	Shift      string `json:"shift,omitempty"` // what was done to the pictures, "" for nothing
+
+	// ImageSize, CropPct and Interpolation are as timm says them: the width of the
+	// network's input, its part of the resized picture, and how that was resized.
+	// They are 0 and "" where there is no such thing.
+	ImageSize     int     `json:"img_size,omitempty"`
+	CropPct       float64 `json:"crop_pct,omitempty"`
+	Interpolation string  `json:"interpolation,omitempty"`
+
+	Notes   []string      `json:"notes,omitempty"`
+	Skipped []dataset.Bad `json:"skipped,omitempty"` // pictures that could not be read
+	Damaged []dataset.Bad `json:"damaged,omitempty"` // pictures scored though their file is damaged
 }
 
 // GroupResult sums up the models of one group.
@@ -126,7 +138,8 @@ type DistanceResult struct {
 type ModelResult struct {
 	Path     string         `json:"path"` // of a baseline: how it was made
 	Group    string         `json:"group"`
-	Correct  int            `json:"correct"` // images, of Data.Images
+	Params   int            `json:"param_count"` // values of all weights but running statistics
+	Correct  int            `json:"correct"`     // images, of Data.Images
 	Top1     float64        `json:"top1"`
 	Top1Low  float64        `json:"top1_low"` // Wilson interval
 	Top1High float64        `json:"top1_high"`
@@ -173,4 +186,18 @@ type AlignedZoo struct {
 	Moved            int     `json:"moved"` // originals whose channels were in another order than the first one's
 	Spread           float64 `json:"spread"`
 	NearestNeighbour float64 `json:"nearest_neighbour"`
+}
+
+// parameters counts the values that training changes by gradients: of all
+// weights but the running statistics of normalizations, as timm counts them.
+func parameters(m *onnxio.Model) int {
+	n := 0
+	for _, t := range m.Tensors() {
+		switch t.Role {
+		case onnxio.RoleConstant, onnxio.RoleMean, onnxio.RoleVariance:
+		default:
+			n += t.Elements
+		}
+	}
+	return n
 }

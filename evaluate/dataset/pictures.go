@@ -64,6 +64,16 @@ func (s *Set) usePictures(p picture.Preprocess, channels int, load func(*worker,
 	s.images = source
 	s.Shape = []int{channels, p.Height, p.Width}
 	s.Preprocess = fmt.Sprintf("%v, NCHW %dx%d", p, p.Height, p.Width)
+	s.CropPct = 1
+	if p.Resizes() {
+		s.Interpolation = p.Filter.String()
+	}
+	switch {
+	case p.CropPct > 0:
+		s.CropPct = p.CropPct
+	case p.Resize > 0 && !p.Squash:
+		s.CropPct = float64(min(p.Height, p.Width)) / float64(p.Resize)
+	}
 	s.scaling, err = newScaling(p, s.Shape)
 	return err
 }

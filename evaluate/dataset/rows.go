@@ -56,7 +56,7 @@ func (s *Set) useRows(p picture.Preprocess, r *rows) (err error) {
 	if p.Resizes() {
 		return s.usePictures(p, r.channels, r.load, r.name, s.Count)
 	}
-	s.Preprocess = fmt.Sprintf("%v, NCHW %dx%d", p, r.height, r.width)
+	s.Preprocess, s.CropPct = fmt.Sprintf("%v, NCHW %dx%d", p, r.height, r.width), 1
 	s.scaling, err = newScaling(p, s.Shape)
 	return err
 }

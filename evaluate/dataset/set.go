@@ -10,16 +10,19 @@ import (
 // changed after it was made, but for the list of pictures that turned out to be
 // unreadable, so any number of goroutines may use it.
 type Set struct {
-	Name       string   // "cifar10"
-	Source     string   // file or folder, for messages
-	Count      int      // images
-	Classes    int      // labels are 0 .. Classes-1
-	Shape      []int    // of one image as network input: [3 32 32], or [64]
-	SHA256     string   // of the file, or of all pictures and labels, in hexadecimal
-	Preprocess string   // how an image becomes network input, in words
-	Shift      string   // what was done to the images before, "" for nothing
-	Labels     []uint16 // [Count]
-	Notes      []string // what a reader of the figures should know, one sentence each
+	Name       string  // "cifar10"
+	Source     string  // file or folder, for messages
+	Count      int     // images
+	Classes    int     // labels are 0 .. Classes-1
+	Shape      []int   // of one image as network input: [3 32 32], or [64]
+	SHA256     string  // of the file, or of all pictures and labels, in hexadecimal
+	Preprocess string  // how an image becomes network input, in words
+	Shift      string  // what was done to the images before, "" for nothing
+	CropPct    float64 // the part of the resized picture that is input, 1 for all; 0 for what are no pictures
+	// Interpolation is how pictures are resized, "" for not at all.
+	Interpolation string
+	Labels        []uint16 // [Count]
+	Notes         []string // what a reader of the figures should know, one sentence each
 
 	images       source
 	scaling      scaling

@@ -61,13 +61,14 @@ func novelTable(r *evaluate.Result) *table {
 
 func accuracyTable(r *evaluate.Result) table {
 	t := table{Words: 1, Caption: "Accuracy of the groups, %",
-		Note: "± is the standard deviation over the models. vote: the majority of the group's first models, 16 at most, and what it gains over their mean, in points.",
-		Head: []string{"group", "models", "top-1", "±", "lowest", "highest", "top-5", "±", "lowest", "highest", "vote", "of", "gain"}}
+		Note: "± is the standard deviation over the models. vote: the majority of the group's first models, 16 at most, and what it gains over their mean, in points. ECE: expected calibration error, the mean distance between confidence and accuracy.",
+		Head: []string{"group", "models", "top-1", "±", "lowest", "highest", "top-5", "±", "lowest", "highest", "ECE", "±", "vote", "of", "gain"}}
 	for _, g := range arranged(r.Groups) {
 		line := row{Mark: mark(g.Name), Name: g.Name, Cells: []string{strconv.Itoa(g.Count)}}
 		for _, s := range []evaluate.Summary{g.Top1, g.Top5} {
 			line.Cells = append(line.Cells, percent(s.Mean), percent(s.Std), percent(s.Min), percent(s.Max))
 		}
+		line.Cells = append(line.Cells, percent(g.ECE.Mean), percent(g.ECE.Std))
 		if v := g.Vote; v != nil {
 			line.Cells = append(line.Cells, percent(v.Top1), strconv.Itoa(v.Models), signed(100*v.Gain))
 		} else {
@@ -158,7 +159,7 @@ func modelTable(r *evaluate.Result, generations []*Generation) table {
 	if known {
 		t.Head = append(t.Head, "seed", "state")
 	}
-	t.Head = append(t.Head, "right", "top-1 %", "95 % interval", "top-5 %")
+	t.Head = append(t.Head, "right", "top-1 %", "95 % interval", "top-5 %", "ECE %")
 	if compared {
 		t.Head = append(t.Head, "differs %", "p", "max IoU", "distance", "ratio", "to mean", "cosine")
 		if moved {
@@ -188,7 +189,7 @@ func modelTable(r *evaluate.Result, generations []*Generation) table {
 				line.Cells = append(line.Cells, none, none)
 			}
 		}
-		line.Cells = append(line.Cells, thousands(m.Correct), percent(m.Top1), percent(m.Top1Low)+" to "+percent(m.Top1High), percent(m.Top5))
+		line.Cells = append(line.Cells, thousands(m.Correct), percent(m.Top1), percent(m.Top1Low)+" to "+percent(m.Top1High), percent(m.Top5), percent(m.ECE))
 		if compared {
 			cells := nearestCells(m.Nearest, unit)
 			line.Cells = append(line.Cells, cells[:len(t.Head)-1-len(line.Cells)]...)
@@ -219,14 +220,14 @@ func allTable(r *evaluate.Result) *table {
 	if groupOf(r, evaluate.GroupOriginals) == nil {
 		return nil
 	}
-	t := &table{Words: 2, Caption: "Every model: originals, generated models, baselines", Head: []string{"model", "group", "right", "top-1 %", "95 % interval", "top-5 %", "max IoU", "distance", "aligned"}}
+	t := &table{Words: 2, Caption: "Every model: originals, generated models, baselines", Head: []string{"model", "group", "right", "top-1 %", "95 % interval", "top-5 %", "ECE %", "max IoU", "distance", "aligned"}}
 	for _, m := range r.Models {
 		line := named(m.Path)
-		line.Cells = []string{m.Group, thousands(m.Correct), percent(m.Top1), percent(m.Top1Low) + " to " + percent(m.Top1High), percent(m.Top5), none, none, none}
+		line.Cells = []string{m.Group, thousands(m.Correct), percent(m.Top1), percent(m.Top1Low) + " to " + percent(m.Top1High), percent(m.Top5), percent(m.ECE), none, none, none}
 		if n := m.Nearest; n != nil {
-			line.Cells[5], line.Cells[6] = fixed(n.IoU, 3), digits(n.L2, 4)
+			line.Cells[6], line.Cells[7] = fixed(n.IoU, 3), digits(n.L2, 4)
 			if n.Aligned != nil {
-				line.Cells[7] = digits(n.Aligned.L2, 4)
+				line.Cells[8] = digits(n.Aligned.L2, 4)
 			}
 		}
 		t.Rows = append(t.Rows, line)
@@ -258,8 +259,8 @@ func timeTable(p Page) *table {
 		add("generating: writing", g.Seconds.Write)
 	}
 	for _, r := range p.Results {
-		if r.ImagesPerS > 0 {
-			add(fmt.Sprintf("scoring %s on %s", plural(len(r.Models), "model"), r.Data.Name), float64(len(r.Models))*float64(r.Data.Images)/r.ImagesPerS)
+		if scored := len(r.Models) - r.Kept; scored > 0 && r.ImagesPerS > 0 {
+			add(fmt.Sprintf("scoring %s on %s", plural(scored, "model"), r.Data.Name), float64(scored)*float64(r.Data.Images)/r.ImagesPerS)
 		}
 	}
 	total := 0.0

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"slices"
 	"strings"
 
 	"rpg/evaluate"
@@ -92,16 +93,23 @@ func newView(p Page) view {
 
 func heading(r *evaluate.Result) string {
 	g, o := groupOf(r, evaluate.GroupGenerated), groupOf(r, evaluate.GroupOriginals)
-	if g != nil && o != nil {
-		return fmt.Sprintf("%s and %s on %s", plural(g.Count, "generated model"), plural(o.Count, "original"), r.Data.Name)
+	data := r.Data.Name
+	if r.Data.Shift != "" {
+		data += " with " + r.Data.Shift
 	}
-	return fmt.Sprintf("%s on %s", plural(len(r.Models), "model"), r.Data.Name)
+	if g != nil && o != nil {
+		return fmt.Sprintf("%s and %s on %s", plural(g.Count, "generated model"), plural(o.Count, "original"), data)
+	}
+	return fmt.Sprintf("%s on %s", plural(len(r.Models), "model"), data)
 }
 
 func newResultView(id string, r *evaluate.Result, made []*Generation) resultView {
 	v := resultView{ID: id, Answer: together(answer(r)), Tiles: tiles(r)}
 	for _, s := range r.Verdicts {
 		v.Verdicts = append(v.Verdicts, together(s))
+	}
+	if r.Paired != nil {
+		v.Verdicts = append(v.Verdicts, together(r.Paired.String()))
 	}
 	v.Figures = append(v.Figures, accuracyFigure(id, r))
 	if groupOf(r, evaluate.GroupOriginals) != nil {
@@ -431,6 +439,7 @@ func resultFacts(r *evaluate.Result) []fact {
 	list := []fact{
 		{"Images", fmt.Sprintf("%s, %s images", r.Data.Name, thousands(r.Data.Images)), false},
 		{"SHA-256 of the images", r.Data.SHA256, true},
+		{"Changed before", orNone(r.Data.Shift), false},
 		{"Preprocessing", r.Data.Preprocess, false},
 		{"Scored by", fmt.Sprintf("ONNX Runtime %s on %s, %s images/s", r.Runtime, r.Provider, thousands(int(math.Round(r.ImagesPerS)))), false},
 		{"Seed of the baselines", fmt.Sprint(r.Seed), false},
@@ -444,7 +453,7 @@ func resultFacts(r *evaluate.Result) []fact {
 	if r.Version != "" {
 		list = append(list, fact{"Evaluated by", "rpg " + r.Version, false})
 	}
-	for _, n := range r.Data.Notes {
+	for _, n := range slices.Concat(r.Data.Notes, r.Notes) {
 		list = append(list, fact{"Note", n, false})
 	}
 	for _, b := range r.Data.Skipped {
