@@ -5,8 +5,9 @@
 // Read in this order: page.go (what goes in, and Write), read.go (the same from
 // JSON, with its checks), family.go (how a group of models looks), axis.go and
 // svg.go (scales and drawing), strip.go, scatter.go and curve.go (the three kinds
-// of figure), view.go and tables.go (everything that the template shows),
-// command.go (command lines as people read them), page.html and style.css.
+// of figure), figures.go (which ones are drawn), tables.go and numbers.go, command.go
+// (command lines as people read them), view.go (all of it, as the template shows it),
+// page.html and style.css.
 //
 // Every string from outside is escaped: by html/template in the page, by svg.go
 // in figures.
