@@ -4,8 +4,9 @@
 // reach.
 //
 // Read in this order: dataset.go (what is scored on), runtime.go
-// (libonnxruntime), session.go, scorer.go and job.go (many models over one data set, on
-// every core), statistics.go, calibration.go and paired.go (intervals, confidence, the overlap of wrong
+// (libonnxruntime), session.go, scorer.go, job.go and inference.go (many models over one data set,
+// on every core, in the memory there is), scoring.go and kept.go (scores are kept, so
+// that an evaluation continues where it was interrupted), statistics.go, calibration.go and paired.go (intervals, confidence, the overlap of wrong
 // predictions, tests of two models on the same images), distance.go (distances
 // between models, in token space), alignment.go (the same after the channels of all
 // were put in one order), baselines.go (models made from the originals without

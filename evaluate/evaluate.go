@@ -27,6 +27,8 @@ type Options struct {
 	Bar         float64   // top-1 from which a model is good; 0 is the originals' mean less one point
 	Seed        uint64    // of the baselines
 
+	Keep string // folder of scores to take and to keep, with others' in it; "" keeps none
+
 	Threads  int // 0 is one for each core available
 	Batch    int // 0 is the Scorer's choice
 	Sessions Sessions
@@ -42,7 +44,9 @@ type candidate struct {
 	name   string
 	group  string
 	score  Score
-	framed bool // made of aligned originals, so that it is in their order already
+	kept   bool   // score is one of an earlier evaluation
+	key    string // of the score, "" if it is not to be kept
+	framed bool   // made of aligned originals, so that it is in their order already
 	novelty
 }
 
@@ -75,10 +79,19 @@ func Evaluate(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	start := time.Now()
-	if err := o.score(ctx, candidates); err != nil {
+	note, err := o.score(ctx, candidates)
+	if err != nil {
 		return nil, err
 	}
-	result.ImagesPerS = float64(len(candidates)*o.Data.Count) / time.Since(start).Seconds()
+	if note != "" {
+		result.Notes = append(result.Notes, note)
+	}
+	for _, c := range candidates {
+		if c.kept {
+			result.Kept++
+		}
+	}
+	result.ImagesPerS = float64((len(candidates)-result.Kept)*o.Data.Count) / time.Since(start).Seconds()
 	result.Data.Skipped, result.Data.Damaged = o.Data.Bad(), o.Data.Damaged()
 	result.Data.Images -= len(result.Data.Skipped)
 	if sp != nil {
@@ -184,56 +197,6 @@ func (o *Options) withBaselines(ctx context.Context) ([]*candidate, *space, *ali
 		}
 	}
 	return list, sp, a, nil
-}
-
-// score fills in the scores, one graph after the other.
-func (o *Options) score(ctx context.Context, candidates []*candidate) error {
-	total, done := len(candidates)*o.Data.Count, 0
-	for len(candidates) > 0 {
-		template, ok := candidates[0].values.(*onnxio.Model)
-		if !ok {
-			panic("evaluate: a baseline without an original before it")
-		}
-		var same, others []*candidate
-		for _, c := range candidates {
-			m, ok := c.values.(*onnxio.Model)
-			if !ok || m == template || template.Difference(m) == "" {
-				same = append(same, c)
-			} else {
-				others = append(others, c)
-			}
-		}
-		var progress func(n, of int)
-		if o.Progress != nil {
-			progress = func(n, _ int) { o.Progress(done+n, total) }
-		}
-		if err := o.scoreGraph(ctx, template, same, progress); err != nil {
-			return err
-		}
-		done += len(same) * o.Data.Count
-		candidates = others
-	}
-	return nil
-}
-
-func (o *Options) scoreGraph(ctx context.Context, template *onnxio.Model, list []*candidate, progress func(done, total int)) (err error) {
-	scorer, err := o.Runtime.NewScorer(template, o.Data, ScorerOptions{Threads: o.Threads, Batch: o.Batch, Sessions: o.Sessions})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, scorer.Close()) }()
-	values := make([]onnxio.Values, len(list))
-	for i, c := range list {
-		values[i] = c.values
-	}
-	scores, err := scorer.Score(ctx, values, progress)
-	if err != nil {
-		return err
-	}
-	for i, c := range list {
-		c.score = scores[i]
-	}
-	return nil
 }
 
 // zoo sums up the originals among themselves; nil if there is only one.

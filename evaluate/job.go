@@ -87,10 +87,15 @@ func (j *job) enter(u unit) error {
 
 // leave says that a batch is done, and frees what the model holds after the last
 // one of the chunks that were begun.
-func (u unit) leave() error {
+func (j *job) leave(u unit) error {
 	t := u.t
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.batches++; t.batches == j.images && j.finished != nil {
+		j.mu.Lock()
+		j.finished(t.index, &t.score)
+		j.mu.Unlock()
+	}
 	if t.left[u.chunk]--; t.left[u.chunk] > 0 {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
 
@@ -32,6 +33,12 @@ type Scorer struct {
 	options  *ort.SessionOptions
 	shared   *ort.DynamicAdvancedSession // nil until it is first needed
 
+	// finished, if not nil, is told of each model that has seen all images, by one
+	// goroutine at a time.
+	finished func(i int, s *Score)
+
+	most        atomic.Int64 // images in one run: the batch, until memory turns out to be too small for it
+	invoke      func(s *ort.DynamicAdvancedSession, in, out []ort.Value) error
 	windowBytes int // that decoded pictures may take
 }
 
@@ -62,7 +69,7 @@ func (r *Runtime) NewScorer(template *onnxio.Model, d *Dataset, o ScorerOptions)
 	if err != nil {
 		return nil, err
 	}
-	s := &Scorer{template: template, data: d, ports: p, threads: o.Threads, batch: o.Batch, sessions: o.Sessions, windowBytes: windowBytes}
+	s := &Scorer{template: template, data: d, ports: p, threads: o.Threads, batch: o.Batch, sessions: o.Sessions, invoke: runSession, windowBytes: windowBytes}
 	if s.threads <= 0 {
 		s.threads = runtime.GOMAXPROCS(0)
 	}
@@ -73,6 +80,7 @@ func (r *Runtime) NewScorer(template *onnxio.Model, d *Dataset, o ScorerOptions)
 		s.batch = p.batch
 	}
 	s.batch = min(s.batch, max(d.Count, p.batch))
+	s.most.Store(int64(s.batch))
 	if s.options, err = newSessionOptions(); err != nil {
 		return nil, err
 	}
@@ -112,7 +120,7 @@ func (s *Scorer) Score(ctx context.Context, models []onnxio.Values, progress fun
 	}
 	job := s.newJob(len(models), progress)
 	for i, v := range models {
-		t := &task{values: v, own: own, ports: s.ports, name: nameOf(v, i)}
+		t := &task{index: i, values: v, own: own, ports: s.ports, name: nameOf(v, i)}
 		if m, ok := v.(*onnxio.Model); ok {
 			if diff := s.template.Difference(m); diff != "" {
 				return nil, fmt.Errorf("evaluate: %s: not the graph of %s: %s", m.Path, s.template.Path, diff)
@@ -146,6 +154,7 @@ func nameOf(v onnxio.Values, i int) string {
 // worker that comes first to a chunk of the images and freed by the one that is
 // last, so that only the models being worked on are in memory.
 type task struct {
+	index   int
 	values  onnxio.Values
 	name    string
 	own     bool
@@ -156,6 +165,7 @@ type task struct {
 	mu      sync.Mutex
 	left    map[int]int // batches yet to be done of each chunk that was begun; empty when not loaded
 	loadErr error
+	batches int // that are done
 	score   Score
 }
 
@@ -189,9 +199,8 @@ func (j *job) run(ctx context.Context) ([]Score, error) {
 }
 
 // work scores batches until none is left or ctx is done.
-func (j *job) work(ctx context.Context) (err error) {
-	b := &buffers{in: make([]float32, j.batch*j.data.Pixels()), out: make([]float32, j.batch*j.data.Classes)}
-	defer func() { err = errors.Join(err, b.free()) }()
+func (j *job) work(ctx context.Context) error {
+	in, out := make([]float32, j.batch*j.data.Pixels()), make([]float32, j.batch*j.data.Classes)
 	for ctx.Err() == nil {
 		i := int(j.next.Add(1)) - 1
 		if i >= j.units() {
@@ -201,10 +210,10 @@ func (j *job) work(ctx context.Context) (err error) {
 		if err := j.enter(u); err != nil {
 			return err
 		}
-		if err := j.batchOf(u.t, b, u.first, u.n); err != nil {
+		if err := j.batchOf(u.t, in, out, u.first, u.n); err != nil {
 			return err
 		}
-		if err := u.leave(); err != nil {
+		if err := j.leave(u); err != nil {
 			return err
 		}
 		j.report(u.n)
@@ -249,60 +258,13 @@ func (t *task) free() (err error) {
 	return err
 }
 
-// buffers are one worker's input and output, and the tensors over them for the
-// number of images last asked for.
-type buffers struct {
-	in, out             []float32
-	n                   int
-	inTensor, outTensor *ort.Tensor[float32]
-}
-
-func (b *buffers) size(n int, d *Dataset) (err error) {
-	if b.n == n {
-		return nil
-	}
-	if err := b.free(); err != nil {
+// batchOf scores images first .. first+n-1. in and out are the worker's own
+// memory, for a whole batch.
+func (j *job) batchOf(t *task, in, out []float32, first, n int) error {
+	if err := j.reader.Fill(in, first, n); err != nil {
 		return err
 	}
-	if b.inTensor, err = ort.NewTensor(inputShape(n, d), b.in); err != nil {
-		return err
-	}
-	if b.outTensor, err = ort.NewTensor(ort.NewShape(int64(n), int64(d.Classes)), b.out); err != nil {
-		return err
-	}
-	b.n = n
-	return nil
-}
-
-func (b *buffers) free() (err error) {
-	if b.inTensor != nil {
-		err = b.inTensor.Destroy()
-	}
-	if b.outTensor != nil {
-		err = errors.Join(err, b.outTensor.Destroy())
-	}
-	b.inTensor, b.outTensor, b.n = nil, nil, 0
-	return err
-}
-
-// batchOf scores images first .. first+n-1.
-func (j *job) batchOf(t *task, b *buffers, first, n int) error {
-	size := n
-	if j.ports.batch > 0 {
-		size = j.batch // the rest holds an earlier batch, whose results are not read
-	}
-	if err := b.size(size, j.data); err != nil {
-		return fmt.Errorf("evaluate: %w", err)
-	}
-	if err := j.reader.Fill(b.in, first, n); err != nil {
-		return err
-	}
-	session := t.session
-	if !t.own {
-		session = j.shared
-	}
-	inputs := append([]ort.Value{b.inTensor}, t.weights...)
-	if err := session.Run(inputs, []ort.Value{b.outTensor}); err != nil {
+	if err := j.infer(t, in, out, first, n); err != nil {
 		return fmt.Errorf("evaluate: %s: images %d to %d: %w", t.name, first, first+n-1, err)
 	}
 	t.mu.Lock()
@@ -312,7 +274,7 @@ func (j *job) batchOf(t *task, b *buffers, first, n int) error {
 			t.score.N--
 			continue
 		}
-		logits := b.out[i*j.data.Classes : (i+1)*j.data.Classes]
+		logits := out[i*j.data.Classes : (i+1)*j.data.Classes]
 		label := int(j.data.Labels[first+i])
 		best, rank, tied, ok := rankOf(logits, label)
 		if !ok {

@@ -94,7 +94,11 @@ func (r *Result) heading() string {
 	if r.Data.Shift != "" {
 		shift = " with " + r.Data.Shift
 	}
-	return fmt.Sprintf("%s%s, %d images, ONNX Runtime %s on %s, %.0f images/s\n", r.Data.Name, shift, r.Data.Images, r.Runtime, r.Provider, r.ImagesPerS)
+	pace := fmt.Sprintf("%.0f images/s", r.ImagesPerS)
+	if r.Kept > 0 {
+		pace += fmt.Sprintf(", %d of %d models as scored earlier", r.Kept, len(r.Models))
+	}
+	return fmt.Sprintf("%s%s, %d images, ONNX Runtime %s on %s, %s\n", r.Data.Name, shift, r.Data.Images, r.Runtime, r.Provider, pace)
 }
 
 // columns pads the columns: the first to the left, the others, which are numbers,

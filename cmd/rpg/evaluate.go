@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"rpg/evaluate"
 	"rpg/evaluate/dataset"
+	"rpg/evaluate/fetch"
 	"rpg/evaluate/report"
 	"rpg/internal/atomicfile"
 )
@@ -34,6 +36,7 @@ func (s *session) evaluateVerb() verb {
 			&cli.StringSliceFlag{Name: severalValues, Usage: "the originals, `MODEL...`: every word up to the next flag"},
 			&cli.StringFlag{Name: "shift", Usage: "change the pictures first: `KIND` or KIND:SEVERITY of " + strings.Join(dataset.ShiftKinds(), ", ")},
 			&cli.IntFlag{Name: "batch", Usage: "`N` images in one run of ONNX Runtime; 0: chosen"},
+			&cli.BoolFlag{Name: "no-cache", Usage: "score everything anew, and keep no scores for the next evaluation"},
 			&cli.StringFlag{Name: "noise", Value: "0.01,0.02,0.05,0.1,0.2", Usage: "`SIGMA,...` of the noise baselines, in standard deviations of each tensor"},
 			&cli.StringFlag{Name: "spread-noise", Usage: "`SIGMA,...` of more of them, in standard deviations of each value over the originals"},
 			&cli.StringFlag{Name: "without", Usage: "leave out `NAME,...`: " + strings.Join(evaluate.BaselineNames(), ", ")},
@@ -53,6 +56,7 @@ type evaluateJob struct {
 	data           *evaluate.Dataset // instead of request, if not nil
 	shift          *dataset.Shift
 	batch          int
+	keep           bool // scores, and take those kept
 	noise, spread  []float64
 	without        []string
 	good           float64
@@ -70,7 +74,7 @@ func (s *session) evaluate(c *cli.Context) error {
 	if c.Int("batch") < 0 {
 		return usagef("", "--batch: expected 0 or more, found %d", c.Int("batch"))
 	}
-	job := evaluateJob{batch: c.Int("batch"), seed: c.Uint64("seed")}
+	job := evaluateJob{batch: c.Int("batch"), keep: !c.Bool("no-cache"), seed: c.Uint64("seed")}
 	least, err := fraction("--min-top1", c.String("min-top1"))
 	if err != nil {
 		return err
@@ -171,6 +175,14 @@ func (s *session) runEvaluation(job evaluateJob) (*evaluate.Result, error) {
 			return nil, explain(err)
 		}
 	}
+	keep := ""
+	if job.keep {
+		if cache, err := fetch.CacheDir(); err != nil {
+			s.say("scores are not kept for the next evaluation: %v", err)
+		} else {
+			keep = filepath.Join(cache, "evaluate-results")
+		}
+	}
 	rt, err := s.openRuntime()
 	if err != nil {
 		return nil, err
@@ -180,7 +192,7 @@ func (s *session) runEvaluation(job evaluateJob) (*evaluate.Result, error) {
 	defer p.close()
 	result, err := evaluate.Evaluate(s.ctx, evaluate.Options{
 		Runtime: rt, Data: data, Models: models, Against: originals, Noise: job.noise, SpreadNoise: job.spread, Without: job.without, Bar: job.good, Seed: job.seed,
-		Threads: job.machine.threads, Batch: job.batch, Progress: p.at,
+		Threads: job.machine.threads, Batch: job.batch, Keep: keep, Progress: p.at,
 	})
 	if err != nil {
 		return nil, explain(err)
