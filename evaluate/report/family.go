@@ -64,7 +64,7 @@ func radius(group string, groups []evaluate.GroupResult) float64 {
 				n++
 			}
 		}
-		return 2.4 + 2*place/max(1, n-1)
+		return 2.8 + 1.8*place/max(1, n-1)
 	}
 	return 3.4
 }

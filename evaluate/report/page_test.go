@@ -95,7 +95,7 @@ func TestPage(t *testing.T) {
 			"2 evaluations", "50 originals on cifar10", "40 originals on test", "Loss and sampled accuracy over training", "batch=4", "rpg v1.2.3",
 			"rpg report result.json run -o report.html", "training run, 200 steps", "generating: denoising", "8e2eb146ae340b09e24670f29cabc6326dba54da8789dab6768acf480273f65b"}},
 		{"one trajectory", one("trajectory.json"), 6, []string{
-			"10 generated models and 50 originals on cifar10", "The originals are one trajectory", "10 of 10 are average-like", "ratio 6", "gen/0009.onnx", "McNemar"}},
+			"10 generated models and 50 originals on cifar10", "The originals are one trajectory", "10 of 10 are average-like", "ratio 6", "new/0009.onnx", "McNemar"}},
 		{"independent runs", one("independent.json"), 6, []string{"hollow: of aligned originals", "independent", "average aligned"}},
 		{"no originals", one("alone.json"), 1, []string{"3 models on cifar10", "Top-1 accuracy is ", "Wilson"}},
 		{"a run alone", func(t *testing.T) report.Page { return report.Page{Runs: []*report.Training{training(t)}} }, 2, []string{"Training run", "Settings of the training"}},

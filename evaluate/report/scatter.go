@@ -46,7 +46,6 @@ func (c scatter) draw() template.HTML {
 	s.frame(c.x, c.y, c.xLabel, "top-1 accuracy, %")
 	if c.yRule != nil && c.y.has(c.yRule.at) {
 		s.line("rule", plotLeft, c.y.at(c.yRule.at), plotRight, c.y.at(c.yRule.at))
-		s.text("tag", "start", plotLeft+4, c.y.at(c.yRule.at)+15, c.yRule.label)
 	}
 	if c.xRule != nil && c.x.has(c.xRule.at) {
 		s.line("rule", c.x.at(c.xRule.at), plotTop, c.x.at(c.xRule.at), plotBottom)
@@ -107,50 +106,56 @@ func drawnLast(groups []evaluate.GroupResult) []evaluate.GroupResult {
 	return list
 }
 
-// label writes the size of each noise group beside its middle, where no mark is
-// in the way.
+// A box is a part of a figure that a mark or a text takes.
+type box struct{ x0, y0, x1, y1 float64 }
+
+// label names the line of good models and writes the size of each noise group
+// beside its middle, both where no mark is in the way.
 func (c scatter) label(s *svg, shown []point) {
-	type box struct{ x0, y0, x1, y1 float64 }
 	var taken []box
 	for _, p := range shown {
 		x, y := c.x.at(p.x), c.y.at(p.y)
 		taken = append(taken, box{x - 4, y - 4, x + 4, y + 4})
 	}
-	if c.yRule != nil && c.y.has(c.yRule.at) {
-		y := c.y.at(c.yRule.at)
-		taken = append(taken, box{plotLeft, y, plotLeft + 9*float64(len(c.yRule.label)), y + 20})
-	}
-	free := func(b box) bool {
-		for _, t := range taken {
-			if b.x0 < t.x1 && b.x1 > t.x0 && b.y0 < t.y1 && b.y1 > t.y0 {
-				return false
+	// write puts a text in the middle of the first place that is free.
+	write := func(class, text string, places [][2]float64) {
+		half := 4.4 * float64(len(text))
+		for _, at := range places {
+			b := box{at[0] - half, at[1] - 8, at[0] + half, at[1] + 8}
+			free := b.x0 >= plotLeft && b.x1 <= plotRight && b.y0 >= plotTop && b.y1 <= plotBottom
+			for _, t := range taken {
+				free = free && !(b.x0 < t.x1 && b.x1 > t.x0 && b.y0 < t.y1 && b.y1 > t.y0)
+			}
+			if free {
+				taken = append(taken, b)
+				s.text("tag "+class, "middle", at[0], at[1]+4.5, text)
+				return
 			}
 		}
-		return b.x0 >= plotLeft && b.x1 <= plotRight && b.y0 >= plotTop && b.y1 <= plotBottom
+	}
+	if c.yRule != nil && c.y.has(c.yRule.at) {
+		y, half := c.y.at(c.yRule.at), 4.4*float64(len(c.yRule.label))+2
+		var places [][2]float64
+		for _, x := range []float64{plotLeft + half, plotRight - half, (plotLeft + plotRight) / 2} {
+			places = append(places, [2]float64{x, y + 10}, [2]float64{x, y - 10})
+		}
+		write("minor", c.yRule.label, places)
+		taken = append(taken, box{plotLeft, y - 1, plotRight, y + 1})
 	}
 	for _, g := range c.groups {
-		size := noiseSize(g.Name)
-		if size == "" {
-			continue
-		}
 		var x, y, n float64
 		for _, p := range shown {
 			if p.group == g.Name {
 				x, y, n = x+c.x.at(p.x), y+c.y.at(p.y), n+1
 			}
 		}
-		if n == 0 {
+		size := noiseSize(g.Name)
+		if n == 0 || size == "" {
 			continue
 		}
 		x, y = x/n, y/n
-		half := 4.5 * float64(len(size))
-		for _, at := range [][2]float64{{x - half - 8, y}, {x + half + 8, y}, {x - half - 8, y - 14}, {x + half + 8, y + 14}, {x, y - 18}, {x, y + 18}, {x - half - 26, y}, {x + half + 26, y}, {x, y - 44}, {x, y + 44}} {
-			b := box{at[0] - half, at[1] - 7, at[0] + half, at[1] + 7}
-			if free(b) {
-				taken = append(taken, b)
-				s.text("tag noise-size", "middle", at[0], at[1]+4.5, size)
-				break
-			}
-		}
+		aside := 4.4*float64(len(size)) + 8
+		write("noise-size", size, [][2]float64{{x - aside, y}, {x + aside, y}, {x - aside, y - 14}, {x + aside, y + 14},
+			{x, y - 18}, {x, y + 18}, {x - aside - 18, y}, {x + aside + 18, y}})
 	}
 }

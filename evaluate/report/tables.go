@@ -60,12 +60,13 @@ func accuracyTable(r *evaluate.Result) table {
 	t := table{Words: 1, Caption: "Accuracy of the groups, %",
 		Note: "± is the standard deviation over the models. vote: the majority of the group's first models, 16 at most, and what it gains over their mean, in points. ECE: expected calibration error, the mean distance between confidence and accuracy.",
 		Head: []string{"group", "models", "top-1", "±", "lowest", "highest", "top-5", "±", "lowest", "highest", "ECE", "±", "vote", "of", "gain"}}
+	miscalibrated := calibration(r)
 	for _, g := range arranged(r.Groups) {
 		line := row{Mark: mark(g.Name), Name: g.Name, Cells: []string{strconv.Itoa(g.Count)}}
 		for _, s := range []evaluate.Summary{g.Top1, g.Top5} {
 			line.Cells = append(line.Cells, percent(s.Mean), percent(s.Std), percent(s.Min), percent(s.Max))
 		}
-		line.Cells = append(line.Cells, percent(g.ECE.Mean), percent(g.ECE.Std))
+		line.Cells = append(line.Cells, miscalibrated(g.ECE.Mean), miscalibrated(g.ECE.Std))
 		if v := g.Vote; v != nil {
 			line.Cells = append(line.Cells, percent(v.Top1), strconv.Itoa(v.Models), signed(100*v.Gain))
 		} else {
@@ -74,6 +75,17 @@ func accuracyTable(r *evaluate.Result) table {
 		t.Rows = append(t.Rows, line)
 	}
 	return t
+}
+
+// calibration writes calibration errors. Results of before they were measured
+// have none at all.
+func calibration(r *evaluate.Result) func(x float64) string {
+	for _, m := range r.Models {
+		if m.ECE != 0 {
+			return percent
+		}
+	}
+	return func(float64) string { return none }
 }
 
 func likenessTable(r *evaluate.Result) *table {
@@ -164,6 +176,7 @@ func modelTable(r *evaluate.Result, generations []*Generation) table {
 		}
 	}
 	unit, _ := distanceUnit(r)
+	miscalibrated := calibration(r)
 	for _, m := range r.Models {
 		if m.Group != evaluate.GroupModels && m.Group != evaluate.GroupGenerated {
 			continue
@@ -186,7 +199,7 @@ func modelTable(r *evaluate.Result, generations []*Generation) table {
 				line.Cells = append(line.Cells, none, none)
 			}
 		}
-		line.Cells = append(line.Cells, thousands(m.Correct), percent(m.Top1), percent(m.Top1Low)+" to "+percent(m.Top1High), percent(m.Top5), percent(m.ECE))
+		line.Cells = append(line.Cells, thousands(m.Correct), percent(m.Top1), percent(m.Top1Low)+" to "+percent(m.Top1High), percent(m.Top5), miscalibrated(m.ECE))
 		if compared {
 			cells := nearestCells(m.Nearest, unit)
 			line.Cells = append(line.Cells, cells[:len(t.Head)-1-len(line.Cells)]...)
@@ -218,9 +231,10 @@ func allTable(r *evaluate.Result) *table {
 		return nil
 	}
 	t := &table{Words: 2, Caption: "Every model: originals, generated models, baselines", Head: []string{"model", "group", "right", "top-1 %", "95 % interval", "top-5 %", "ECE %", "max IoU", "distance", "aligned"}}
+	miscalibrated := calibration(r)
 	for _, m := range r.Models {
 		line := named(m.Path)
-		line.Cells = []string{m.Group, thousands(m.Correct), percent(m.Top1), percent(m.Top1Low) + " to " + percent(m.Top1High), percent(m.Top5), percent(m.ECE), none, none, none}
+		line.Cells = []string{m.Group, thousands(m.Correct), percent(m.Top1), percent(m.Top1Low) + " to " + percent(m.Top1High), percent(m.Top5), miscalibrated(m.ECE), none, none, none}
 		if n := m.Nearest; n != nil {
 			line.Cells[6], line.Cells[7] = fixed(n.IoU, 3), digits(n.L2, 4)
 			if n.Aligned != nil {
