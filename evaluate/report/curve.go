@@ -92,7 +92,7 @@ func letter(i int) string {
 func usualLow(values []float64) float64 {
 	low := math.Inf(1)
 	for _, v := range values {
-		if !(v > 0) {
+		if !(v > least*least) { // or so small that its logarithm cannot be drawn
 			return 0
 		}
 		low = min(low, v)
