@@ -9,7 +9,7 @@ import (
 const curveBottom = 250.0
 
 // buckets is how many points a curve is drawn with at most.
-const buckets = 240
+const buckets = 80
 
 // A stretch of a training: the mean of the losses and their range.
 type stretch struct{ step, mean, low, high float64 }
