@@ -4,7 +4,7 @@
 // reach.
 //
 // Read in this order: dataset.go (what is scored on), runtime.go
-// (libonnxruntime), session.go, scorer.go, job.go and inference.go (many models over one data set,
+// (libonnxruntime) and provider.go (CPU or CUDA), session.go, scorer.go, job.go and inference.go (many models over one data set,
 // on every core, in the memory there is), scoring.go and kept.go (scores are kept, so
 // that an evaluation continues where it was interrupted), statistics.go, calibration.go and paired.go (intervals, confidence, the overlap of wrong
 // predictions, tests of two models on the same images), distance.go (distances

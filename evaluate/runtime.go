@@ -21,7 +21,7 @@ const minAPI = 24
 type Runtime struct {
 	Lib      string // absolute path
 	Version  string // such as "1.30.0"
-	Provider string // "CPU"
+	Provider string // "CPU", or "CUDA" after UseProvider
 }
 
 // RuntimeError says why libonnxruntime cannot be used.
@@ -72,7 +72,7 @@ func OpenRuntime(lib string) (*Runtime, error) {
 	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 		return nil, &RuntimeError{Lib: lib, What: err.Error(), Cause: err}
 	}
-	r := &Runtime{Lib: lib, Version: version, Provider: "CPU"}
+	r := &Runtime{Lib: lib, Version: version, Provider: providerCPU}
 	if err := ort.DisableTelemetry(); err != nil {
 		return nil, errors.Join(&RuntimeError{Lib: lib, What: err.Error(), Cause: err}, r.Close())
 	}

@@ -81,7 +81,7 @@ func (r *Runtime) NewScorer(template *onnxio.Model, d *Dataset, o ScorerOptions)
 	}
 	s.batch = min(s.batch, max(d.Count, p.batch))
 	s.most.Store(int64(s.batch))
-	if s.options, err = newSessionOptions(); err != nil {
+	if s.options, err = r.newSessionOptions(); err != nil {
 		return nil, err
 	}
 	return s, nil

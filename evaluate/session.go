@@ -113,7 +113,7 @@ func shapeText(p onnxio.Port) string {
 }
 
 // newSessionOptions asks for one thread: the goroutines are the parallelism.
-func newSessionOptions() (*ort.SessionOptions, error) {
+func (r *Runtime) newSessionOptions() (*ort.SessionOptions, error) {
 	o, err := ort.NewSessionOptions()
 	if err != nil {
 		return nil, fmt.Errorf("evaluate: %w", err)
@@ -126,6 +126,9 @@ func newSessionOptions() (*ort.SessionOptions, error) {
 		o.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		o.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
 	)
+	if err == nil && r.Provider == providerCUDA {
+		err = appendCUDA(o)
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("evaluate: %w", err), o.Destroy())
 	}

@@ -105,7 +105,7 @@ func (s *session) demo(c *cli.Context) error {
 	answer.Seconds.Generate = made.Seconds.total()
 	s.say("generated %d models in %.1f s", len(made.Models), answer.Seconds.Generate)
 
-	score := evaluateJob{against: zoo, data: data, noise: []float64{0.01, 0.05}, machine: m, seed: c.Uint64("seed")}
+	score := evaluateJob{provider: "auto", against: zoo, data: data, noise: []float64{0.01, 0.05}, machine: m, seed: c.Uint64("seed")}
 	for _, model := range made.Models {
 		score.paths = append(score.paths, model.Path)
 	}

@@ -36,6 +36,7 @@ func (s *session) evaluateVerb() verb {
 			&cli.StringSliceFlag{Name: severalValues, Usage: "the originals, `MODEL...`: every word up to the next flag"},
 			&cli.StringFlag{Name: "shift", Usage: "change the pictures first: `KIND` or KIND:SEVERITY of " + strings.Join(dataset.ShiftKinds(), ", ")},
 			&cli.IntFlag{Name: "batch", Usage: "`N` images in one run of ONNX Runtime; 0: chosen"},
+			&cli.StringFlag{Name: "provider", Value: "auto", Usage: "of ONNX Runtime: `NAME` auto, cpu or cuda; auto is CUDA where all it needs is there"},
 			&cli.BoolFlag{Name: "no-cache", Usage: "score everything anew, and keep no scores for the next evaluation"},
 			&cli.StringFlag{Name: "noise", Value: "0.01,0.02,0.05,0.1,0.2", Usage: "`SIGMA,...` of the noise baselines, in standard deviations of each tensor"},
 			&cli.StringFlag{Name: "spread-noise", Usage: "`SIGMA,...` of more of them, in standard deviations of each value over the originals"},
@@ -56,6 +57,7 @@ type evaluateJob struct {
 	data           *evaluate.Dataset // instead of request, if not nil
 	shift          *dataset.Shift
 	batch          int
+	provider       string
 	keep           bool // scores, and take those kept
 	noise, spread  []float64
 	without        []string
@@ -74,7 +76,10 @@ func (s *session) evaluate(c *cli.Context) error {
 	if c.Int("batch") < 0 {
 		return usagef("", "--batch: expected 0 or more, found %d", c.Int("batch"))
 	}
-	job := evaluateJob{batch: c.Int("batch"), keep: !c.Bool("no-cache"), seed: c.Uint64("seed")}
+	job := evaluateJob{batch: c.Int("batch"), provider: c.String("provider"), keep: !c.Bool("no-cache"), seed: c.Uint64("seed")}
+	if !slices.Contains(evaluate.Providers(), job.provider) {
+		return usagef("", "--provider: expected one of %s, found %q", strings.Join(evaluate.Providers(), " "), job.provider)
+	}
 	least, err := fraction("--min-top1", c.String("min-top1"))
 	if err != nil {
 		return err
@@ -188,6 +193,11 @@ func (s *session) runEvaluation(job evaluateJob) (*evaluate.Result, error) {
 		return nil, err
 	}
 	defer rt.Close()
+	why, err := rt.UseProvider(job.provider)
+	if err != nil {
+		return nil, explain(err)
+	}
+	s.say("ONNX Runtime computes on %s: %s", rt.Provider, why)
 	p := s.progress("scoring", "images")
 	defer p.close()
 	result, err := evaluate.Evaluate(s.ctx, evaluate.Options{

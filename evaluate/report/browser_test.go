@@ -1,34 +1,41 @@
 package report_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
-
-	"rpg/evaluate/report"
 )
 
-// TestInBrowser looks at the page in Chromium, at three widths, light and dark:
-// it renders, nothing is fetched, nothing is complained of, no text leaves its
-// figure, nothing but tables is wider than the window, and every text stands out
-// from its ground. RPG_TEST_PICTURES names a folder for pictures to look at.
+// TestInBrowser looks at pages in Chromium, at three widths, light and dark: they
+// render, nothing is fetched, nothing is complained of, no text leaves its figure,
+// nothing but tables is wider than the window, and every text stands out from its
+// ground. RPG_TEST_PICTURES names a folder for pictures to look at.
 func TestInBrowser(t *testing.T) {
 	b := openBrowser(t)
-	var page bytes.Buffer
-	if err := report.Write(&page, fullPage(t)); err != nil {
+	everything := filepath.Join(t.TempDir(), "everything.html")
+	if err := os.WriteFile(everything, []byte(write(t, fullPage(t))), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "report.html")
-	if err := os.WriteFile(file, page.Bytes(), 0o644); err != nil {
+	example, err := filepath.Abs(examplePage)
+	if err != nil {
 		t.Fatal(err)
 	}
-	b.show(800, "light")
-	b.open((&url.URL{Scheme: "file", Path: file}).String())
+	for _, file := range []string{everything, example} {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			b.t = t
+			lookAt(t, b, file)
+		})
+	}
+	b.t = t
+}
 
+func lookAt(t *testing.T, b *browser, file string) {
+	page := (&url.URL{Scheme: "file", Path: file}).String()
+	b.show(800, "light")
+	b.open(page)
 	grounds := map[string]bool{}
 	for _, scheme := range []string{"light", "dark"} {
 		for _, width := range []int{360, 800, 1400} {
@@ -63,7 +70,7 @@ func TestInBrowser(t *testing.T) {
 					t.Errorf("the smallest letters of figures are %.1f pixels", seen.Small)
 				}
 				if folder := os.Getenv("RPG_TEST_PICTURES"); folder != "" {
-					b.picture(filepath.Join(folder, fmt.Sprintf("%s-%d.png", scheme, width)))
+					b.picture(filepath.Join(folder, fmt.Sprintf("%s-%s-%d.png", filepath.Base(file), scheme, width)))
 				}
 			})
 		}
@@ -79,7 +86,7 @@ func TestInBrowser(t *testing.T) {
 			if err := json.Unmarshal(e.Params, &p); err != nil {
 				t.Fatal(err)
 			}
-			if p.Request.URL != (&url.URL{Scheme: "file", Path: file}).String() && p.Request.URL != "data:," {
+			if p.Request.URL != page && p.Request.URL != "data:," {
 				t.Errorf("the page fetches %s", p.Request.URL)
 			}
 		case "Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown":

@@ -9,7 +9,7 @@ import (
 const curveBottom = 250.0
 
 // buckets is how many points a curve is drawn with at most.
-const buckets = 240
+const buckets = 80
 
 // A stretch of a training: the mean of the losses and their range.
 type stretch struct{ step, mean, low, high float64 }
@@ -38,16 +38,16 @@ func lossCurve(id string, t *Training) template.HTML {
 	if len(list) < 2 {
 		return ""
 	}
-	var values, at []float64
+	var values []float64
 	for _, b := range list {
-		values, at = append(values, b.low, b.high), append(at, b.step)
+		values = append(values, b.low, b.high)
 	}
 	y := span(values, 0.04)
 	yLabel := "loss"
 	if low := usualLow(values); low > 0 && y.high/low > 20 {
 		y, yLabel = logSpan(values, 0.04), "loss (logarithmic)"
 	}
-	x := axis{low: 0, high: at[len(at)-1]}
+	x := axis{low: 0, high: max(1, float64(t.Steps[len(t.Steps)-1].Step))}
 	first, last := list[0].mean, list[len(list)-1].mean
 	s := newSVG(id, "Loss over training", fmt.Sprintf("From %s at step %d to %s at step %d.", digits(first, 3), t.Steps[0].Step, digits(last, 3), t.Steps[len(t.Steps)-1].Step), curveBottom+54)
 	x.from, x.to, y.from, y.to = plotLeft, plotRight, curveBottom, plotTop
@@ -92,7 +92,7 @@ func letter(i int) string {
 func usualLow(values []float64) float64 {
 	low := math.Inf(1)
 	for _, v := range values {
-		if !(v > 0) {
+		if !(v > least*least) { // or so small that its logarithm cannot be drawn
 			return 0
 		}
 		low = min(low, v)

@@ -252,10 +252,12 @@ func resultFacts(r *evaluate.Result) []fact {
 	list := []fact{
 		{"Images", fmt.Sprintf("%s, %s images", r.Data.Name, thousands(r.Data.Images)), false},
 		{"SHA-256 of the images", r.Data.SHA256, true},
-		{"Changed before", orNone(r.Data.Shift), false},
 		{"Preprocessing", r.Data.Preprocess, false},
 		{"Scored by", fmt.Sprintf("ONNX Runtime %s on %s, %s images/s", r.Runtime, r.Provider, thousands(int(math.Round(r.ImagesPerS)))), false},
 		{"Seed of the baselines", fmt.Sprint(r.Seed), false},
+	}
+	if r.Data.Shift != "" {
+		list = append(list, fact{"Changed before", r.Data.Shift, false})
 	}
 	if r.Bar > 0 {
 		list = append(list, fact{"A model is good from", fmt.Sprintf("%.2f %% top-1", 100*r.Bar), false})
