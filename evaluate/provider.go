@@ -21,6 +21,8 @@ const (
 	providerCUDA = "CUDA"
 )
 
+const cudaDriver = "libcuda.so.1"
+
 // UseProvider chooses what the Scorers made from now on compute with: "cpu",
 // "cuda", or "auto", which is CUDA where it can be used. why says what was found.
 // For "cuda" it is an error if anything is missing, and names each thing that is.
@@ -32,6 +34,9 @@ func (r *Runtime) UseProvider(name string) (why string, err error) {
 	case "auto", "cuda":
 	default:
 		return "", fmt.Errorf("evaluate: provider: expected one of %s, found %q", strings.Join(Providers(), " "), name)
+	}
+	if name == "auto" && !loads(cudaDriver) {
+		return cudaDriver + ", the NVIDIA driver, is not on this machine", nil // what else is missing does not matter
 	}
 	missing := missingForCUDA(filepath.Dir(r.Lib))
 	if len(missing) == 0 {
@@ -57,9 +62,8 @@ func (r *Runtime) UseProvider(name string) (why string, err error) {
 // the provider itself, and what its file says it needs.
 func missingForCUDA(dir string) []string {
 	var missing []string
-	const driver = "libcuda.so.1"
-	if !loads(driver) {
-		missing = append(missing, driver+" (the NVIDIA driver) cannot be loaded")
+	if !loads(cudaDriver) {
+		missing = append(missing, cudaDriver+" (the NVIDIA driver) cannot be loaded")
 	}
 	for _, name := range []string{"libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"} {
 		path := filepath.Join(dir, name)
