@@ -37,11 +37,11 @@ func bf16(v float32) uint16 {
 }
 
 // microPairsGo is kernel.micro, 4×4, for at most depth/2 pairs.
-func microPairsGo(k int, a, b, c *float32, ldc int, add bool) {
+func microPairsGo(k int, a, b, c *float32, ldc int, add bool, next *float32) {
 	var left, right [4 * depth]float32
 	unpair(left[:8*k], a)
 	unpair(right[:8*k], b)
-	microGo(2*k, &left[0], &right[0], c, ldc, add)
+	microGo(2*k, &left[0], &right[0], c, ldc, add, next)
 }
 
 // unpair writes the values of rows of four pairs: those of even k, then those of

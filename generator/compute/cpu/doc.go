@@ -12,7 +12,8 @@
 // An operation is cut into items whose number and sizes depend on the shapes
 // alone; the workers take items as they become free. Partial sums are added in
 // the order of the items. So results are the same, bit for bit, at any number
-// of threads.
+// of threads. The tiles of a matrix product depend on the number of threads too,
+// but no sum is divided among them.
 //
 // # Environment
 //

@@ -89,7 +89,7 @@ func (d *device) chunks(m, n, k int) {
 				}
 				d.parallel(items, d, func(a any, worker, i, _ int) { a.(*device).gemmPack(worker, i) })
 
-				g.tm, g.tn = tileSize(g.m, g.n, kn)
+				g.tm, g.tn = tileSize(g.m, g.n, d.pool.threads, kn)
 				g.tileRows = (g.m + g.tm - 1) / g.tm
 				d.parallel(g.tileRows*((g.n+g.tn-1)/g.tn), d, func(a any, worker, i, _ int) { a.(*device).gemmTile(worker, i) })
 			}
@@ -123,16 +123,19 @@ func (g *gemmJob) packPart(kn *kernel, memory []float32, i int, dst []float32, w
 	groups := (rows + packRows - 1) / packRows
 	panels := (rows + w - 1) / w
 	lo, hi := i%groups*panels/groups, (i%groups+1)*panels/groups
-	p, end, ks := i/groups*depth, min(g.k, (i/groups+1)*depth), kn.depthOf(g.k)
+	p := i / groups * depth
+	end := min(g.k, p+depth)
+	// Panels of depth values of k lie one after the other, then those of the next.
+	dst, ks := dst[kn.depthOf(p)*panels*w:], kn.depthOf(end-p)
 	step := depth
 	if !o.along {
 		// Rows of data cross all panels: take a few at a time, so that what one
 		// panel leaves of a cache line is still there for the next panel.
 		step = 16
 	}
-	for ; p < end; p += step {
+	for at := 0; at < end-p; at += step {
 		for r := lo * w; r < min(rows, hi*w); r += w {
-			kn.packPairs(dst[r*ks+kn.depthOf(p)*w:], memory, w, o, first+r, min(w, rows-r), g.p0+p, min(step, end-p))
+			kn.packPairs(dst[r*ks+kn.depthOf(at)*w:], memory, w, o, first+r, min(w, rows-r), g.p0+p+at, min(step, end-p-at))
 		}
 	}
 }
@@ -149,10 +152,19 @@ func (d *device) gemmTile(worker, i int) {
 	}
 	tile := d.scratch(worker, maxTile)
 	c := g.c[(g.i0+r)*g.ldc+g.j0+q:]
-	all := kn.depthOf(g.k)
+	allA, allB := roundUp(g.m, kn.mr), roundUp(g.n, kn.nr)
 	for p := 0; p < g.k; p += depth {
 		at, ks := kn.depthOf(p), kn.depthOf(min(depth, g.k-p))
-		kn.tiles(m, n, ks, g.packA[r*all+at*kn.mr:], all, g.packB[q*all+at*kn.nr:], all, tile, add || p > 0, c, g.ldc)
+		a, b := g.packA[at*allA+r*ks:], g.packB[at*allB+q*ks:]
+		var later []float32 // rows of A: the same ones at the next k, or those of the next tile
+		switch next := kn.depthOf(max(0, min(depth, g.k-p-depth))); {
+		case next > 0:
+			later = g.packA[(at+ks)*allA+r*next:][:roundUp(m, kn.mr)*next]
+		case r+g.tm < g.m:
+			first := kn.depthOf(min(depth, g.k))
+			later = g.packA[(r+g.tm)*first:][:roundUp(min(g.tm, g.m-r-g.tm), kn.mr)*first]
+		}
+		kn.tiles(m, n, ks, a, b, later, tile, add || p > 0, c, g.ldc)
 	}
 }
 
@@ -182,21 +194,19 @@ func (g *gemmJob) first() float32 {
 	return g.beta
 }
 
-// tileSize chooses tiles that a worker computes at a stretch: large enough to
-// use what is in the caches many times, small enough for all workers to have
-// some. It depends on shapes alone, and results do not depend on it.
-func tileSize(m, n int, k *kernel) (tm, tn int) {
-	const enough = 32 // tiles
-	tm, tn = 120/k.mr*k.mr, 256
-	count := func() int { return ((m + tm - 1) / tm) * ((n + tn - 1) / tn) }
-	if count() < enough {
-		tn = 128
+// tileSize chooses tiles that a worker computes at a stretch: as large as the
+// second cache holds together with depth values of k of their operands, yet
+// small enough for all workers to have some. Results do not depend on it.
+func tileSize(m, n, threads int, k *kernel) (tm, tn int) {
+	enough := 16 * threads // tiles
+	if threads == 1 {
+		enough = 1
 	}
-	if count() < enough {
-		tm = 60 / k.mr * k.mr
-	}
-	if count() < enough {
-		tn = 64
+	for _, size := range [...][2]int{{240, 512}, {240, 256}, {120, 256}, {120, 128}, {60, 128}, {60, 64}} {
+		tm, tn = size[0]/k.mr*k.mr, size[1]
+		if (m+tm-1)/tm*((n+tn-1)/tn) >= enough {
+			break
+		}
 	}
 	// Tiles of about equal size.
 	return balance(m, tm, k.mr), balance(n, tn, k.nr)

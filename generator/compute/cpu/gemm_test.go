@@ -224,7 +224,7 @@ func BenchmarkMicro(b *testing.B) {
 			defer func() { b.ReportMetric(peakOf(kn), "peak-GFLOP/s") }()
 			x, y, z := allocate(depth*kn.mr), allocate(depth*kn.nr), allocate(maxTile)
 			for b.Loop() {
-				kn.micro(kn.depthOf(depth), &x[0], &y[0], &z[0], kn.nr, true)
+				kn.micro(kn.depthOf(depth), &x[0], &y[0], &z[0], kn.nr, true, &x[0])
 			}
 			b.ReportMetric(2e-9*float64(kn.mr*kn.nr*depth)*float64(b.N)/b.Elapsed().Seconds(), "GFLOP/s")
 		})

@@ -15,8 +15,9 @@ type kernel struct {
 	title  string // for people
 	mr, nr int
 	// micro computes one tile, mr×nr: C = A·B, plus the old C with add, where a
-	// and b are panels of k ≥ 1 and rows of c are ldc apart.
-	micro func(k int, a, b, c *float32, ldc int, add bool)
+	// and b are panels of k ≥ 1 and rows of c are ldc apart. From next on, 16
+	// values for every 4 of k are brought into the second cache meanwhile.
+	micro func(k int, a, b, c *float32, ldc int, add bool, next *float32)
 	// transpose copies a part of a panel of width w whose rows lie along src:
 	// dst[p·w+r] = src[r·stride+p] for r < done rows, p < done ks, of the given
 	// rows and k. What it leaves is for transposeGo.
@@ -72,7 +73,7 @@ func chooseKernel(name string) (*kernel, error) {
 }
 
 // microGo is the portable micro kernel, 4×4.
-func microGo(k int, a, b, c *float32, ldc int, add bool) {
+func microGo(k int, a, b, c *float32, ldc int, add bool, _ *float32) {
 	as, bs := unsafe.Slice(a, 4*k), unsafe.Slice(b, 4*k)
 	var c00, c01, c02, c03, c10, c11, c12, c13 float32
 	var c20, c21, c22, c23, c30, c31, c32, c33 float32

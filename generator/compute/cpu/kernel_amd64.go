@@ -39,7 +39,7 @@ func bf16Kernel() (k *kernel, detected bool) {
 // microBF16 is kernel.micro for pairs of bf16.
 //
 //go:noescape
-func microBF16(k int, a, b, c *float32, ldc int, add bool)
+func microBF16(k int, a, b, c *float32, ldc int, add bool, next *float32)
 
 // pairsBF16: see kernel.pairs; w ≤ 32, n ≥ 1.
 //
@@ -57,10 +57,10 @@ func pairsAVX512(dst, src []float32, w, n int) {
 // for bit.
 //
 //go:noescape
-func microAVX512(k int, a, b, c *float32, ldc int, add bool)
+func microAVX512(k int, a, b, c *float32, ldc int, add bool, next *float32)
 
 //go:noescape
-func microAVX2(k int, a, b, c *float32, ldc int, add bool)
+func microAVX2(k int, a, b, c *float32, ldc int, add bool, next *float32)
 
 // transpose8: dst[p·dstStride+r] = src[r·srcStride+p] for r < 8, p < 8·blocks,
 // blocks ≥ 1. transpose4 is the same with 4.

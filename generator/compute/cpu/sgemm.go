@@ -49,32 +49,43 @@ func (d *device) sgemm(scratch []float32, transA, transB bool, m, n, k int, a []
 				for i := 0; i < mb; i += kn.mr {
 					kn.pack(packedA[i*ks:], kn.mr, left, i0+i, min(kn.mr, mb-i), p0, ks)
 				}
-				kn.tiles(mb, nb, ks, packedA, ks, packedB, ks, tile, beta != 0 || p0 > 0, c[i0*ldc+j0:], ldc)
+				kn.tiles(mb, nb, ks, packedA, packedB, nil, tile, beta != 0 || p0 > 0, c[i0*ldc+j0:], ldc)
 			}
 		}
 	}
 }
 
 // tiles computes C = A·B, plus the old C with add, for C m×n and packed panels
-// of which ks values of k are taken. Panel i of A begins at a[i·mr·strideA],
-// panel j of B at b[j·nr·strideB]. tile is working memory for the edges of C.
-func (k *kernel) tiles(m, n, ks int, a []float32, strideA int, b []float32, strideB int, tile []float32, add bool, c []float32, ldc int) {
+// of ks values of k, one after the other. later is what will be read after them.
+// tile is working memory for the edges of C.
+func (k *kernel) tiles(m, n, ks int, a, b, later, tile []float32, add bool, c []float32, ldc int) {
 	// The micro kernels check nothing.
-	_ = a[((m-1)/k.mr*strideA+ks)*k.mr-1]
-	_ = b[((n-1)/k.nr*strideB+ks)*k.nr-1]
+	_ = a[roundUp(m, k.mr)*ks-1]
+	_ = b[roundUp(n, k.nr)*ks-1]
 	_ = c[(m-1)*ldc+n-1]
 	_ = tile[k.mr*k.nr-1]
+	used := 0 // of later
 	for j := 0; j < n; j += k.nr {
-		pb := &b[j*strideB]
+		pb := b[j*ks:]
+		following := pb[k.nr*ks:][:min(k.nr, max(0, n-j-k.nr))*ks]
 		cols := min(k.nr, n-j)
 		for i := 0; i < m; i += k.mr {
-			pa := &a[i*strideA]
+			next := &pb[0]
+			switch {
+			case len(following) > 0:
+				next = &following[0]
+				following = following[min(len(following), 4*ks):]
+			case used < len(later):
+				next = &later[used]
+				used += 4 * ks
+			}
+			pa := &a[i*ks]
 			rows := min(k.mr, m-i)
 			if rows == k.mr && cols == k.nr {
-				k.micro(ks, pa, pb, &c[i*ldc+j], ldc, add)
+				k.micro(ks, pa, &pb[0], &c[i*ldc+j], ldc, add, next)
 				continue
 			}
-			k.micro(ks, pa, pb, &tile[0], k.nr, false)
+			k.micro(ks, pa, &pb[0], &tile[0], k.nr, false, next)
 			for r := range rows {
 				from := tile[r*k.nr : r*k.nr+cols]
 				to := c[(i+r)*ldc+j:][:cols]

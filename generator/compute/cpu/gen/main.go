@@ -55,7 +55,11 @@ func (g *source) line(format string, args ...any) { fmt.Fprintf(&g.Buffer, forma
 // (sources first, destination last).
 func (g *source) op(format string, args ...any) { g.line("\t"+format, args...) }
 
-// micro writes func name(k int, a, b, c *float32, ldc int, add bool): the tile
+// ahead is how many k a micro kernel takes for each cache line that it asks for.
+const ahead = 4
+
+// micro writes func name(k int, a, b, c *float32, ldc int, add bool, next
+// *float32): the tile
 // C = A·B, plus the old C with add, of rows × columns·(values of a register).
 // A is packed as k groups of rows values, B as k groups of as many values as a
 // row of the tile has; a value may be a pair of bf16, as add takes it. Registers 0..columns-1 hold a row of B, the next ones
@@ -67,35 +71,57 @@ func (g *source) micro(name, reg string, bytes, rows, columns, broadcasts int, a
 		clear = "VPXORQ" // VXORPS would need AVX512DQ
 	}
 	g.line("")
-	g.line("// func %s(k int, a, b, c *float32, ldc int, add bool)", name)
-	g.line("TEXT ·%s(SB), NOSPLIT, $0-41", name)
+	g.line("// func %s(k int, a, b, c *float32, ldc int, add bool, next *float32)", name)
+	g.line("TEXT ·%s(SB), NOSPLIT, $0-56", name)
 	g.op("MOVQ k+0(FP), CX")
 	g.op("MOVQ a+8(FP), SI")
 	g.op("MOVQ b+16(FP), DI")
 	g.op("MOVQ c+24(FP), DX")
 	g.op("MOVQ ldc+32(FP), R8")
 	g.op("MOVBLZX add+40(FP), AX")
+	g.op("MOVQ next+48(FP), R10")
 	g.op("SHLQ $2, R8")
 	for i := range rows {
 		for j := range columns {
 			g.op("%[2]s %[1]s, %[1]s, %[1]s", acc(i, j), clear)
 		}
 	}
-	g.line("loop:")
-	for j := range columns {
-		g.op("VMOVUPS %d(DI), %s%d", j*bytes, reg, j)
-	}
-	for i := range rows {
-		a := columns + i%broadcasts
-		g.op("VBROADCASTSS %d(SI), %s%d", 4*i, reg, a)
+	step := func(at int) {
 		for j := range columns {
-			add(j, a, columns+broadcasts+i*columns+j)
+			g.op("VMOVUPS %d(DI), %s%d", (at*columns+j)*bytes, reg, j)
+		}
+		for i := range rows {
+			a := columns + i%broadcasts
+			g.op("VBROADCASTSS %d(SI), %s%d", 4*(at*rows+i), reg, a)
+			for j := range columns {
+				add(j, a, columns+broadcasts+i*columns+j)
+			}
 		}
 	}
-	g.op("ADDQ $%d, SI", 4*rows)
-	g.op("ADDQ $%d, DI", columns*bytes)
+	advance := func(steps int) {
+		g.op("ADDQ $%d, SI", 4*rows*steps)
+		g.op("ADDQ $%d, DI", columns*bytes*steps)
+	}
+	g.op("SUBQ $%d, CX", ahead)
+	g.op("JL rest")
+	g.line("loop:")
+	g.op("PREFETCHT1 (R10)")
+	g.op("ADDQ $64, R10")
+	for at := range ahead {
+		step(at)
+	}
+	advance(ahead)
+	g.op("SUBQ $%d, CX", ahead)
+	g.op("JGE loop")
+	g.line("rest:")
+	g.op("ADDQ $%d, CX", ahead)
+	g.op("JZ end")
+	g.line("single:")
+	step(0)
+	advance(1)
 	g.op("DECQ CX")
-	g.op("JNZ loop")
+	g.op("JNZ single")
+	g.line("end:")
 	g.op("TESTB AX, AX")
 	g.op("JZ store")
 	g.op("MOVQ DX, R9")
