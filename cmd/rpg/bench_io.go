@@ -18,7 +18,7 @@ import (
 func ioFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.IntSliceFlag{Name: "mb", Usage: "size of a model for io, in `MB`; above 2000 its weights are in a file beside it", Value: cli.NewIntSlice(100)},
-		&cli.StringFlag{Name: "work", Usage: "`FOLDER` for the files of io, on the disk to be measured; three times the largest size must be free", Value: os.TempDir()},
+		&cli.StringFlag{Name: "work", Usage: "`FOLDER` for the files of io, on the disk to be measured; four times the largest size must be free", Value: os.TempDir()},
 	}
 }
 
@@ -134,24 +134,30 @@ func (s *session) benchLargeFile(folder string, mb int) ([]benchRow, error) {
 	}
 	defer model.Close()
 	var copied, synced, written []float64
+	turns := []struct {
+		times *[]float64
+		dst   string
+		work  func(dst string) error
+	}{
+		{&copied, dst + ".1", func(dst string) error { return s.copyFiles(src, dst, false) }},
+		{&synced, dst + ".2", func(dst string) error { return s.copyFiles(src, dst, true) }},
+		{&written, dst + ".3", func(dst string) error { return onnxio.Write(dst, model, values, onnxio.WriteOptions{}) }},
+	}
 	for i := range 6 {
-		for _, turn := range []struct {
-			times *[]float64
-			work  func() error
-		}{
-			{&copied, func() error { return s.copyFiles(src, dst, false) }},
-			{&synced, func() error { return s.copyFiles(src, dst, true) }},
-			{&written, func() error { return onnxio.Write(dst, model, values, onnxio.WriteOptions{}) }},
-		} {
-			if err := s.ctx.Err(); err != nil {
+		// Freeing the space of a large file goes on for seconds: all is freed before
+		// a round, not before one of its turns.
+		for _, turn := range turns {
+			if err := removeModel(turn.dst); err != nil {
 				return nil, err
 			}
-			if err := removeModel(dst); err != nil {
+		}
+		for _, turn := range turns {
+			if err := s.ctx.Err(); err != nil {
 				return nil, err
 			}
 			settle() // one turn's bytes do not burden the next one's
 			begun := time.Now()
-			if err := turn.work(); err != nil {
+			if err := turn.work(turn.dst); err != nil {
 				return nil, err
 			}
 			if i > 0 { // the first warms up
