@@ -166,6 +166,7 @@ func newSampler(dev compute.Device, c Config, layout *tokenize.Layout, checkpoin
 	rows := windowRows(c, together*s.l, dev.Info().Threads)
 	s.net = declareNetwork(c, s.piece, checkpoints, 1, rows)
 	s.net.ps.alloc(dev, false)
+	s.net.rec.sequence = s.l
 	s.net.rec.alloc(dev, s.positions, false, 0)
 	s.net.den.alloc(dev, len(steps), false)
 	s.meanRow = newMatrix(dev, 1, c.Width)
