@@ -113,9 +113,9 @@ func TestInputsOfSparseWeights(t *testing.T) {
 		return modelBytes(append(append(parts, more...), in("x"), call("MatMul", "x w", "y"), out("y"), in(p, 2))...)
 	}
 	for _, c := range []struct {
-		name       string
-		sparse     []byte
-		want       []byte
+		name   string
+		sparse []byte
+		want   []byte
 	}{
 		{"a list of places", sparseOf(Float32, packed(1, 2), list), want("w")},
 		{"coordinates", sparseOf(Float32, packed(1, 2), coordinates), want("w")},
