@@ -137,22 +137,28 @@ func TestScoreIsTheSameEveryWay(t *testing.T) {
 // unnamed are values without the model they are of.
 type unnamed struct{ onnxio.Values }
 
-// TestWeightsThatCannotBeInputs scores the embedded network as a local function
-// with its weights inside: no session can be shared, so every variant gets its
-// own, and scores as the network itself does.
-func TestWeightsThatCannotBeInputs(t *testing.T) {
+// TestWeightsElsewhere scores the embedded network as a local function with its
+// weights inside, and with a sparse bias that its operator set cannot take as an
+// input: there no session can be shared, so every variant gets its own. Both
+// score as the network itself does.
+func TestWeightsElsewhere(t *testing.T) {
 	r := openTestRuntime(t)
 	d := testImages(t, 200)
 	zoo := testZoo(t, 3)
 	want := score(t, r, d, ScorerOptions{}, zoo[0], zoo[0], zoo[1], zoo[2])
-	m := open(t, filepath.Join("testdata", "localfunction.onnx"))
-	if _, _, err := m.WithWeightsAsInputs(); !errors.Is(err, onnxio.ErrUnsupported) {
-		t.Fatalf("weights as inputs: %v; this model is here because it is refused", err)
-	}
-	models := []onnxio.Values{m, unnamed{zoo[1]}, withValues(t, "third.onnx", m, zoo[2])}
-	for _, o := range []ScorerOptions{{}, {Sessions: SessionsShared}, {Sessions: SessionsOwn}, {Sessions: SessionsShared, Threads: 2, Batch: 7}} {
-		if got := score(t, r, d, o, m, models...); !reflect.DeepEqual(withoutConfidence(got), withoutConfidence(want)) {
-			t.Errorf("%+v: %d, %d, %d right, expected %d, %d, %d", o, got[0].Correct, got[1].Correct, got[2].Correct, want[0].Correct, want[1].Correct, want[2].Correct)
+	for _, c := range []struct {
+		file    string
+		refused error
+	}{{"localfunction.onnx", nil}, {"sparsebias.onnx", onnxio.ErrUnsupported}} {
+		m := open(t, filepath.Join("testdata", c.file))
+		if _, _, err := m.WithWeightsAsInputs(); !errors.Is(err, c.refused) {
+			t.Fatalf("%s: weights as inputs: %v, expected %v", c.file, err, c.refused)
+		}
+		models := []onnxio.Values{m, unnamed{zoo[1]}, withValues(t, "third.onnx", m, zoo[2])}
+		for _, o := range []ScorerOptions{{}, {Sessions: SessionsShared}, {Sessions: SessionsOwn}, {Sessions: SessionsShared, Threads: 2, Batch: 7}} {
+			if got := score(t, r, d, o, m, models...); !reflect.DeepEqual(withoutConfidence(got), withoutConfidence(want)) {
+				t.Errorf("%s, %+v: %d, %d, %d right, expected %d, %d, %d", c.file, o, got[0].Correct, got[1].Correct, got[2].Correct, want[0].Correct, want[1].Correct, want[2].Correct)
+			}
 		}
 	}
 }

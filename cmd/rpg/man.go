@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 )
@@ -66,7 +67,7 @@ func (p *manPage) write(verbs []verb) {
 		}
 		p.line(".SH %s", roff(strings.ToUpper(strings.ReplaceAll(t.name, "-", " "))))
 		_, body, _ := strings.Cut(string(text), "\n\n") // below the title
-		p.verbatim(body)
+		p.topic(strings.TrimRight(body, "\n"))
 	}
 	p.line(".SH ENVIRONMENT")
 	for _, e := range [][2]string{
@@ -142,10 +143,32 @@ func (p *manPage) prose(text string) {
 	}
 }
 
-// verbatim writes lines as they are.
+// topic writes the paragraphs of a topic: those with lines that are indented, or
+// made of columns, as they are, the others as prose.
+func (p *manPage) topic(text string) {
+	for paragraph := range strings.SplitSeq(text, "\n\n") {
+		if strings.HasPrefix(paragraph, " ") || strings.Contains(paragraph, "\n ") || strings.Contains(paragraph, "  ") {
+			p.verbatim(paragraph)
+		} else {
+			p.prose(paragraph)
+		}
+	}
+}
+
+// manWidth is the room for a line of verbatim text that is not indented, in a
+// terminal of 80 columns.
+const manWidth = 71
+
+// verbatim writes lines as they are, indented if they are short.
 func (p *manPage) verbatim(text string) {
 	p.paragraph()
-	p.line(".RS 4\n.nf")
+	indent := 4
+	for line := range strings.SplitSeq(text, "\n") {
+		if utf8.RuneCountInString(line)+indent > manWidth {
+			indent = 0
+		}
+	}
+	p.line(".RS %d\n.nf", indent)
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 		p.line("%s", roff(line))
 	}
