@@ -39,7 +39,8 @@ type Scorer struct {
 
 	most        atomic.Int64 // images in one run: the batch, until memory turns out to be too small for it
 	invoke      func(s *ort.DynamicAdvancedSession, in, out []ort.Value) error
-	windowBytes int // that decoded pictures may take
+	windowBytes int       // that decoded pictures may take
+	ready       []float32 // all images as network input, nil where each batch is made when its turn comes
 }
 
 // batchValues is about how many values of input one run takes, so that what a
@@ -118,6 +119,9 @@ func (s *Scorer) Score(ctx context.Context, models []onnxio.Values, progress fun
 			s.shared = session
 		}
 	}
+	if err := s.prepare(len(models)); err != nil {
+		return nil, err
+	}
 	job := s.newJob(len(models), progress)
 	for i, v := range models {
 		t := &task{index: i, values: v, own: own, ports: s.ports, name: nameOf(v, i)}
@@ -138,6 +142,23 @@ func (s *Scorer) Score(ctx context.Context, models []onnxio.Values, progress fun
 		job.tasks = append(job.tasks, t)
 	}
 	return job.run(ctx)
+}
+
+// prepare makes the network input of all images once for all models, where the
+// images are in memory and their input does not take more than decoded pictures
+// may: made anew for each model it takes 6 % of the time of a CNN(m).
+func (s *Scorer) prepare(models int) error {
+	padded := (s.data.Count + s.batch - 1) / s.batch * s.batch // a model may take whole batches only
+	values := padded * s.data.Pixels()
+	if models < 2 || s.ready != nil || !s.data.Resident() || values > s.windowBytes/4 {
+		return nil
+	}
+	ready := make([]float32, values)
+	if err := s.data.Fill(ready, 0, s.data.Count); err != nil {
+		return err
+	}
+	s.ready = ready
+	return nil
 }
 
 func nameOf(v onnxio.Values, i int) string {
@@ -261,7 +282,9 @@ func (t *task) free() (err error) {
 // batchOf scores images first .. first+n-1. in and out are the worker's own
 // memory, for a whole batch.
 func (j *job) batchOf(t *task, in, out []float32, first, n int) error {
-	if err := j.reader.Fill(in, first, n); err != nil {
+	if j.ready != nil {
+		in = j.ready[first*j.data.Pixels():]
+	} else if err := j.reader.Fill(in, first, n); err != nil {
 		return err
 	}
 	if err := j.infer(t, in, out, first, n); err != nil {

@@ -178,16 +178,55 @@ func TestFixedBatch(t *testing.T) {
 	if got := fixed.Info().Inputs[0].Shape[0]; got != 16 {
 		t.Fatalf("batch dimension %d, expected 16", got)
 	}
-	free := testZoo(t, 1)[0]
+	free := testZoo(t, 2)
+	other := withValues(t, "other.onnx", fixed, free[1])
 	for _, n := range []int{1, 15, 16, 17, 100} {
 		d := testImages(t, n)
-		want := score(t, r, d, ScorerOptions{}, free, free)
-		if got := score(t, r, d, ScorerOptions{Batch: 64}, fixed, fixed); !reflect.DeepEqual(withoutConfidence(got), withoutConfidence(want)) {
-			t.Errorf("%d images: other scores than with a free batch", n)
+		want := score(t, r, d, ScorerOptions{}, free[0], free[0], free[1])
+		for k, models := range [][]onnxio.Values{{fixed}, {fixed, other}} {
+			if got := score(t, r, d, ScorerOptions{Batch: 64}, fixed, models...); !reflect.DeepEqual(withoutConfidence(got), withoutConfidence(want[:k+1])) {
+				t.Errorf("%d images, %d models: other scores than with a free batch", n, k+1)
+			}
 		}
 	}
 }
 
+// TestInputMadeOnce scores with the input of all images in memory, as for several
+// models, and without the room for it.
+func TestInputMadeOnce(t *testing.T) {
+	r := openTestRuntime(t)
+	d := testImages(t, 100)
+	zoo := testZoo(t, 2)
+	want := score(t, r, d, ScorerOptions{}, zoo[0], zoo[1])
+	for _, c := range []struct {
+		name   string
+		bytes  int
+		models []onnxio.Values
+		ready  bool
+	}{
+		{"one model", windowBytes, []onnxio.Values{zoo[1]}, false},
+		{"several", windowBytes, []onnxio.Values{zoo[0], zoo[1]}, true},
+		{"just enough room", 4 * 105 * d.Pixels(), []onnxio.Values{zoo[0], zoo[1]}, true}, // 15 batches of 7
+		{"too little room", 4*105*d.Pixels() - 1, []onnxio.Values{zoo[0], zoo[1]}, false},
+	} {
+		s, err := r.NewScorer(zoo[0], d, ScorerOptions{Batch: 7, Threads: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		s.windowBytes = c.bytes
+		scores, err := s.Score(t.Context(), c.models, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (s.ready != nil) != c.ready {
+			t.Errorf("%s: input of all images in memory: %v, expected %v", c.name, s.ready != nil, c.ready)
+		}
+		if last := scores[len(scores)-1:]; !reflect.DeepEqual(withoutConfidence(last), withoutConfidence(want)) {
+			t.Errorf("%s: other scores than batch by batch", c.name)
+		}
+	}
+}
 func TestProgress(t *testing.T) {
 	r := openTestRuntime(t)
 	d := testImages(t, 100)
