@@ -32,6 +32,8 @@ type Scorer struct {
 	sessions Sessions
 	options  *ort.SessionOptions
 	shared   *ort.DynamicAdvancedSession // nil until it is first needed
+	names    []string                    // of its weight inputs
+	bind     bool                        // see bound
 
 	// finished, if not nil, is told of each model that has seen all images, by one
 	// goroutine at a time.
@@ -70,7 +72,8 @@ func (r *Runtime) NewScorer(template *onnxio.Model, d *Dataset, o ScorerOptions)
 	if err != nil {
 		return nil, err
 	}
-	s := &Scorer{template: template, data: d, ports: p, threads: o.Threads, batch: o.Batch, sessions: o.Sessions, invoke: runSession, windowBytes: windowBytes}
+	s := &Scorer{template: template, data: d, ports: p, threads: o.Threads, batch: o.Batch, sessions: o.Sessions,
+		bind: r.Provider == providerCUDA, invoke: runSession, windowBytes: windowBytes}
 	if s.threads <= 0 {
 		s.threads = runtime.GOMAXPROCS(0)
 	}
@@ -109,14 +112,14 @@ func (s *Scorer) Score(ctx context.Context, models []onnxio.Values, progress fun
 	own := s.sessions == SessionsOwn ||
 		s.sessions == SessionsAuto && (s.data.Count >= ownFrom || len(models) == 1)
 	if !own && s.shared == nil && len(models) > 0 {
-		session, err := openShared(s.template, s.ports, s.options)
+		session, names, err := openShared(s.template, s.ports, s.options)
 		switch {
 		case errors.Is(err, onnxio.ErrUnsupported):
 			own = true // weights in local functions and sparse ones cannot be inputs
 		case err != nil:
 			return nil, err
 		default:
-			s.shared = session
+			s.shared, s.names = session, names
 		}
 	}
 	if err := s.prepare(len(models)); err != nil {
@@ -182,6 +185,7 @@ type task struct {
 	ports   ports
 	session *ort.DynamicAdvancedSession
 	weights []ort.Value
+	bound   *bound // nil without binding
 
 	mu      sync.Mutex
 	left    map[int]int // batches yet to be done of each chunk that was begun; empty when not loaded
@@ -246,6 +250,9 @@ func (j *job) work(ctx context.Context) error {
 func (j *job) load(t *task) (err error) {
 	if t.own {
 		t.session, err = openOwn(j.template, t.values, t.name, t.ports, j.options)
+		if err == nil && j.bind {
+			t.bound, err = newBound(t.session, nil, nil)
+		}
 		return err
 	}
 	for i, w := range j.template.Weights() {
@@ -263,13 +270,20 @@ func (j *job) load(t *task) (err error) {
 		}
 		t.weights = append(t.weights, value)
 	}
-	return nil
+	if j.bind {
+		t.bound, err = newBound(j.shared, j.names, t.weights)
+	}
+	return err
 }
 
 // free gives back what load took; it may be called again.
 func (t *task) free() (err error) {
+	if t.bound != nil {
+		err = t.bound.binding.Destroy()
+		t.bound = nil
+	}
 	if t.session != nil {
-		err = t.session.Destroy()
+		err = errors.Join(err, t.session.Destroy())
 		t.session = nil
 	}
 	for _, w := range t.weights {
