@@ -143,16 +143,54 @@ func (p *manPage) prose(text string) {
 	}
 }
 
-// topic writes the paragraphs of a topic: those with lines that are indented, or
-// made of columns, as they are, the others as prose.
+// topic writes the paragraphs of a topic: definitions as such, others with lines
+// that are indented, or made of columns, as they are, and the rest as prose.
 func (p *manPage) topic(text string) {
 	for paragraph := range strings.SplitSeq(text, "\n\n") {
-		if strings.HasPrefix(paragraph, " ") || strings.Contains(paragraph, "\n ") || strings.Contains(paragraph, "  ") {
+		if list := definitions(paragraph); list != nil {
+			for _, d := range list {
+				p.line(".TP\n\\fB%s\\fR\n%s", roff(d.term), roff(d.text))
+			}
+		} else if strings.HasPrefix(paragraph, " ") || strings.Contains(paragraph, "\n ") || strings.Contains(paragraph, "  ") {
 			p.verbatim(paragraph)
 		} else {
 			p.prose(paragraph)
 		}
 	}
+}
+
+// definition is a term and what it means.
+type definition struct{ term, text string }
+
+// definitions reads a paragraph of two columns, terms and texts, in which a line
+// without a term goes on with the text before it. It gives nil for any other.
+func definitions(paragraph string) (list []definition) {
+	column := 0
+	for line := range strings.SplitSeq(paragraph, "\n") {
+		if column == 0 {
+			text := strings.TrimLeft(line, " ")
+			term, rest, ok := strings.Cut(text, "  ")
+			if rest = strings.TrimLeft(rest, " "); !ok || term == "" || rest == "" {
+				return nil
+			}
+			column = len(line) - len(rest)
+		}
+		if len(line) <= column || !strings.HasSuffix(line[:column], " ") {
+			return nil
+		}
+		term := strings.TrimSpace(line[:column])
+		if term != "" {
+			if !strings.HasSuffix(line[:column], "  ") {
+				return nil
+			}
+			list = append(list, definition{term, line[column:]})
+		} else if last := len(list) - 1; last < 0 || line[column] == ' ' {
+			return nil
+		} else {
+			list[last].text += " " + line[column:]
+		}
+	}
+	return list
 }
 
 // manWidth is the room for a line of verbatim text that is not indented, in a
