@@ -102,8 +102,8 @@ type ConvLayer struct {
 // then be the whole gradient of N(X): its part in the batch statistics goes to
 // XNorm. DX may be absent, for a first layer's constant input.
 //
-// Without DW, DX is all that is computed: X, Skip and their normalizations are
-// not read, and DCond, DTime, DBias and XNorm are left alone.
+// Without DW, DX is all that is computed: X, Skip, Cond, DCond and DTime are not
+// used and may be absent, DBias and XNorm are left alone.
 //
 // A row of DX may lie where the same token's rows of DY and Y do, in any way, or
 // exactly where that of Skip does; a row of Raw exactly where that of Y does.

@@ -140,7 +140,7 @@ func (c convLayerCase) backward(e *Env, mode int) {
 		}
 	}
 	if mode == onlyDX {
-		back.DW = compute.Matrix{}
+		back.DW, back.X, back.Skip, back.Cond = compute.Matrix{}, compute.Matrix{}, compute.Matrix{}, compute.Matrix{}
 	}
 	var xScale, xBias []float32
 	if c.norms {

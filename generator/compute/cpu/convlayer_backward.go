@@ -26,6 +26,7 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 	}
 	b.addDX = a.AddDX
 	if !absent(a.DW) {
+		b.take(a.ConvLayer)
 		b.dcond, b.lddcond = matOf(a.DCond, a.Tokens, a.D)
 		b.dtime, b.lddtime = matOf(a.DTime, a.Tokens, a.D)
 		b.dw, b.lddw = matOf(a.DW, a.Out, a.In*a.K)
