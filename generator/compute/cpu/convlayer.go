@@ -66,6 +66,7 @@ type convLayer struct {
 	loops
 	device          *device
 	kernel          *kernel
+	tokens          int
 	in, out, k, d   int
 	filters         bool // by minimal filtering
 	lead            int  // zeros before a row
@@ -129,7 +130,7 @@ func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
 	if a.Tokens < 0 || a.In < 1 || a.Out < 1 || a.D < 1 || a.K < 1 || a.K%2 == 0 {
 		panic(errShape)
 	}
-	l := convLayer{loops: d.loops(), device: d, kernel: d.kernel, in: a.In, out: a.Out, k: a.K, d: a.D, tile: chooseTile(d.kernel.name)}
+	l := convLayer{loops: d.loops(), device: d, kernel: d.kernel, tokens: a.Tokens, in: a.In, out: a.Out, k: a.K, d: a.D, tile: chooseTile(d.kernel.name)}
 	// The last tile reads tileCols values from the last tap on.
 	l.lead, l.padded = a.K/2, roundUp(roundUp(a.D, tileCols)+a.K-1, 16)
 	if l.filters = filters(a.In, a.Out, a.K, a.D); l.filters {
