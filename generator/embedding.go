@@ -61,14 +61,19 @@ func (e *embedding) forward(dev compute.Device, k *mamba, table compute.Matrix) 
 	dev.Gather(e.state, table, e.batch, 0)
 	k.in.forward(dev, e.ofToken.whole, e.positions)
 	k.in.forward(dev, e.ofModel.whole, e.state)
-	dev.Gather(k.rest, e.ofToken.rest, e.token, 0)
-	dev.Gather(k.rest, e.ofModel.rest, e.model, 1)
-	dev.Gather(k.gate, e.ofToken.gate, e.pickedToken, 0)
-	dev.Gather(k.gate, e.ofModel.gate, e.pickedModel, 1)
+	e.spread(dev, k)
 	if k.residual {
 		dev.Gather(e.u, e.positions, e.pickedToken, 0)
 		dev.Gather(e.u, e.state, e.pickedModel, 1)
 	}
+}
+
+// spread fills the projections of layer k from those of the positions and states.
+func (e *embedding) spread(dev compute.Device, k *mamba) {
+	dev.Gather(k.rest, e.ofToken.rest, e.token, 0)
+	dev.Gather(k.rest, e.ofModel.rest, e.model, 1)
+	dev.Gather(k.gate, e.ofToken.gate, e.pickedToken, 0)
+	dev.Gather(k.gate, e.ofModel.gate, e.pickedModel, 1)
 }
 
 // backward takes the gradients of layer k's projections and of its output, and

@@ -19,7 +19,10 @@ type recurrent struct {
 	h, dh []compute.Matrix // h[i] is the output of layer i, z that of the last
 
 	gradients compute.Device // where memory for gradients comes from, in training
-	host      []int32
+	// repeats says that the activations lie there too, where the denoiser overwrites
+	// them: for the backward pass, all but the products is computed again.
+	repeats bool
+	host    []int32
 }
 
 func newRecurrent(ps *params, c Config, checkpoints, n, l int) *recurrent {
@@ -36,12 +39,17 @@ func newRecurrent(ps *params, c Config, checkpoints, n, l int) *recurrent {
 func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool, picked int) {
 	r.host = make([]int32, max(r.n, picked))
 	var share *mamba
+	memory := mambaMemory{dev, dev, r.gradients}
+	if r.repeats {
+		memory = mambaMemory{r.gradients, r.gradients, r.gradients}
+	}
 	for i, k := range r.layers {
 		outs := r.n * r.l
 		if i == len(r.layers)-1 && picked > 0 {
 			outs, r.pick = picked, dev.AllocInts(picked)
 		}
-		k.alloc(dev, r.gradients, r.pick, share)
+		k.alloc(dev, memory, r.pick, share)
+		memory.projections = dev // those of the first layer need no product of this size
 		share = k
 		if i == 0 {
 			r.input.alloc(dev, k, positions, train, outs)
@@ -109,6 +117,12 @@ func (r *recurrent) gradient() compute.Matrix { return r.dh[len(r.dh)-1] }
 
 // backward takes dz from gradient().
 func (r *recurrent) backward(dev compute.Device) {
+	if r.repeats {
+		r.input.spread(dev, r.layers[0])
+		for _, k := range r.layers {
+			k.activate(dev)
+		}
+	}
 	for i := len(r.layers) - 1; i > 0; i-- {
 		r.layers[i].backward(dev, r.dh[i-1], r.dh[i], r.h[i-1])
 	}

@@ -59,6 +59,7 @@ func newNetwork(dev compute.Device, c Config, l *tokenize.Layout, checkpoints, m
 	c.fillPositions(positions, l, 0)
 	n.den.alloc(dev, rows, true)
 	n.rec.gradients = &spare{dev, n.den.spare()} // the denoiser's backward pass comes first
+	n.rec.repeats = c.Denoiser == "conv"         // whose memory has room for all the rest
 	n.rec.alloc(dev, positions, true, c.DiffusionBatch)
 	return n
 }
