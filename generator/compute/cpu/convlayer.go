@@ -51,8 +51,7 @@ func (d *device) ConvLayer(a compute.ConvLayer) {
 
 // PackConvLayer returns the panels of the weights.
 func (d *device) PackConvLayer(a compute.ConvLayer) compute.Buffer {
-	l := convLayer{in: a.In, out: a.Out, k: a.K, filters: filters(a.In, a.Out, a.K, a.D)}
-	l.weights, l.ldw = matOf(a.W, a.Out, a.In*a.K)
+	l := convLayer{in: a.In, out: a.Out, k: a.K, filters: filters(a.In, a.Out, a.K, a.D), weights: sized(a.W, a.Out*a.In*a.K)}
 	panels := roundUp(a.Out, tileRows) / tileRows
 	l.packed = make([]float32, panels*tileRows*l.packedTaps()*a.In)
 	for i := range panels {
@@ -77,7 +76,6 @@ type convLayer struct {
 	cond, time      []float32
 	ldcond, ldtime  int
 	weights, bias   []float32
-	ldw             int
 
 	// Of the forward pass: the output, the packed weights, and from what the sums
 	// of each channel start.
@@ -137,8 +135,7 @@ func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
 		l.lead, l.padded = filterLead, filterLength(a.D)
 	}
 	l.time, l.ldtime = inputOf(a.Time, a.Tokens, a.D)
-	l.weights, l.ldw = matOf(a.W, a.Out, a.In*a.K)
-	l.bias = sized(a.Bias, a.Out)
+	l.weights, l.bias = sized(a.W, a.Out*a.In*a.K), sized(a.Bias, a.Out)
 	return l
 }
 
@@ -163,7 +160,7 @@ func (l *convLayer) packForward(i int) {
 	w := l.packed[i*size : (i+1)*size]
 	clear(w)
 	for r := range min(tileRows, l.out-i*tileRows) {
-		from := l.weights[(i*tileRows+r)*l.ldw:]
+		from := l.weights[(i*tileRows+r)*l.in*l.k:]
 		for c := range l.in {
 			for t := range l.k {
 				w[(t*l.in+c)*tileRows+r] = from[c*l.k+t]

@@ -26,15 +26,14 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 		}
 	}
 	b.addDX = a.AddDX
-	if !absent(a.DW) {
+	if a.DW != nil {
 		b.take(a.ConvLayer)
 		b.dcond, b.lddcond = matOf(a.DCond, a.Tokens, a.D)
 		b.dtime, b.lddtime = matOf(a.DTime, a.Tokens, a.D)
-		b.dw, b.lddw = matOf(a.DW, a.Out, a.In*a.K)
-		if a.DBias != nil {
-			b.dbias = sized(a.DBias, a.Out)
-		}
-		b.wantsSums = a.XNorm != nil && a.XNorm.DScale != nil && b.dx.data != nil
+		b.dw, b.dbias = sized(a.DW, a.Out*a.In*a.K), sized(a.DBias, a.Out)
+	}
+	if b.wantsSums = a.XNorm != nil && a.XNorm.DScale != nil && b.dx.data != nil; b.wantsSums && a.DW == nil {
+		b.x, b.xNorm = inputSignals(a.X, a.Tokens, a.In, a.D), d.newBatchNorm(a.XNorm, a.In)
 	}
 	b.outUp, b.inUp = roundUp(a.Out, tileRows), roundUp(a.In, tileRows)
 	b.panels, b.sumCount = (a.In+tileCols-1)/tileCols, b.packedTaps()
@@ -109,8 +108,7 @@ type convLayerBackward struct {
 	parts      []float32 // [round, part]
 	total      []float32 // [part]: the sums of all groups of the rounds so far
 	turned     []float32
-	dw, dbias  []float32 // both nil if dx alone is wanted, dbias may be nil
-	lddw       int
+	dw, dbias  []float32 // nil if dx alone is wanted
 }
 
 // packBackward fills panel i of the turned weights: [K, Out, tileRows] of its
@@ -126,7 +124,7 @@ func (b *convLayerBackward) packBackward(i int) {
 	for r := range min(tileRows, b.in-i*tileRows) {
 		c := i*tileRows + r
 		for o := range b.out {
-			from := b.weights[o*b.ldw+c*b.k:][:b.k]
+			from := b.weights[(o*b.in+c)*b.k:][:b.k]
 			for t, v := range from {
 				w[((b.k-1-t)*b.out+o)*tileRows+r] = v
 			}
@@ -191,7 +189,7 @@ func (b *convLayerBackward) token(m convMemory, sums []float32, token int) {
 	}
 }
 
-// back takes the gradient of g to DX alone.
+// back takes the gradient of g to DX alone, and to the sums of the XNorm.
 func (b *convLayerBackward) back(m convMemory, token int) {
 	time := b.time[token*b.ldtime:]
 	for c := range b.in {
@@ -200,6 +198,10 @@ func (b *convLayerBackward) back(m convMemory, token int) {
 			clear(dx)
 		}
 		b.mulAdd(dx, m.dg[c*b.d:], time)
+		if b.wantsSums {
+			raw := b.x.row(token, c)
+			b.takeSums(b.xNorm.apply(m.x, raw, c), dx, raw, token, c)
+		}
 	}
 }
 
@@ -228,9 +230,15 @@ func (b *convLayerBackward) channel(g []float32, m convMemory, token, c int) {
 		dx = b.dx.row(token, c)
 	}
 	if b.wantsSums {
-		sum, along := b.xNorm.sums(x, dx, raw, c)
-		sums := b.normSums[2*(token/b.group*b.in+c):]
-		sums[0] += sum
-		sums[1] += along
+		b.takeSums(x, dx, raw, token, c)
 	}
+}
+
+// takeSums adds to the sums of the xNorm, for a row raw of X, x = N(raw), given
+// the gradient of x. It overwrites x.
+func (b *convLayerBackward) takeSums(x, dx, raw []float32, token, c int) {
+	sum, along := b.xNorm.sums(x, dx, raw, c)
+	sums := b.normSums[2*(token/b.group*b.in+c):]
+	sums[0] += sum
+	sums[1] += along
 }

@@ -55,18 +55,11 @@ func (b *convLayerBackward) addParts(lo, hi int) {
 	}
 }
 
-// addBias adds the total for output channel o to the gradient of its bias.
-func (b *convLayerBackward) addBias(o int) {
-	if b.dbias != nil {
-		b.dbias[o] += b.total[b.part-b.outUp+o]
-	}
-}
-
 // addSums adds the total for output channel o to its gradients.
 func (b *convLayerBackward) addSums(o int) {
-	b.addBias(o)
+	b.dbias[o] += b.total[b.part-b.outUp+o]
 	sums := b.total
-	dw := b.dw[o*b.lddw:][:b.in*b.k]
+	dw := b.dw[o*b.in*b.k:][:b.in*b.k]
 	if b.tapColumns {
 		for t := range dw {
 			dw[t] += sums[o*tileCols+t]
@@ -118,9 +111,9 @@ func (b *convLayerBackward) filterWeights(m convMemory, sums []float32, token in
 // addFilterSums adds the total for output channel o to its gradients. row is
 // memory for a row of input channels.
 func (b *convLayerBackward) addFilterSums(o int, row []float32) {
-	b.addBias(o)
+	b.dbias[o] += b.total[b.part-b.outUp+o]
 	ld := b.panels * tileCols
-	dw := b.dw[o*b.lddw:][:b.in*b.k]
+	dw := b.dw[o*b.in*b.k:][:b.in*b.k]
 	factors := weightFactors()
 	for j := range filterPoints {
 		total := b.total[(j*b.outUp+o)*ld:][:ld]
