@@ -48,40 +48,31 @@ func arrange(places []*place) (length int) {
 	return length
 }
 
-// A view is the values lo..hi-1 of a place; without a place there are none.
-type view struct {
-	*place
-	lo, hi int
-}
-
-func (v view) of(rows compute.Matrix) compute.Matrix {
-	if v.place == nil {
+// of returns the place in all rows; nil is nowhere.
+func (p *place) of(rows compute.Matrix) compute.Matrix {
+	if p == nil {
 		return compute.Matrix{}
 	}
-	return rows.Columns(v.at+v.lo, v.at+v.hi)
+	return rows.Columns(p.at, p.at+p.width)
 }
 
-// part is the channels of c, of width d.
-func (v view) part(c channels, d int) view {
-	return view{v.place, v.lo + c.lo*d, v.lo + c.hi*d}
-}
-
-// moments sets when each place is in use. A pass has two moments: at the first it
-// reads the gradient that it takes further and the output that belongs to it, at
-// the second it has done so. It returns the places.
+// moments sets when each place is in use and returns all places. A pass has two
+// moments: what it needs of a token only until it writes, in a backward pass the
+// gradient that it takes further and the output that this belongs to, is in use at
+// the first one.
 func moments(passes []pass) (places []*place) {
 	for t, p := range passes {
-		for i, v := range []view{p.dy, p.y, p.raw, p.x, p.skip, p.dx} {
-			if v.place == nil {
+		for i, s := range []*place{p.dy, p.y, p.raw, p.x, p.skip, p.dx} {
+			if s == nil {
 				continue
 			}
-			if !slices.Contains(places, v.place) {
-				places = append(places, v.place)
+			if !slices.Contains(places, s) {
+				places = append(places, s)
 			}
-			if early := p.kind == backward && i < 3; early {
-				v.use(2*t + 1)
+			if i < 3 && (p.kind == backward || p.kind == through) {
+				s.use(2*t + 1)
 			} else {
-				v.use(2*t + 2)
+				s.use(2*t + 2)
 			}
 		}
 	}

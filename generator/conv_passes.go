@@ -2,13 +2,12 @@ package generator
 
 import "rpg/generator/compute"
 
-// A pass is one operation on a layer, on all of its channels or on some, with
-// the places of the signals that it reads and writes.
+// A pass is one operation on a layer, with the places of the signals that it
+// reads and writes.
 type pass struct {
 	layer                   int
 	kind                    passKind
-	in, out                 channels
-	x, skip, y, dy, dx, raw view
+	x, skip, y, dy, dx, raw *place
 	args                    compute.ConvLayerBackward // put together once
 }
 
@@ -17,125 +16,64 @@ type passKind int
 const (
 	forward  passKind = iota
 	again             // forward for an output that has been overwritten
-	backward          // all gradients
-	throughX          // that of the layer's input alone, once more
+	backward          // all gradients, but for part of that of an output read twice
+	through           // that part, from the layer that takes the output as Skip
 )
 
-// channels are lo..hi-1 of those of a signal.
-type channels struct{ lo, hi int }
-
-// inner is the layer before the first that takes a skip connection and its
-// successor, which turn the widest output out and in; -1 where nothing skips.
-// Backward, both go through this output in groups of channels: its gradient,
-// the widest of all, need never be whole.
-func (k *conv) inner() int {
-	for i, l := range k.layers {
-		if l.skip >= 0 {
-			return i - 2
-		}
-	}
-	return -1
-}
-
-// skipsAll says whether the last layer takes the first one's output, and others
-// lie between them and the inner ones. Both are cheap, having one channel on one
-// side: that output is computed again when it is needed again, and likewise its
-// gradient's part from the last layer.
-func (k *conv) skipsAll() bool {
-	return k.layers[len(k.layers)-1].skip == 0 && k.inner() > 1
-}
-
-// groups splits the channels of an output into a few groups. The gradient of the
-// first has memory of its own, before that of the output; the gradient of each
-// later one lies where the groups before it did. A first group of whole tiles of
-// a matrix kernel wastes least.
-func groups(count int) (list []channels) {
-	const tile = 12
-	first := min(count, (count/7+tile-1)/tile*tile)
-	for lo, free := 0, max(1, first); lo < count; free = list[0].hi + lo {
-		hi := min(count, lo+free)
-		list = append(list, channels{lo, hi})
-		lo = hi
-	}
-	return list
-}
-
 // schedule lists the passes: forward, one for each layer, and in training those
-// of the backward pass. What is added to an input has that input's gradient: both
-// share one place, to which the layer that took the output first adds later.
+// of the backward pass. Two things are computed twice, because keeping them takes
+// far more memory than time:
+//
+//   - the first layer's output, of a single channel's work, if the last layer takes
+//     it too;
+//   - the gradient of an output that a later layer has added to its input, as far as
+//     it comes from there. What is kept is the gradient of that layer's own output,
+//     which has fewer channels: it takes the place of the output.
 func (k *conv) schedule(train bool) (passes []pass) {
-	n, inner := len(k.layers), k.inner()
-	signal := func(lead, count int) view {
-		return view{&place{width: (lead + count) * k.d}, lead * k.d, (lead + count) * k.d}
+	n := len(k.layers)
+	signal := func(i int) *place { return &place{width: k.layers[i].out * k.d} }
+	out, gradient := make([]*place, n), make([]*place, n) // of the last layer: elsewhere
+	for i := range n - 1 {
+		out[i], gradient[i] = signal(i), signal(i)
 	}
-	out, gradient := make([]view, n), make([]view, n)
-	for i, l := range k.layers[:n-1] {
-		out[i], gradient[i] = signal(0, l.out), signal(0, l.out)
-		if i == inner && train {
-			out[i] = signal(groups(l.out)[0].hi, l.out)
-		}
-	}
-	add := func(i int, kind passKind) *pass {
-		l := k.layers[i]
-		p := pass{layer: i, kind: kind, in: channels{0, l.in}, out: channels{0, l.out}, y: out[i]}
+	add := func(p pass) { passes = append(passes, p) }
+	input := func(i int) (x, skip *place) {
 		if i > 0 {
-			p.x = out[i-1]
+			x = out[i-1]
 		}
-		if l.skip >= 0 {
-			p.skip = out[l.skip]
+		if j := k.layers[i].skip; j >= 0 {
+			skip = out[j]
 		}
-		if kind == backward || kind == throughX {
-			p.dy = gradient[i]
-			if i > 0 {
-				p.dx = gradient[i-1]
-			}
-		}
-		if kind == throughX {
-			p.x, p.skip = view{}, view{}
-		}
-		passes = append(passes, p)
-		return &passes[len(passes)-1]
+		return x, skip
 	}
 	for i := range n {
-		add(i, forward)
+		x, skip := input(i)
+		add(pass{layer: i, kind: forward, x: x, skip: skip, y: out[i]})
 	}
 	if !train {
 		return passes
 	}
-	for i := n - 2; i >= 0; i-- {
-		if j := k.reader(i); j > i+1 {
-			gradient[i] = gradient[j-1]
-		}
-	}
-	if k.skipsAll() {
-		gradient[n-2] = out[0]
+	twice := k.reader(0) == n-1 && n > 2
+	if twice {
+		gradient[n-2] = out[0] // which ends as the last layer's Skip
 	}
 	for i := n - 1; i >= 0; i-- {
-		switch {
-		case i == inner:
-			continue // with the one behind it
-		case i == inner+1 && inner >= 0:
-			for _, c := range groups(k.layers[inner].out) {
-				p := add(i, backward)
-				p.in, p.x = c, p.x.part(c, k.d)
-				p.dx = view{out[inner].place, 0, (c.hi - c.lo) * k.d}
-				if c.lo == 0 {
-					p.raw = p.y
-				} else { // the first has left the gradient of y there
-					p.dy, p.y = p.y, view{}
-				}
-				dx := p.dx
-				p = add(inner, backward)
-				p.out, p.y, p.dy = c, p.y.part(c, k.d), dx
-			}
-			continue
-		case i == 1 && k.skipsAll():
-			out[0], gradient[0] = signal(0, k.layers[0].out), signal(0, k.layers[0].out)
-			gradient[n-2] = gradient[0]
-			add(0, again)
-			add(n-1, throughX)
+		if i == 1 && twice {
+			out[0] = signal(0)
+			add(pass{layer: 0, kind: again, y: out[0]})
 		}
-		add(i, backward)
+		p := pass{layer: i, kind: backward, y: out[i], dy: gradient[i]}
+		p.x, p.skip = input(i)
+		if k.layers[i].skip >= 0 {
+			p.raw = out[i]
+		}
+		if i > 0 {
+			p.dx = gradient[i-1]
+		}
+		add(p)
+		if j := k.reader(i - 1); j > i {
+			add(pass{layer: j, kind: through, x: out[i-1], dy: out[j], dx: gradient[i-1]})
+		}
 	}
 	return passes
 }
@@ -143,7 +81,7 @@ func (k *conv) schedule(train bool) (passes []pass) {
 // reader is the last layer that takes the output of layer i.
 func (k *conv) reader(i int) int {
 	for j, l := range k.layers {
-		if l.skip == i {
+		if i >= 0 && l.skip == i {
 			return j
 		}
 	}
@@ -152,59 +90,32 @@ func (k *conv) reader(i int) int {
 
 // arguments puts the arguments of a pass together; rows are the tokens' rows.
 func (k *conv) arguments(p *pass, rows compute.Matrix) {
-	l, a, last := k.layers[p.layer], &p.args, p.layer == len(k.layers)-1
-	weights := func(b compute.Buffer) compute.Matrix {
-		taps := l.w.shape[2]
-		return compute.MatrixOf(b, l.out, l.in*taps).RowRange(p.out.lo, p.out.hi).Columns(p.in.lo*taps, p.in.hi*taps)
-	}
-	a.ConvLayer = compute.ConvLayer{Tokens: k.rows, In: p.in.hi - p.in.lo, Out: p.out.hi - p.out.lo, K: l.w.shape[2], D: k.d,
-		X: p.x.of(rows), Skip: p.skip.of(rows), Y: p.y.of(rows), Cond: k.c,
-		W: weights(l.w.value), Bias: l.b.value.Slice(p.out.lo, p.out.hi)}
-	if last {
+	l, a := k.layers[p.layer], &p.args
+	a.ConvLayer = compute.ConvLayer{Tokens: k.rows, In: l.in, Out: l.out, K: l.w.shape[2], D: k.d,
+		X: p.x.of(rows), Skip: p.skip.of(rows), Y: p.y.of(rows), Cond: k.c, W: l.w.value, Bias: l.b.value}
+	if p.layer == len(k.layers)-1 {
 		a.Y = k.pred
 	}
 	if p.layer > 0 {
-		a.XNorm = part(k.layers[p.layer-1].norm, p.in, l.in)
+		a.XNorm = k.layers[p.layer-1].norm
 	}
 	if l.skip >= 0 {
 		a.SkipNorm = k.layers[l.skip].norm
 	}
-	if p.kind == forward {
+	a.DY, a.DX, a.Raw = p.dy.of(rows), p.dx.of(rows), p.raw.of(rows)
+	switch p.kind {
+	case forward:
 		a.YNorm = l.norm
 		a.ELU = l.scale != nil && l.norm == nil // the rest of the normalization: see freeze
-		return
+	case backward:
+		a.YNorm = l.norm
+		a.DCond, a.DTime, a.DW, a.DBias = k.dc, k.timeMLP.de, l.w.grad, l.b.grad
+		if k.reader(p.layer-1) > p.layer { // more is to be added to dx
+			norm := *a.XNorm
+			norm.DScale = nil
+			a.XNorm = &norm
+		}
+	case through:
+		a.AddDX, a.XNorm, a.SkipNorm = true, a.SkipNorm, nil
 	}
-	if p.kind == again {
-		return
-	}
-	if p.y.place != nil {
-		a.YNorm = part(l.norm, p.out, l.out)
-	}
-	a.DY, a.DX, a.Raw = p.dy.of(rows), p.dx.of(rows), p.raw.of(rows)
-	if p.kind == throughX {
-		return
-	}
-	a.AddDX = p.layer > 0 && k.reader(p.layer-1) > p.layer
-	a.DCond, a.DTime, a.DW = k.dc, k.timeMLP.de, weights(l.w.grad)
-	if p.in.lo == 0 {
-		a.DBias = l.b.grad.Slice(p.out.lo, p.out.hi)
-	}
-	if p.out.hi < l.out { // dx is not yet whole
-		norm := *a.XNorm
-		norm.DScale = nil
-		a.XNorm = &norm
-	}
-}
-
-// part is the normalization of channels c of all.
-func part(n *compute.BatchNorm, c channels, all int) *compute.BatchNorm {
-	if n == nil || c.hi-c.lo == all {
-		return n
-	}
-	p := *n
-	for _, b := range []*compute.Buffer{&p.Scale, &p.Bias, &p.Mean, &p.InvStd, &p.RunningMean, &p.RunningVar,
-		&p.DScale, &p.DBias, &p.Along, &p.Level} {
-		*b = (*b).Slice(c.lo, c.hi)
-	}
-	return &p
 }
