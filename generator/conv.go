@@ -24,8 +24,8 @@ type conv struct {
 
 	z, c, pred compute.Matrix
 	dc         compute.Matrix
-	passes     []pass         // the forward ones first, one for each layer
-	signals    compute.Buffer // the memory in which they work
+	passes     []pass           // the forward ones first, one for each layer
+	signals    []compute.Buffer // the memory in which they work, free after that
 }
 
 // convLayer is one convolution with its normalization (absent in the last).
@@ -82,7 +82,11 @@ func (k *conv) alloc(dev compute.Device, times int, train bool) {
 	}
 	k.passes = k.schedule(train)
 	rows := newMatrix(dev, k.rows, arrange(moments(k.passes)))
-	k.signals = rows.Data
+	free := &spare{dev, []compute.Buffer{rows.Data}}
+	if train { // after the passes
+		k.timeMLP.da, k.timeMLP.db = newMatrix(free, times, k.d), newMatrix(free, times, k.d)
+	}
+	k.signals = free.free
 	for i := range k.passes {
 		k.arguments(&k.passes[i], rows)
 	}
@@ -94,7 +98,7 @@ func (l *convLayer) newNorm(dev compute.Device) *compute.BatchNorm {
 		DScale: l.scale.grad, DBias: l.bias.grad, Along: dev.Alloc(l.out), Level: dev.Alloc(l.out)}
 }
 
-func (k *conv) spare() []compute.Buffer { return []compute.Buffer{k.signals} }
+func (k *conv) spare() []compute.Buffer { return k.signals }
 
 func (k *conv) condition(dev compute.Device, z compute.Matrix) {
 	k.z = z

@@ -154,13 +154,18 @@ func (k *mamba) begin(dev compute.Device, first bool) {
 
 // forward computes out from u [n·L, M].
 func (k *mamba) forward(dev compute.Device, out, u compute.Matrix) {
+	k.mix(dev, out, k.project(dev, u))
+}
+
+// project computes the projections, and returns the rows of u that the output has.
+func (k *mamba) project(dev compute.Device, u compute.Matrix) compute.Matrix {
 	k.restIn.forward(dev, k.rest, u)
 	if k.pick != nil {
 		dev.Gather(k.uPicked, u, k.pick, 0)
 		u = k.uPicked
 	}
 	k.gateIn.forward(dev, k.gate, u)
-	k.mix(dev, out, u)
+	return u
 }
 
 // mix is forward from the projections on; u are the rows that out has.

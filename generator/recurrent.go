@@ -20,7 +20,8 @@ type recurrent struct {
 
 	gradients compute.Device // where memory for gradients comes from, in training
 	// repeats says that the activations lie there too, where the denoiser overwrites
-	// them: for the backward pass, all but the products is computed again.
+	// them: for the backward pass they are computed again. The projections are only
+	// where all prototypes are used, which makes them a small part of a step.
 	repeats bool
 	host    []int32
 }
@@ -49,15 +50,17 @@ func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool, p
 			outs, r.pick = picked, dev.AllocInts(picked)
 		}
 		k.alloc(dev, memory, r.pick, share)
-		memory.projections = dev // those of the first layer need no product of this size
+		if picked > 0 { // the first layer's projections need no product of this size
+			memory.projections = dev
+		}
 		share = k
 		if i == 0 {
 			r.input.alloc(dev, k, positions, train, outs)
 		}
 		r.h = append(r.h, newMatrix(dev, outs, r.m))
-		if train && i < len(r.layers)-1 {
+		if train && (i < len(r.layers)-1 || r.repeats) {
 			r.dh = append(r.dh, newMatrix(r.gradients, outs, r.m))
-		} else if train { // the denoiser fills it
+		} else if train { // the denoiser fills it while it still needs its memory
 			r.dh = append(r.dh, newMatrix(dev, outs, r.m))
 		}
 	}
@@ -119,7 +122,10 @@ func (r *recurrent) gradient() compute.Matrix { return r.dh[len(r.dh)-1] }
 func (r *recurrent) backward(dev compute.Device) {
 	if r.repeats {
 		r.input.spread(dev, r.layers[0])
-		for _, k := range r.layers {
+		for i, k := range r.layers {
+			if i > 0 && r.pick == nil {
+				k.project(dev, r.h[i-1])
+			}
 			k.activate(dev)
 		}
 	}

@@ -138,7 +138,8 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	tr.adam[0].Decay = float32(c.WeightDecay)
 
 	rows := func() compute.Matrix { return newMatrix(dev, tr.rows, tr.d) }
-	tr.x0, tr.eps, tr.xt, tr.target, tr.dpred = rows(), rows(), rows(), rows(), rows()
+	tr.xt, tr.target, tr.dpred = rows(), rows(), rows()
+	tr.x0, tr.eps = newMatrix(tr.net.rec.gradients, tr.rows, tr.d), newMatrix(tr.net.rec.gradients, tr.rows, tr.d) // of use before the denoiser
 	tr.t, tr.a, tr.b = dev.Alloc(tr.rows), dev.Alloc(tr.rows), dev.Alloc(tr.rows)
 	tr.valid = dev.AllocInts(tr.rows)
 	n := tr.rows
