@@ -151,15 +151,21 @@ type ConvLayer struct {
 }
 
 // ConvLayerBackward: DY is the gradient of Y or, with a YNorm, of N(Y); only
-// then Y is read. DX, that of X or N(X) and likewise of Skip or N(Skip), is
-// overwritten, or added to with AddDX; DCond and DTime ([n, D]) and DW, DBias
-// accumulate. With an XNorm, DX must then be the whole gradient of N(X): its
-// part in the batch statistics goes to XNorm. DX may be absent, for a first
-// layer's constant input. A row of DX may lie where the same token's rows of DY
-// and Y do.
+// then Y is read, and Raw, unless it is absent, receives the gradient of Y itself.
+// DX, that of X or N(X) and likewise of Skip or N(Skip), is overwritten, or added
+// to with AddDX; DCond and DTime ([n, D]) and DW, DBias accumulate. With an XNorm
+// that has a DScale, DX must then be the whole gradient of N(X): its part in the
+// batch statistics goes to XNorm. DX may be absent, for a first layer's constant
+// input.
+//
+// Without DW, DX and what goes to XNorm are all that is computed: Skip, Cond,
+// DCond, DTime and DBias are not used, nor is X but for XNorm.
+//
+// A row of DX may lie where the same token's rows of DY and Y do, in any way, or
+// exactly where that of Skip does; a row of Raw exactly where that of Y does.
 type ConvLayerBackward struct {
 	ConvLayer
-	DY, DX       Matrix
+	DY, DX, Raw  Matrix
 	AddDX        bool
 	DCond, DTime Matrix
 	DW, DBias    Buffer
@@ -174,9 +180,9 @@ type ConvLayerBackward struct {
 // biased variance over tokens and positions, and moves the running values:
 // running = (1-Momentum)·running + Momentum·batch, with the unbiased variance.
 //
-// In the backward pass the reader of N(y) as its X adds Σ du·unit to DScale and
-// Σ du to DBias, and sets Along and Level to the means of the same, over tokens
-// and positions; the layer itself then takes
+// In the backward pass the reader of N(y) as its X, if there is a DScale, adds
+// Σ du·unit to it and Σ du to DBias, and sets Along and Level to the means of the
+// same, over tokens and positions; the layer itself then takes
 // dy = Scale·InvStd·(du - Level - unit·Along).
 //
 // All buffers are [C].

@@ -45,9 +45,11 @@ func convLayerBackward() Operation {
 	for _, c := range convLayerCases {
 		cases = append(cases,
 			Case{c.name, func(e *Env) { c.backward(e, overwriteDX) }},
-			Case{c.name + " added", func(e *Env) { c.backward(e, addDX) }})
+			Case{c.name + " added", func(e *Env) { c.backward(e, addDX) }},
+			Case{c.name + " DX alone", func(e *Env) { c.backward(e, onlyDX) }})
 		if c.norms {
-			cases = append(cases, Case{c.name + " in place", func(e *Env) { c.backward(e, placeDX) }})
+			cases = append(cases, Case{c.name + " in place", func(e *Env) { c.backward(e, placeDX) }},
+				Case{c.name + " of a part", func(e *Env) { c.backward(e, partDX) }})
 		} else {
 			cases = append(cases, Case{c.name + " without DX", func(e *Env) { c.backward(e, noDX) }})
 		}
@@ -55,12 +57,15 @@ func convLayerBackward() Operation {
 	return Operation{"ConvLayerBackward", cases}
 }
 
-// What a case does with DX: in place means where Y was.
+// What a case does with DX: in place means where Y was. That of a part, for which
+// there are no sums over the whole, takes the place of Skip, as Raw does of Y.
 const (
 	noDX = iota
 	overwriteDX
 	addDX
 	placeDX
+	partDX
+	onlyDX
 )
 
 func (c convLayerCase) backward(e *Env, mode int) {
@@ -69,18 +74,20 @@ func (c convLayerCase) backward(e *Env, mode int) {
 	dcond, dtime := e.Random(c.tokens*c.d), e.Random(c.tokens*c.d)
 	dw, dbias := e.Random(c.out*c.in*c.k), e.Random(c.out)
 	count := c.tokens * c.d
+	var raw []float64
 	if c.norms {
 		// What the passes before leave, rounded as they leave it.
 		y := wide(narrow(a.forward()))
 		a.yNorm, args.YNorm = newBatchNorm(e, "ynorm", c.out, c.d, false)
 		a.yNorm.measure(y)
 		g := a.yNorm.inside(wide(dy), y)
+		raw = a.yNorm.back(wide(dy), y)
 		args.Y = e.Matrix("y", narrow(y), c.tokens, c.out*c.d, c.out*c.d+c.gap)
 		args.YNorm.Mean, args.YNorm.InvStd = e.Buffer("ynormmean of y", narrow(a.yNorm.mean)), e.Buffer("ynorminvstd of y", narrow(a.yNorm.invStd))
 		args.YNorm.Along, args.YNorm.Level = e.Buffer("ynormalong", narrow(means(g.dscale, count))), e.Buffer("ynormlevel", narrow(means(g.dbias, count)))
 	}
 	dx64, dcond64, dtime64, dw64, dbias64 := a.backward(wide(dy))
-	if len(dy) < 1000 {
+	if len(dy) < 1000 && mode <= placeDX { // the reference is the same in the others
 		loss := func() float64 {
 			y := a.forward()
 			if a.yNorm != nil {
@@ -114,9 +121,9 @@ func (c convLayerCase) backward(e *Env, mode int) {
 		DTime: e.Matrix("dtime", dtime, c.tokens, c.d, c.d+2*c.gap),
 		DW:    e.Buffer("dw", dw), DBias: e.Buffer("dbias", dbias),
 	}
-	dxWant, gap := dx64, c.gap
+	dxName, dxWant, gap := "dx", dx64, c.gap
 	switch mode {
-	case overwriteDX:
+	case overwriteDX, onlyDX:
 		back.DX = e.OutputMatrix("dx", c.tokens, c.in*c.d, c.in*c.d+gap)
 	case addDX:
 		back.DX = e.Matrix("dx", dx, c.tokens, c.in*c.d, c.in*c.d+gap)
@@ -124,6 +131,16 @@ func (c convLayerCase) backward(e *Env, mode int) {
 		dxWant = dx64
 	case placeDX:
 		back.DX, back.Y, dxWant = c.inPlace(e, a.forward(), dx64)
+	case partDX:
+		back.Raw = back.Y
+		if c.skip {
+			dxName, back.DX = "skip", back.Skip
+		} else {
+			back.DX = e.OutputMatrix("dx", c.tokens, c.in*c.d, c.in*c.d+gap)
+		}
+	}
+	if mode == onlyDX {
+		back.DW, back.DBias, back.Skip, back.Cond, back.DCond, back.DTime = nil, nil, compute.Matrix{}, compute.Matrix{}, compute.Matrix{}, compute.Matrix{}
 	}
 	var xScale, xBias []float32
 	if c.norms {
@@ -131,16 +148,25 @@ func (c convLayerCase) backward(e *Env, mode int) {
 		args.XNorm.DScale, args.XNorm.DBias = e.Buffer("xdscale", xScale), e.Buffer("xdbias", xBias)
 		args.XNorm.Along, args.XNorm.Level = e.Output("xalong", c.in), e.Output("xlevel", c.in)
 	}
+	if mode == partDX {
+		args.XNorm.DScale = nil
+	}
 	e.Device.ConvLayerBackward(back)
 	if mode != noDX {
-		e.Check("dx", dxWant, 2*c.tolerance())
+		e.Check(dxName, dxWant, 2*c.tolerance())
 	}
-	if c.norms {
+	if mode == partDX {
+		e.Check("y", raw, 2*c.tolerance())
+	}
+	if c.norms && mode != partDX {
 		g := a.xNorm.inside(dx64, a.x)
 		e.Check("xdscale", plus(xScale, g.dscale), 2*c.tolerance())
 		e.Check("xdbias", plus(xBias, g.dbias), 2*c.tolerance())
 		e.Check("xalong", means(g.dscale, count), 2*c.tolerance())
 		e.Check("xlevel", means(g.dbias, count), 2*c.tolerance())
+	}
+	if mode == onlyDX {
+		return
 	}
 	e.Check("dcond", plus(dcond, dcond64), 2*c.tolerance())
 	e.Check("dtime", plus(dtime, dtime64), 2*c.tolerance())
