@@ -75,7 +75,7 @@ func (k *conv) alloc(dev compute.Device, times int, train bool) {
 	outs, gradients := k.allocSignals(dev, train)
 	for i, l := range k.layers {
 		l.args.ConvLayer = compute.ConvLayer{Tokens: k.rows, In: l.in, Out: l.out, K: l.w.shape[2], D: k.d,
-			Y: outs[i], Cond: k.c, W: l.w.value, Bias: l.b.value}
+			Y: outs[i], Cond: k.c, W: l.weights(l.w.value), Bias: l.b.value}
 		a := &l.args.ConvLayer
 		if i > 0 {
 			a.X, a.XNorm = outs[i-1], k.layers[i-1].norm
@@ -95,12 +95,17 @@ func (k *conv) alloc(dev compute.Device, times int, train bool) {
 	}
 	k.dc = newMatrix(dev, k.rows, k.d)
 	for i, l := range k.layers {
-		l.args.DCond, l.args.DTime, l.args.DW, l.args.DBias = k.dc, k.timeMLP.de, l.w.grad, l.b.grad
+		l.args.DCond, l.args.DTime, l.args.DW, l.args.DBias = k.dc, k.timeMLP.de, l.weights(l.w.grad), l.b.grad
 		l.args.DY = gradients[i]
 		if i > 0 {
 			l.args.DX, l.args.AddDX = gradients[i-1], k.reader(i-1) > i
 		}
 	}
+}
+
+// weights views the layer's weights, or their gradients, as a matrix.
+func (l *convLayer) weights(b compute.Buffer) compute.Matrix {
+	return compute.MatrixOf(b, l.out, l.in*l.w.shape[2])
 }
 
 // reader is the last layer that takes the output of layer i.

@@ -74,8 +74,8 @@ type SSDBackward struct {
 //	Y[i,o,d] = Bias[o] + Σ_{c,k} W[o,c,k]·g[i, c, d+k-K/2]   (g is 0 outside)
 //
 // X and Skip (which may be absent) have a row of In·D values for each token, Y
-// one of Out·D; W is [Out, In, K]; Cond and Time are [n, D], a Stride of 0
-// repeats one row.
+// one of Out·D; W is [Out, In·K], with any Stride: it may be some channels of a
+// larger layer's. Cond and Time are [n, D], a Stride of 0 repeats one row.
 //
 // In training, X and Skip may each be the Y of another layer, of which g takes
 // the normalized values N: XNorm and SkipNorm. YNorm, when there is one,
@@ -88,24 +88,32 @@ type ConvLayer struct {
 	X, Skip, Y             Matrix
 	XNorm, SkipNorm, YNorm *BatchNorm // nil: none
 	Cond, Time             Matrix
-	W, Bias                Buffer
+	W                      Matrix
+	Bias                   Buffer
 	Packed                 Buffer
 	ELU                    bool
 }
 
 // ConvLayerBackward: DY is the gradient of Y or, with a YNorm, of N(Y); only
-// then Y is read. DX, that of X or N(X) and likewise of Skip or N(Skip), is
-// overwritten, or added to with AddDX; DCond and DTime ([n, D]) and DW, DBias
-// accumulate. With an XNorm, DX must then be the whole gradient of N(X): its
-// part in the batch statistics goes to XNorm. DX may be absent, for a first
-// layer's constant input. A row of DX may lie where the same token's rows of DY
-// and Y do.
+// then Y is read, and Raw, unless it is absent, receives the gradient of Y itself.
+// DX, that of X or N(X) and likewise of Skip or N(Skip), is overwritten, or added
+// to with AddDX; DCond and DTime ([n, D]) and DW ([Out, In·K], any Stride) and
+// DBias (nil: not wanted) accumulate. With an XNorm that has a DScale, DX must
+// then be the whole gradient of N(X): its part in the batch statistics goes to
+// XNorm. DX may be absent, for a first layer's constant input.
+//
+// Without DW, DX is all that is computed: X, Skip and their normalizations are
+// not read, and DCond, DTime, DBias and XNorm are left alone.
+//
+// A row of DX may lie where the same token's rows of DY and Y do, in any way, or
+// exactly where that of Skip does; a row of Raw exactly where that of Y does.
 type ConvLayerBackward struct {
 	ConvLayer
-	DY, DX       Matrix
+	DY, DX, Raw  Matrix
 	AddDX        bool
 	DCond, DTime Matrix
-	DW, DBias    Buffer
+	DW           Matrix
+	DBias        Buffer
 }
 
 // BatchNorm is the normalization by which the Y of one ConvLayer becomes an
@@ -117,9 +125,9 @@ type ConvLayerBackward struct {
 // biased variance over tokens and positions, and moves the running values:
 // running = (1-Momentum)·running + Momentum·batch, with the unbiased variance.
 //
-// In the backward pass the reader of N(y) as its X adds Σ du·unit to DScale and
-// Σ du to DBias, and sets Along and Level to the means of the same, over tokens
-// and positions; the layer itself then takes
+// In the backward pass the reader of N(y) as its X, if there is a DScale, adds
+// Σ du·unit to it and Σ du to DBias, and sets Along and Level to the means of the
+// same, over tokens and positions; the layer itself then takes
 // dy = Scale·InvStd·(du - Level - unit·Along).
 //
 // All buffers are [C].

@@ -45,9 +45,11 @@ func convLayerBackward() Operation {
 	for _, c := range convLayerCases {
 		cases = append(cases,
 			Case{c.name, func(e *Env) { c.backward(e, overwriteDX) }},
-			Case{c.name + " added", func(e *Env) { c.backward(e, addDX) }})
+			Case{c.name + " added", func(e *Env) { c.backward(e, addDX) }},
+			Case{c.name + " DX alone", func(e *Env) { c.backward(e, onlyDX) }})
 		if c.norms {
-			cases = append(cases, Case{c.name + " in place", func(e *Env) { c.backward(e, placeDX) }})
+			cases = append(cases, Case{c.name + " in place", func(e *Env) { c.backward(e, placeDX) }},
+				Case{c.name + " of a part", func(e *Env) { c.backward(e, partDX) }})
 		} else {
 			cases = append(cases, Case{c.name + " without DX", func(e *Env) { c.backward(e, noDX) }})
 		}
@@ -55,12 +57,15 @@ func convLayerBackward() Operation {
 	return Operation{"ConvLayerBackward", cases}
 }
 
-// What a case does with DX: in place means where Y was.
+// What a case does with DX: in place means where Y was. That of a part, for which
+// there are no sums over the whole, takes the place of Skip, as Raw does of Y.
 const (
 	noDX = iota
 	overwriteDX
 	addDX
 	placeDX
+	partDX
+	onlyDX
 )
 
 func (c convLayerCase) backward(e *Env, mode int) {
@@ -69,18 +74,20 @@ func (c convLayerCase) backward(e *Env, mode int) {
 	dcond, dtime := e.Random(c.tokens*c.d), e.Random(c.tokens*c.d)
 	dw, dbias := e.Random(c.out*c.in*c.k), e.Random(c.out)
 	count := c.tokens * c.d
+	var raw []float64
 	if c.norms {
 		// What the passes before leave, rounded as they leave it.
 		y := wide(narrow(a.forward()))
 		a.yNorm, args.YNorm = newBatchNorm(e, "ynorm", c.out, c.d, false)
 		a.yNorm.measure(y)
 		g := a.yNorm.inside(wide(dy), y)
+		raw = a.yNorm.back(wide(dy), y)
 		args.Y = e.Matrix("y", narrow(y), c.tokens, c.out*c.d, c.out*c.d+c.gap)
 		args.YNorm.Mean, args.YNorm.InvStd = e.Buffer("ynormmean of y", narrow(a.yNorm.mean)), e.Buffer("ynorminvstd of y", narrow(a.yNorm.invStd))
 		args.YNorm.Along, args.YNorm.Level = e.Buffer("ynormalong", narrow(means(g.dscale, count))), e.Buffer("ynormlevel", narrow(means(g.dbias, count)))
 	}
 	dx64, dcond64, dtime64, dw64, dbias64 := a.backward(wide(dy))
-	if len(dy) < 1000 {
+	if len(dy) < 1000 && mode <= placeDX { // the reference is the same in the others
 		loss := func() float64 {
 			y := a.forward()
 			if a.yNorm != nil {
@@ -112,11 +119,11 @@ func (c convLayerCase) backward(e *Env, mode int) {
 		DY:    e.Matrix("dy", dy, c.tokens, c.out*c.d, c.out*c.d+2*c.gap),
 		DCond: e.Matrix("dcond", dcond, c.tokens, c.d, c.d+c.gap),
 		DTime: e.Matrix("dtime", dtime, c.tokens, c.d, c.d+2*c.gap),
-		DW:    e.Buffer("dw", dw), DBias: e.Buffer("dbias", dbias),
+		DW:    e.Matrix("dw", dw, c.out, c.in*c.k, c.in*c.k+c.gap), DBias: e.Buffer("dbias", dbias),
 	}
-	dxWant, gap := dx64, c.gap
+	dxName, dxWant, gap := "dx", dx64, c.gap
 	switch mode {
-	case overwriteDX:
+	case overwriteDX, onlyDX:
 		back.DX = e.OutputMatrix("dx", c.tokens, c.in*c.d, c.in*c.d+gap)
 	case addDX:
 		back.DX = e.Matrix("dx", dx, c.tokens, c.in*c.d, c.in*c.d+gap)
@@ -124,6 +131,16 @@ func (c convLayerCase) backward(e *Env, mode int) {
 		dxWant = dx64
 	case placeDX:
 		back.DX, back.Y, dxWant = c.inPlace(e, a.forward(), dx64)
+	case partDX:
+		back.Raw, back.DBias = back.Y, nil
+		if c.skip {
+			dxName, back.DX = "skip", back.Skip
+		} else {
+			back.DX = e.OutputMatrix("dx", c.tokens, c.in*c.d, c.in*c.d+gap)
+		}
+	}
+	if mode == onlyDX {
+		back.DW = compute.Matrix{}
 	}
 	var xScale, xBias []float32
 	if c.norms {
@@ -131,11 +148,22 @@ func (c convLayerCase) backward(e *Env, mode int) {
 		args.XNorm.DScale, args.XNorm.DBias = e.Buffer("xdscale", xScale), e.Buffer("xdbias", xBias)
 		args.XNorm.Along, args.XNorm.Level = e.Output("xalong", c.in), e.Output("xlevel", c.in)
 	}
+	if mode == partDX {
+		args.XNorm.DScale = nil
+	}
 	e.Device.ConvLayerBackward(back)
 	if mode != noDX {
-		e.Check("dx", dxWant, 2*c.tolerance())
+		e.Check(dxName, dxWant, 2*c.tolerance())
 	}
-	if c.norms {
+	if mode == onlyDX {
+		return
+	}
+	if mode == partDX {
+		e.Check("y", raw, 2*c.tolerance())
+	} else {
+		e.Check("dbias", plus(dbias, dbias64), 2*c.tolerance())
+	}
+	if c.norms && mode != partDX {
 		g := a.xNorm.inside(dx64, a.x)
 		e.Check("xdscale", plus(xScale, g.dscale), 2*c.tolerance())
 		e.Check("xdbias", plus(xBias, g.dbias), 2*c.tolerance())
@@ -145,7 +173,6 @@ func (c convLayerCase) backward(e *Env, mode int) {
 	e.Check("dcond", plus(dcond, dcond64), 2*c.tolerance())
 	e.Check("dtime", plus(dtime, dtime64), 2*c.tolerance())
 	e.Check("dw", plus(dw, dw64), 2*c.tolerance())
-	e.Check("dbias", plus(dbias, dbias64), 2*c.tolerance())
 }
 
 // inPlace returns matrices dx and y whose rows begin at the same values, and what
@@ -213,7 +240,7 @@ func (c convLayerCase) inputs(e *Env) (*convLayerInputs, compute.ConvLayer) {
 	a := &convLayerInputs{tokens: c.tokens, in: c.in, out: c.out, k: c.k, d: c.d, x: wide(x), w: wide(w), bias: wide(bias)}
 	args := compute.ConvLayer{
 		Tokens: c.tokens, In: c.in, Out: c.out, K: c.k, D: c.d,
-		X: e.Matrix("x", x, c.tokens, c.in*c.d, c.in*c.d+2*c.gap), W: e.Buffer("w", w), Bias: e.Buffer("bias", bias),
+		X: e.Matrix("x", x, c.tokens, c.in*c.d, c.in*c.d+2*c.gap), W: e.Matrix("w", w, c.out, c.in*c.k, c.in*c.k+2*c.gap), Bias: e.Buffer("bias", bias),
 	}
 	if c.skip {
 		skip := e.Random(c.tokens * c.in * c.d)

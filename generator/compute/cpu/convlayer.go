@@ -50,7 +50,8 @@ func (d *device) ConvLayer(a compute.ConvLayer) {
 
 // PackConvLayer returns the panels of the weights.
 func (d *device) PackConvLayer(a compute.ConvLayer) compute.Buffer {
-	l := convLayer{in: a.In, out: a.Out, k: a.K, filters: filters(a.In, a.Out, a.K, a.D), weights: sized(a.W, a.Out*a.In*a.K)}
+	l := convLayer{in: a.In, out: a.Out, k: a.K, filters: filters(a.In, a.Out, a.K, a.D)}
+	l.weights, l.ldw = matOf(a.W, a.Out, a.In*a.K)
 	panels := roundUp(a.Out, tileRows) / tileRows
 	l.packed = make([]float32, panels*tileRows*l.packedTaps()*a.In)
 	for i := range panels {
@@ -74,6 +75,7 @@ type convLayer struct {
 	cond, time      []float32
 	ldcond, ldtime  int
 	weights, bias   []float32
+	ldw             int
 
 	// Of the forward pass: the output, the packed weights, and from what the sums
 	// of each channel start.
@@ -139,7 +141,8 @@ func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
 	l.cond, l.ldcond = inputOf(a.Cond, a.Tokens, a.D)
 	l.time, l.ldtime = inputOf(a.Time, a.Tokens, a.D)
 	l.xNorm, l.skipNorm = d.newBatchNorm(a.XNorm, a.In), d.newBatchNorm(a.SkipNorm, a.In)
-	l.weights, l.bias = sized(a.W, a.Out*a.In*a.K), sized(a.Bias, a.Out)
+	l.weights, l.ldw = matOf(a.W, a.Out, a.In*a.K)
+	l.bias = sized(a.Bias, a.Out)
 	return l
 }
 
@@ -154,7 +157,7 @@ func (l *convLayer) packForward(i int) {
 	w := l.packed[i*size : (i+1)*size]
 	clear(w)
 	for r := range min(tileRows, l.out-i*tileRows) {
-		from := l.weights[(i*tileRows+r)*l.in*l.k:]
+		from := l.weights[(i*tileRows+r)*l.ldw:]
 		for c := range l.in {
 			for t := range l.k {
 				w[(t*l.in+c)*tileRows+r] = from[c*l.k+t]

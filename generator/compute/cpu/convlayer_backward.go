@@ -20,11 +20,20 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 	if a.YNorm != nil {
 		b.yNorm, b.y = d.newBatchNorm(a.YNorm, a.Out), inputSignals(a.Y, a.Tokens, a.Out, a.D)
 		b.yNorm.along, b.yNorm.level = sized(a.YNorm.Along, a.Out), sized(a.YNorm.Level, a.Out)
+		if !absent(a.Raw) {
+			b.raw = outputSignals(a.Raw, a.Tokens, a.Out, a.D)
+		}
 	}
 	b.addDX = a.AddDX
-	b.dcond, b.lddcond = matOf(a.DCond, a.Tokens, a.D)
-	b.dtime, b.lddtime = matOf(a.DTime, a.Tokens, a.D)
-	b.dw, b.dbias = sized(a.DW, a.Out*a.In*a.K), sized(a.DBias, a.Out)
+	if !absent(a.DW) {
+		b.dcond, b.lddcond = matOf(a.DCond, a.Tokens, a.D)
+		b.dtime, b.lddtime = matOf(a.DTime, a.Tokens, a.D)
+		b.dw, b.lddw = matOf(a.DW, a.Out, a.In*a.K)
+		if a.DBias != nil {
+			b.dbias = sized(a.DBias, a.Out)
+		}
+		b.wantsSums = a.XNorm != nil && a.XNorm.DScale != nil && b.dx.data != nil
+	}
 	b.outUp, b.inUp = roundUp(a.Out, tileRows), roundUp(a.In, tileRows)
 	b.panels, b.sumCount = (a.In+tileCols-1)/tileCols, b.packedTaps()
 	if a.In == 1 && a.K <= tileCols {
@@ -50,6 +59,10 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 			b.token(m, sums, token)
 		}
 	})
+	if b.dw == nil {
+		drop(b)
+		return
+	}
 	d.parallel(a.Out, b, func(a any, worker, o, _ int) {
 		b := a.(*convLayerBackward)
 		if b.filters {
@@ -60,7 +73,7 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 			b.addSums(o, b.parts[i*b.part:(i+1)*b.part])
 		}
 	})
-	if a.XNorm != nil && !absent(a.DX) {
+	if b.wantsSums {
 		setGradients(a.XNorm, b.normSums, a.In, float64(a.Tokens*a.D))
 	}
 	drop(b)
@@ -68,8 +81,9 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 
 type convLayerBackward struct {
 	convLayer
-	dy, dx           signals // dx may have no data
+	dy, dx, raw      signals // dx and raw may have no data
 	addDX            bool
+	wantsSums        bool // those of the xNorm
 	yNorm            batchNorm
 	y                signals   // with a yNorm
 	normSums         []float64 // [groups, in, 2]: see setGradients
@@ -86,7 +100,8 @@ type convLayerBackward struct {
 	part       int       // values of the sums of one group, those of the bias last
 	parts      []float32 // [groups, part]
 	turned     []float32
-	dw, dbias  []float32
+	dw, dbias  []float32 // both nil if dx alone is wanted, dbias may be nil
+	lddw       int
 }
 
 // packBackward fills panel i of the turned weights: [K, Out, tileRows] of its
@@ -102,7 +117,7 @@ func (b *convLayerBackward) packBackward(i int) {
 	for r := range min(tileRows, b.in-i*tileRows) {
 		c := i*tileRows + r
 		for o := range b.out {
-			from := b.weights[(o*b.in+c)*b.k:][:b.k]
+			from := b.weights[o*b.ldw+c*b.k:][:b.k]
 			for t, v := range from {
 				w[((b.k-1-t)*b.out+o)*tileRows+r] = v
 			}
@@ -146,6 +161,9 @@ func (b *convLayerBackward) token(m convMemory, sums []float32, token int) {
 		row := b.inside(m.dy, o)
 		if b.yNorm.some {
 			b.yNorm.back(row, b.dy.row(token, o), b.y.row(token, o), o)
+			if b.raw.data != nil {
+				copy(b.raw.row(token, o), row)
+			}
 		} else {
 			copy(row, b.dy.row(token, o))
 		}
@@ -153,12 +171,26 @@ func (b *convLayerBackward) token(m convMemory, sums []float32, token int) {
 	}
 	b.convolve(m.dg, m.dy, b.turned, b.zeros, b.out, b.in, m.rest)
 	switch {
+	case b.dw == nil:
+		b.back(m, token)
 	case b.filters:
 		b.filterWeights(m, sums, token)
 	case b.tapColumns:
 		b.channelWeights(m, sums, token)
 	default:
 		b.tapWeights(m, sums, token)
+	}
+}
+
+// back takes the gradient of g to DX alone.
+func (b *convLayerBackward) back(m convMemory, token int) {
+	time := b.time[token*b.ldtime:]
+	for c := range b.in {
+		dx := b.dx.row(token, c)
+		if !b.addDX {
+			clear(dx)
+		}
+		b.mulAdd(dx, m.dg[c*b.d:], time)
 	}
 }
 
@@ -186,7 +218,7 @@ func (b *convLayerBackward) channel(g []float32, m convMemory, token, c int) {
 		b.add(b.dx.row(token, c), dx)
 		dx = b.dx.row(token, c)
 	}
-	if b.xNorm.some {
+	if b.wantsSums {
 		sum, along := b.xNorm.sums(x, dx, raw, c)
 		sums := b.normSums[2*(token/b.group*b.in+c):]
 		sums[0] += sum

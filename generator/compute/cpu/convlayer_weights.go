@@ -48,8 +48,10 @@ func (b *convLayerBackward) tapWeights(m convMemory, sums []float32, token int) 
 
 // addSums adds a group's sums for output channel o to its gradients.
 func (b *convLayerBackward) addSums(o int, sums []float32) {
-	b.dbias[o] += sums[len(sums)-b.outUp+o]
-	dw := b.dw[o*b.in*b.k:][:b.in*b.k]
+	if b.dbias != nil {
+		b.dbias[o] += sums[len(sums)-b.outUp+o]
+	}
+	dw := b.dw[o*b.lddw:][:b.in*b.k]
 	if b.tapColumns {
 		for t := range dw {
 			dw[t] += sums[o*tileCols+t]
@@ -103,10 +105,12 @@ func (b *convLayerBackward) filterWeights(m convMemory, sums []float32, token in
 func (b *convLayerBackward) addFilterSums(o int, memory []float32) {
 	ld := b.panels * tileCols
 	row, total := cut(memory, ld)
-	dw := b.dw[o*b.in*b.k:][:b.in*b.k]
+	dw := b.dw[o*b.lddw:][:b.in*b.k]
 	factors := weightFactors()
-	for i := range b.groups {
-		b.dbias[o] += b.parts[(i+1)*b.part-b.outUp+o]
+	if b.dbias != nil {
+		for i := range b.groups {
+			b.dbias[o] += b.parts[(i+1)*b.part-b.outUp+o]
+		}
 	}
 	for j := range filterPoints {
 		clear(total)
