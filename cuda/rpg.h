@@ -1,0 +1,164 @@
+// The interface of librpgcuda.so: plain C, called from Go. Package cuda mirrors
+// every struct in ops_*.go; layout_test.go compares the two.
+//
+// Every function returns 0, else a status: a cudaError_t or one of RPG_E_*.
+// rpg_error_text then says what failed. Work is queued on the device's one
+// stream and may fail later: the status comes from rpg_download or rpg_sync, and
+// from every later call.
+//
+// A device is used from one thread at a time, any thread. Pointers named float*
+// and the like are device memory unless said otherwise; sizes and strides count
+// values, not bytes. An operation must not be called with sizes or pointers
+// that its struct does not allow: the Go side checks them.
+#ifndef RPG_H
+#define RPG_H
+
+#include <stdint.h>
+
+// Raised by every change of this file that an older caller would misread.
+#define RPG_ABI 1
+
+#define RPG_API extern "C" __attribute__((visibility("default")))
+
+enum {
+  RPG_E_TOO_OLD = 10001,  // the GPU's compute capability is below 8.0
+  RPG_E_ROW = 10002,      // a row number was out of range
+};
+
+struct rpg_device;
+struct rpg_graph;  // recorded work
+
+RPG_API int rpg_abi(void);
+
+// rpg_error_text says why the last call for this device failed; for a null
+// device, why the last rpg_open did. The text lives until the next call.
+RPG_API const char *rpg_error_text(const rpg_device *dev);
+
+// rpg_open makes device number `ordinal` ready. With bf16, operands of matrix
+// products and convolutions may be rounded to bf16; sums stay float32.
+RPG_API int rpg_open(int ordinal, int bf16, rpg_device **dev);
+// rpg_close frees what the device itself took; buffers and graphs come before.
+// After it there is no text for its status.
+RPG_API int rpg_close(rpg_device *dev);
+
+struct rpg_info {
+  char name[256];
+  int32_t major, minor;     // compute capability
+  int32_t processors;       // streaming multiprocessors
+  int32_t driver, runtime;  // 13000 is CUDA 13.0; driver: the newest it knows
+  int32_t bf16;             // as rpg_open was told
+  uint64_t memory_free, memory_total;  // bytes, now
+};
+RPG_API int rpg_get_info(rpg_device *dev, struct rpg_info *info);
+
+// rpg_alloc gives zeroed device memory. rpg_alloc_host gives host memory that
+// the device reads too, for values that change between replays; not zeroed.
+RPG_API int rpg_alloc(rpg_device *dev, uint64_t bytes, void **address);
+RPG_API int rpg_free(rpg_device *dev, void *address);
+RPG_API int rpg_alloc_host(rpg_device *dev, uint64_t bytes, void **address);
+RPG_API int rpg_free_host(rpg_device *dev, void *address);
+
+// rpg_upload returns when src may be reused; rpg_download when dst is filled.
+// Both may be any host memory. rpg_copy_queued copies between any two addresses
+// in the stream's order; host memory must be of rpg_alloc_host.
+RPG_API int rpg_upload(rpg_device *dev, void *dst, const void *src, uint64_t bytes);
+RPG_API int rpg_download(rpg_device *dev, void *dst, const void *src, uint64_t bytes);
+RPG_API int rpg_copy_queued(rpg_device *dev, void *dst, const void *src, uint64_t bytes);
+RPG_API int rpg_sync(rpg_device *dev);
+
+// Between rpg_record and rpg_record_end, operations and rpg_copy_queued are not
+// done but recorded. rpg_alloc, rpg_upload, rpg_download and rpg_sync must not
+// be called. An operation whose workspace is not large enough yet fails: do it
+// once before. After a failure rpg_record_end still ends the recording.
+RPG_API int rpg_record(rpg_device *dev);
+RPG_API int rpg_record_end(rpg_device *dev, rpg_graph **graph);
+RPG_API int rpg_replay(rpg_device *dev, rpg_graph *graph);
+RPG_API int rpg_graph_free(rpg_device *dev, rpg_graph *graph);
+
+// A row-major matrix: element (i, j) is data[i*stride + j]. data is null where
+// a matrix is absent.
+struct rpg_matrix {
+  float *data;
+  int64_t rows, cols, stride;
+};
+
+// ---- operations, in the order of compute.Device --------------------------
+//
+// Scalars that change from step to step stand in a struct named rpg_OP_now, at
+// the end. With `later` null the kernel takes `now`, which is the value at the
+// call; else it reads *later, device memory, when it runs. So a recorded step can
+// be replayed with other values.
+
+struct rpg_zero {  // x = 0
+  float *x;
+  int64_t n;
+};
+RPG_API int rpg_zero(rpg_device *dev, const struct rpg_zero *a);
+
+struct rpg_copy {  // dst = src
+  float *dst;
+  const float *src;
+  int64_t n;
+};
+RPG_API int rpg_copy(rpg_device *dev, const struct rpg_copy *a);
+
+struct rpg_add {  // y += x
+  float *y;
+  const float *x;
+  int64_t n;
+};
+RPG_API int rpg_add(rpg_device *dev, const struct rpg_add *a);
+
+struct rpg_combine_now {
+  float a, b, c;
+};
+struct rpg_combine {  // dst = a·x + b·y + c·z; y and z may be null
+  float *dst;
+  const float *x, *y, *z;
+  int64_t n;
+  const struct rpg_combine_now *later;
+  struct rpg_combine_now now;
+};
+RPG_API int rpg_combine(rpg_device *dev, const struct rpg_combine *a);
+
+struct rpg_column_sums {  // dst[j] += Σ_i x[i,j]
+  float *dst;
+  struct rpg_matrix x;
+};
+RPG_API int rpg_column_sums(rpg_device *dev, const struct rpg_column_sums *a);
+
+struct rpg_silu {  // y = x/(1+exp(-x))
+  float *y;
+  const float *x;
+  int64_t n;
+};
+RPG_API int rpg_silu(rpg_device *dev, const struct rpg_silu *a);
+
+struct rpg_silu_backward {  // dx = dy·SiLU'(x)
+  float *dx;
+  const float *dy, *x;
+  int64_t n;
+};
+RPG_API int rpg_silu_backward(rpg_device *dev, const struct rpg_silu_backward *a);
+
+struct rpg_gather {  // dst[i,:] = beta·dst[i,:] + src[rows[i],:]
+  struct rpg_matrix dst, src;
+  const int32_t *rows;  // [dst.rows]
+  int32_t beta;         // 0 or 1
+};
+RPG_API int rpg_gather(rpg_device *dev, const struct rpg_gather *a);
+
+struct rpg_scatter_add {  // dst[rows[i],:] += src[i,:], in the order of i
+  struct rpg_matrix dst, src;
+  const int32_t *rows;  // [src.rows]
+};
+RPG_API int rpg_scatter_add(rpg_device *dev, const struct rpg_scatter_add *a);
+
+struct rpg_squared_sum {  // dst[0] = Σ x², in float64
+  float *dst;
+  const float *x;
+  int64_t n;
+};
+RPG_API int rpg_squared_sum(rpg_device *dev, const struct rpg_squared_sum *a);
+
+#endif
