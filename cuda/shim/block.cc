@@ -158,9 +158,10 @@ void Worker::resume(Fiber &f) {
     if (stacks.empty()) stacks.push_back(new_stack());
     f.stack = stacks.back();
     stacks.pop_back();
-    // Six registers, the first instruction, and the alignment of a called function.
-    void **top = reinterpret_cast<void **>(static_cast<char *>(f.stack) + stack_bytes) - 8;
-    memset(top - 7, 0, 15 * sizeof *top);
+    // What shim_switch takes off: six registers and where to go on. Then the stack
+    // is aligned as in a function that was just called.
+    void **top = reinterpret_cast<void **>(static_cast<char *>(f.stack) + stack_bytes) - 9;
+    memset(top - 7, 0, 16 * sizeof *top);
     top[-1] = reinterpret_cast<void *>(start);
     f.pointer = top - 7;
     f.state = ready;
