@@ -4,7 +4,7 @@
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo test corpus lint bench
+.PHONY: help build cuda demo test corpus lint bench
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -12,6 +12,9 @@ help: ## list these targets
 
 build: ## make bin/rpg
 	$(GO) build -o bin/rpg ./cmd/rpg
+
+cuda: ## make the engine for NVIDIA GPUs, which builds after it carry inside
+	cuda/build
 
 demo: build ## train on the embedded zoo, write new models, score them
 	bin/rpg fetch onnxruntime
