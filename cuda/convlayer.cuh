@@ -3,7 +3,9 @@
 // the values come from that are convolved, "sink" where the results go.
 #pragma once
 
-#include "common.cuh"
+#include <string.h>
+
+#include "tensor.cuh"
 
 // signals are the channels of tokens: value (token, c, p) is
 // data[token*stride + c*d + p].
@@ -74,6 +76,17 @@ inline layer_input input_of(const struct rpg_conv_layer &a) {
           static_cast<int>(a.in), static_cast<int>(a.d)};
 }
 
+// A window's values are float32 or, for tensor cores, bf16.
+__device__ __forceinline__ float number(float v) { return v; }
+__device__ __forceinline__ float number(bf16_t v) {
+  const uint32_t bits = static_cast<uint32_t>(v) << 16;
+  float wide;
+  memcpy(&wide, &bits, sizeof wide);
+  return wide;
+}
+__device__ __forceinline__ void put(float *to, float v) { *to = v; }
+__device__ __forceinline__ void put(bf16_t *to, float v) { *to = static_cast<bf16_t>(bf16_pair(v, 0)); }
+
 // window_values is the source of the backward pass: what an earlier kernel left
 // in the workspace for a window of tokens from `first` on, dense.
 template <class T>
@@ -92,7 +105,7 @@ struct window_values {
   __device__ void fill(channel_norm *, int, int) const {}
   __device__ __forceinline__ float value(const place &at, const channel_norm *, int first, int i, int) const {
     if (!at.inside || first + i >= channels) return 0;
-    return static_cast<float>(data[at.at + static_cast<int64_t>(first + i) * d]);
+    return number(data[at.at + static_cast<int64_t>(first + i) * d]);
   }
 };
 

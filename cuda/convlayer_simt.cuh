@@ -1,17 +1,19 @@
-// Convolutions in float32, and those of one channel to or from many: g of
-// simt_channels channels is put into shared memory at a time; each thread sums TO
-// output channels at J positions, 32 apart.
+// Convolutions in float32, and those of few channels to or from many: g of some
+// channels is put into shared memory at a time; each thread sums TO output
+// channels at J positions, 32 apart.
 #pragma once
 
 #include "convlayer.cuh"
 
-constexpr int simt_channels = 16;
+constexpr int simt_channels = 16;               // of g at a time, at most
+constexpr int64_t simt_most_values = 12 << 10;  // of g in shared memory, unless one channel has more
 
 // simt_plan is how one convolution is cut up.
 struct simt_plan {
   int groups;     // warps of a block for different output channels, TO each
   int positions;  // and for different positions, 32·J each
   int width;      // positions of a block
+  int channels;   // of g at a time
   int out_up;     // output channels of packed weights
   size_t bytes;   // of shared memory
 };
@@ -26,7 +28,10 @@ inline simt_plan plan_simt(const conv_shape &s) {
   p.positions = !simt_single(s) ? 1 : s.d > 192 ? 4 : static_cast<int>(ceil_div(s.d, 64));
   p.width = simt_row(s) * p.positions;
   p.out_up = static_cast<int>(ceil_div(s.out, to) * to);
-  p.bytes = static_cast<size_t>(p.width + s.k - 1) * simt_channels * sizeof(float);
+  const int64_t row = p.width + s.k - 1, columns = static_cast<int64_t>(2) * p.width * p.groups;
+  p.channels = simt_channels;
+  while (p.channels > 1 && p.channels * row > simt_most_values) p.channels /= 2;
+  p.bytes = sizeof(float) * (p.channels * row > columns ? p.channels * row : columns);
   return p;
 }
 
@@ -62,13 +67,14 @@ __device__ void load_simt(const Source &source, float *tile, channel_norm *table
 
 template <int TO>
 __device__ __forceinline__ void load_weights(float (&w)[TO], const float *from) {
-  if (TO == 8) {
-    const float4 *four = reinterpret_cast<const float4 *>(from);
-    const float4 a = four[0], b = four[TO / 8];
-    w[0] = a.x, w[1 % TO] = a.y, w[2 % TO] = a.z, w[3 % TO] = a.w;
-    w[4 % TO] = b.x, w[5 % TO] = b.y, w[6 % TO] = b.z, w[7 % TO] = b.w;
+  if constexpr (TO == 1) {
+    w[0] = *from;
   } else {
-    for (int n = 0; n < TO; n++) w[n] = from[n];
+#pragma unroll
+    for (int n = 0; n < TO; n += 4) {
+      const float4 four = *reinterpret_cast<const float4 *>(from + n);
+      w[n] = four.x, w[n + 1] = four.y, w[n + 2] = four.z, w[n + 3] = four.w;
+    }
   }
 }
 
@@ -86,9 +92,9 @@ __global__ void __launch_bounds__(256) convolve_simt(Source source, Sink sink, c
     const int o = o0 + group * TO;
     const bool busy = o < s.out && p0 + mine < s.d;
     float sums[TO][J] = {};
-    for (int first = 0; first < s.in; first += simt_channels) {
-      const int channels = s.in - first < simt_channels ? s.in - first : simt_channels;
-      if (o0 == 0 || s.in > simt_channels) {
+    for (int first = 0; first < s.in; first += plan.channels) {
+      const int channels = s.in - first < plan.channels ? s.in - first : plan.channels;
+      if (o0 == 0 || s.in > plan.channels) {
         __syncthreads();  // before the tile of the last channels is overwritten
         load_simt(source, tile, table, token, first, channels, p0 - s.k / 2, width);
       }

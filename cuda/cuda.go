@@ -20,7 +20,7 @@ type device struct {
 	failure error
 
 	entries map[string]uintptr // functions of the library, see launch
-	args    [64]uint64         // the arguments of the operation being called
+	args    [96]uint64         // the arguments of the operation being called
 
 	memory  map[uint64]uint64 // address and bytes of every allocation
 	garbage garbage
@@ -56,6 +56,7 @@ func OpenLibrary(path string, ordinal int, bf16 bool) (compute.Device, error) {
 // info is struct rpg_info.
 type info struct {
 	name                    [256]byte
+	productsBy              [64]byte
 	major, minor            int32
 	processors              int32
 	driver, runtime         int32

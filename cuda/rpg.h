@@ -23,6 +23,8 @@
 enum {
   RPG_E_TOO_OLD = 10001,  // the GPU's compute capability is below 8.0
   RPG_E_ROW = 10002,      // a row number was out of range
+  RPG_E_BLAS = 10003,     // there is no cuBLASLt, and the environment demands it
+  RPG_E_VALID = 10004,    // a number of valid values was out of range
 };
 
 struct rpg_device;
@@ -43,6 +45,7 @@ RPG_API int rpg_close(rpg_device *dev);
 
 struct rpg_info {
   char name[256];
+  char products_by[64];     // what does matrix products: own kernels or cuBLASLt
   int32_t major, minor;     // compute capability
   int32_t processors;       // streaming multiprocessors
   int32_t driver, runtime;  // 13000 is CUDA 13.0; driver: the newest it knows
@@ -121,6 +124,13 @@ struct rpg_combine {  // dst = a·x + b·y + c·z; y and z may be null
 };
 RPG_API int rpg_combine(rpg_device *dev, const struct rpg_combine *a);
 
+struct rpg_gemm {  // C = beta·C + op(A)·op(B) + bias
+  struct rpg_matrix c, a, b;  // a and b may repeat a row
+  const float *bias;          // [c.cols], may be null
+  int32_t trans_a, trans_b, beta;  // 0 or 1
+};
+RPG_API int rpg_gemm(rpg_device *dev, const struct rpg_gemm *a);
+
 struct rpg_column_sums {  // dst[j] += Σ_i x[i,j]
   float *dst;
   struct rpg_matrix x;
@@ -154,11 +164,148 @@ struct rpg_scatter_add {  // dst[rows[i],:] += src[i,:], in the order of i
 };
 RPG_API int rpg_scatter_add(rpg_device *dev, const struct rpg_scatter_add *a);
 
+struct rpg_causal_conv {  // y = SiLU(bias + causal convolution of each channel)
+  int64_t n, l, k;        // k is at most 32
+  struct rpg_matrix x, y;
+  const float *w, *bias;  // [x.cols, k], [x.cols]
+};
+RPG_API int rpg_causal_conv(rpg_device *dev, const struct rpg_causal_conv *a);
+
+struct rpg_causal_conv_backward {  // dx is overwritten, dw and dbias accumulate
+  struct rpg_causal_conv forward;  // without y
+  struct rpg_matrix dy, dx;
+  float *dw, *dbias;
+};
+RPG_API int rpg_causal_conv_backward(rpg_device *dev, const struct rpg_causal_conv_backward *a);
+
+struct rpg_ssd {  // see compute.SSD
+  int64_t n, l, h, p, s;
+  int64_t chunk;  // at most l, unless l is 0
+  struct rpg_matrix x, b, c, dt, y;
+  const float *dt_bias, *a_log, *d;
+  float *states;
+  const float *start;  // may be null; may be end
+  float *end;          // may be null
+};
+RPG_API int rpg_ssd(rpg_device *dev, const struct rpg_ssd *a);
+
+struct rpg_ssd_backward {  // see compute.SSDBackward
+  struct rpg_ssd forward;  // without y, start and end
+  struct rpg_matrix dy, dx, db, dc, ddt;
+  float *ddt_bias, *da_log, *dd;
+};
+RPG_API int rpg_ssd_backward(rpg_device *dev, const struct rpg_ssd_backward *a);
+
+struct rpg_gated_rms_norm {  // g = x·SiLU(z); y = g / sqrt(mean(g²)+eps) · w
+  struct rpg_matrix y, x, z;
+  const float *w;
+  float eps;
+};
+RPG_API int rpg_gated_rms_norm(rpg_device *dev, const struct rpg_gated_rms_norm *a);
+
+struct rpg_gated_rms_norm_backward {  // dx and dz are overwritten, dw accumulates
+  struct rpg_matrix dx, dz, dy, x, z;
+  float *dw;
+  const float *w;
+  float eps;
+};
+RPG_API int rpg_gated_rms_norm_backward(rpg_device *dev, const struct rpg_gated_rms_norm_backward *a);
+
+struct rpg_layer_norm {  // y = normalized(x)·(1+scale) + shift
+  struct rpg_matrix y, x, shift, scale;  // the last two may both be absent
+  float eps;
+};
+RPG_API int rpg_layer_norm(rpg_device *dev, const struct rpg_layer_norm *a);
+
+struct rpg_layer_norm_backward {  // dx accumulates, dshift and dscale are overwritten
+  struct rpg_matrix dx, dshift, dscale, dy, x, scale;
+  float eps;
+};
+RPG_API int rpg_layer_norm_backward(rpg_device *dev, const struct rpg_layer_norm_backward *a);
+
+struct rpg_gate_add {  // y = h + r·u
+  struct rpg_matrix y, h, u, r;
+};
+RPG_API int rpg_gate_add(rpg_device *dev, const struct rpg_gate_add *a);
+
+struct rpg_gate_add_backward {  // du = r·dy, dr = u·dy
+  struct rpg_matrix du, dr, dy, u, r;
+};
+RPG_API int rpg_gate_add_backward(rpg_device *dev, const struct rpg_gate_add_backward *a);
+
+struct rpg_time_features {  // y[i,:] = cos and sin of t[i]·10000^(-k/half), half = y.cols/2
+  struct rpg_matrix y;
+  const float *t;  // [y.rows]
+};
+RPG_API int rpg_time_features(rpg_device *dev, const struct rpg_time_features *a);
+
+enum { RPG_PREDICT_EPS = 0, RPG_PREDICT_V = 1, RPG_PREDICT_X0 = 2 };
+
+struct rpg_diffuse {  // xt = a·x0 + b·eps; target is what is to be predicted
+  struct rpg_matrix xt, target, x0, eps;
+  const float *a, *b;  // [x0.rows]
+  int32_t prediction;  // RPG_PREDICT_*
+};
+RPG_API int rpg_diffuse(rpg_device *dev, const struct rpg_diffuse *a);
+
+struct rpg_masked_mse {  // see Device.MaskedMSE
+  float *loss;
+  struct rpg_matrix dpred, pred, target;
+  const int32_t *valid;  // [pred.rows]
+};
+RPG_API int rpg_masked_mse(rpg_device *dev, const struct rpg_masked_mse *a);
+
 struct rpg_squared_sum {  // dst[0] = Σ x², in float64
   float *dst;
   const float *x;
   int64_t n;
 };
 RPG_API int rpg_squared_sum(rpg_device *dev, const struct rpg_squared_sum *a);
+
+struct rpg_ema_now {
+  float decay;
+};
+struct rpg_ema {  // ema = decay·ema + (1-decay)·p
+  float *ema;
+  const float *p;
+  int64_t n;
+  const struct rpg_ema_now *later;
+  struct rpg_ema_now now;
+};
+RPG_API int rpg_ema(rpg_device *dev, const struct rpg_ema *a);
+
+// A BatchNorm, scale null: none. All arrays are [C]; see compute.BatchNorm.
+struct rpg_batch_norm {
+  const float *scale, *bias;
+  float eps, momentum;
+  float *mean, *inv_std, *running_mean, *running_var;
+  float *dscale, *dbias, *along, *level;  // dscale null: no sums are wanted
+};
+
+struct rpg_conv_layer {  // see compute.ConvLayer
+  int64_t tokens, in, out, k, d;
+  struct rpg_matrix x, skip, y;
+  struct rpg_batch_norm x_norm, skip_norm, y_norm;
+  struct rpg_matrix cond, time, w;
+  const float *bias;
+  const void *packed;  // null, or what rpg_pack_conv_layer wrote
+  int32_t elu;
+};
+RPG_API int rpg_conv_layer(rpg_device *dev, const struct rpg_conv_layer *a);
+
+// rpg_packed_bytes says how much memory rpg_pack_conv_layer fills, of which
+// `to` is the start.
+RPG_API int rpg_packed_bytes(rpg_device *dev, const struct rpg_conv_layer *a, uint64_t *bytes);
+RPG_API int rpg_pack_conv_layer(rpg_device *dev, const struct rpg_conv_layer *a, void *to);
+
+struct rpg_conv_layer_backward {  // see compute.ConvLayerBackward
+  struct rpg_conv_layer of;
+  struct rpg_matrix dy, dx, raw;  // dx and raw may be absent
+  struct rpg_matrix dcond, dtime;
+  struct rpg_matrix dw;  // absent: dx alone is wanted
+  float *dbias;          // may be null
+  int32_t add_dx;
+};
+RPG_API int rpg_conv_layer_backward(rpg_device *dev, const struct rpg_conv_layer_backward *a);
 
 #endif
