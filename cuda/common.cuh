@@ -46,6 +46,10 @@ struct rpg_device {
   int workspaces;
   size_t workspace_bytes;
 
+  // blas is cuBLASLt, null without it; see gemm.cuh.
+  struct rpg_blas *blas;
+  char products_by[64];
+
   char error[512];
 };
 

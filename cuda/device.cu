@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "common.cuh"
+#include "gemm.cuh"
 
 static constexpr size_t staging_half = 1 << 20;  // bytes
 
@@ -35,7 +36,7 @@ static int prepare(rpg_device *dev) {
   *dev->fault = 0;
   TRY(dev, cudaHostAlloc(reinterpret_cast<void **>(&dev->staging), 2 * staging_half, cudaHostAllocPortable));
   for (cudaEvent_t &event : dev->staged) TRY(dev, cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
-  return 0;
+  return blas_open(dev);
 }
 
 int rpg_open(int ordinal, int bf16, rpg_device **out) {
@@ -65,6 +66,7 @@ static cudaError_t release(rpg_device *dev) {
     if (first == cudaSuccess) first = status;
   };
   if (dev->stream) note(cudaStreamSynchronize(dev->stream));
+  blas_close(dev);
   for (int i = 0; i < dev->workspaces; i++) note(cudaFree(dev->workspace[i]));
   for (cudaEvent_t event : dev->staged)
     if (event) note(cudaEventDestroy(event));
@@ -85,6 +87,7 @@ int rpg_get_info(rpg_device *dev, struct rpg_info *info) {
   cudaDeviceProp properties;
   TRY(dev, cudaGetDeviceProperties(&properties, dev->ordinal));
   snprintf(info->name, sizeof info->name, "%s", properties.name);
+  memcpy(info->products_by, dev->products_by, sizeof info->products_by);
   info->major = properties.major;
   info->minor = properties.minor;
   info->processors = dev->processors;
@@ -177,6 +180,7 @@ int rpg_sync(rpg_device *dev) {
   TRY(dev, cudaStreamSynchronize(dev->stream));
   const int fault = *static_cast<volatile int *>(dev->fault);
   if (fault == RPG_E_ROW) snprintf(dev->error, sizeof dev->error, "compute: row number out of range");
+  if (fault == RPG_E_VALID) snprintf(dev->error, sizeof dev->error, "compute: number of valid values out of range");
   return fault;
 }
 

@@ -18,9 +18,11 @@ struct gemm_task {
   int64_t c_stride;
   gemm_factor<T> a, b;
   const float *bias;  // may be null
-  int64_t m, n, k;
+  int m, n, k;        // at most gemm_longest
   bool trans_a, trans_b, beta;
 };
+
+constexpr int64_t gemm_longest = (1LL << 31) - 256;  // so that places in tiles are ints
 
 // gemm_split is how an own kernel shares out the work: a block makes the sums of
 // `tile` × `tile` values of C over `depth` of the k products. With one part it
@@ -29,49 +31,71 @@ struct gemm_task {
 struct gemm_split {
   int tile;  // 128 or 64
   int parts;
-  int64_t depth;  // of all parts but the last, a multiple of 32
+  int depth;  // of all parts but the last, a multiple of 32
   float *sums;
+  bool aligned;  // 4 neighbouring values of C, or of sums, are written at once
 };
 
 // gemm_tile is the place of a block in C. Blocks that run at the same time share
 // rows of A and columns of B, which the GPU's cache then holds.
 struct gemm_tile {
-  int64_t row, col;
+  int row, col;
 };
-__device__ __forceinline__ gemm_tile gemm_tile_of(unsigned block, int tile, int64_t m, int64_t n) {
+__device__ __forceinline__ gemm_tile gemm_tile_of(unsigned block, unsigned tile, unsigned m, unsigned n) {
   constexpr unsigned tall = 8;  // tiles of a column of C that follow each other
-  const unsigned down = static_cast<unsigned>(ceil_div(m, tile)), across = static_cast<unsigned>(ceil_div(n, tile));
+  const unsigned down = (m + tile - 1) / tile, across = (n + tile - 1) / tile;
   const unsigned group = block / (tall * across), first = group * tall;
   const unsigned height = down - first < tall ? down - first : tall;
   const unsigned inside = block - first * across;
-  return {static_cast<int64_t>(first + inside % height) * tile, static_cast<int64_t>(inside / height) * tile};
+  return {static_cast<int>((first + inside % height) * tile), static_cast<int>(inside / height * tile)};
 }
 
-inline dim3 gemm_grid(const gemm_split &s, int64_t m, int64_t n) {
+inline dim3 gemm_grid(const gemm_split &s, int m, int n) {
   return dim3(static_cast<unsigned>(ceil_div(m, s.tile) * ceil_div(n, s.tile)), 1, s.parts);
 }
 
-// gemm_put writes one sum of a block that is inside of C.
-template <class T>
-__device__ __forceinline__ void gemm_put(const gemm_task<T> &g, const gemm_split &s, int64_t row, int64_t col, float sum) {
-  if (s.parts > 1) {
-    s.sums[(blockIdx.z * g.m + row) * g.n + col] = sum;
+template <int count>
+struct alignas(4 * count) gemm_values {
+  float v[count];
+};
+
+// gemm_put writes neighbouring sums of a row, as far as they are inside of C. col
+// is a multiple of their count.
+template <int count, class T>
+__device__ __forceinline__ void gemm_put(const gemm_task<T> &g, const gemm_split &s, int row, int col, gemm_values<count> sums) {
+  if (row >= g.m) return;
+  const bool last = s.parts == 1;
+  float *to = last ? g.c + row * g.c_stride + col : s.sums + (static_cast<int64_t>(blockIdx.z) * g.m + row) * g.n + col;
+  if (s.aligned && col + count <= g.n) {
+    if (last && g.beta) {
+      const gemm_values<count> old = *reinterpret_cast<const gemm_values<count> *>(to);
+#pragma unroll
+      for (int i = 0; i < count; i++) sums.v[i] += old.v[i];
+    }
+#pragma unroll
+    for (int i = 0; i < count; i++) sums.v[i] += last && g.bias ? g.bias[col + i] : 0;
+    *reinterpret_cast<gemm_values<count> *>(to) = sums;
     return;
   }
-  float *c = g.c + row * g.c_stride + col;
-  if (g.beta) sum += *c;
-  if (g.bias) sum += g.bias[col];
-  *c = sum;
+#pragma unroll
+  for (int i = 0; i < count; i++) {
+    if (col + i >= g.n) break;
+    float sum = sums.v[i];
+    if (last && g.beta) sum += to[i];
+    if (last && g.bias) sum += g.bias[col + i];
+    to[i] = sum;
+  }
 }
 
 int gemm_float32(rpg_device *dev, const gemm_task<float> &g, const gemm_split &s);
 int gemm_bf16(rpg_device *dev, const gemm_task<uint16_t> &g, const gemm_split &s);
 
-// gemm_round gives both factors of a product in bf16, one after the other at
-// `rounded`, with rows of a multiple of 8 values that are aligned to 16 bytes.
-// gemm_rounded_bytes is the memory for that.
-int gemm_round(rpg_device *dev, const gemm_task<float> &g, void *rounded, gemm_task<uint16_t> *out);
+// gemm_rounded is g with both factors in bf16, one after the other in memory of
+// gemm_rounded_bytes at `to`: rows of a multiple of 8 values, aligned to 16 bytes.
+// gemm_round writes them there.
 size_t gemm_rounded_bytes(const gemm_task<float> &g);
+gemm_task<uint16_t> gemm_rounded(const gemm_task<float> &g, void *to);
+int gemm_round(rpg_device *dev, const gemm_task<float> &g, const gemm_task<uint16_t> &rounded);
 
 // ---- cuBLASLt -----------------------------------------------------------------
 

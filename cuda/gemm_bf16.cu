@@ -12,10 +12,13 @@ namespace {
 
 constexpr int eight = 8;  // values that a thread rounds
 
+struct alignas(16) step {
+  uint32_t pairs[eight / 2];
+};
 struct rounding {
   gemm_factor<float> from;
   bf16_t *to;
-  unsigned steps;  // of 8 values in a row of `to`
+  unsigned steps;  // in a row of `to`
   bool aligned;
 };
 
@@ -34,12 +37,10 @@ __global__ void __launch_bounds__(threads) round_factors(rounding a, rounding b)
 #pragma unroll
     for (int k = 0; k < eight; k++) v[k] = col + k < r.from.cols ? from[k] : 0;
   }
-  uint4 pairs;
-  pairs.x = bf16_pair(v[0], v[1]);
-  pairs.y = bf16_pair(v[2], v[3]);
-  pairs.z = bf16_pair(v[4], v[5]);
-  pairs.w = bf16_pair(v[6], v[7]);
-  reinterpret_cast<uint4 *>(r.to)[i] = pairs;
+  step out;
+#pragma unroll
+  for (int k = 0; k < eight / 2; k++) out.pairs[k] = bf16_pair(v[2 * k], v[2 * k + 1]);
+  reinterpret_cast<step *>(r.to)[i] = out;
 }
 
 int64_t steps_of(const gemm_factor<float> &f) { return ceil_div(f.cols, eight); }
@@ -47,14 +48,13 @@ int64_t steps_of(const gemm_factor<float> &f) { return ceil_div(f.cols, eight); 
 // factor_bytes is a multiple of 256.
 size_t factor_bytes(const gemm_factor<float> &f) { return ceil_div(f.rows * steps_of(f) * eight * sizeof(bf16_t), 256) * 256; }
 
-rounding rounding_of(const gemm_factor<float> &f, void *to) {
-  const bool aligned = reinterpret_cast<uintptr_t>(f.data) % 16 == 0 && f.stride % 4 == 0;
-  const int64_t steps = steps_of(f);
-  return {f, static_cast<bf16_t *>(to), static_cast<unsigned>(steps ? steps : 1), aligned};
+gemm_factor<bf16_t> rounded_factor(const gemm_factor<float> &f, uintptr_t to) {
+  return {reinterpret_cast<bf16_t *>(to), f.rows, f.cols, steps_of(f) * eight};
 }
 
-gemm_factor<bf16_t> rounded_factor(const gemm_factor<float> &f, const rounding &r) {
-  return {r.to, f.rows, f.cols, static_cast<int64_t>(r.steps) * eight};
+rounding rounding_of(const gemm_factor<float> &f, const gemm_factor<bf16_t> &to) {
+  const bool aligned = reinterpret_cast<uintptr_t>(f.data) % 16 == 0 && f.stride % 4 == 0;
+  return {f, const_cast<bf16_t *>(to.data), static_cast<unsigned>(steps_of(f)), aligned};
 }
 
 // ---- products -----------------------------------------------------------------
@@ -68,16 +68,16 @@ template <int tile, bool along_k>
 struct side {
   static constexpr int size = tile * depth, steps = along_k ? depth / 8 : tile / 8;
 
-  static __device__ __forceinline__ void load(bf16_t *to, const gemm_factor<bf16_t> &f, int64_t line, int64_t lines, int64_t k, int64_t end) {
-    const int64_t first = along_k ? line : k, rows = along_k ? lines : end;
-    const int64_t left = along_k ? k : line, cols = along_k ? end : lines;
+  static __device__ __forceinline__ void load(bf16_t *to, const gemm_factor<bf16_t> &f, int line, int lines, int k, int end) {
+    const int first = along_k ? line : k, rows = along_k ? lines : end;
+    const int left = along_k ? k : line, cols = along_k ? end : lines;
 #pragma unroll
     for (int i = 0; i < size / 8 / block; i++) {
       const int at = i * block + threadIdx.x, step = at % steps;
-      const int64_t row = first + at / steps, col = left + step * 8;
-      const int64_t inside = row < rows && col < cols ? (cols - col < 8 ? cols - col : 8) : 0;
+      const int row = first + at / steps, col = left + step * 8;
+      const int inside = row < rows && col < cols ? (cols - col < 8 ? cols - col : 8) : 0;
       copy_async(to + swizzled<steps>(at / steps, step) * 8, inside ? f.data + row * f.stride + col : f.data,
-                 static_cast<int>(inside * sizeof(bf16_t)));
+                 inside * static_cast<int>(sizeof(bf16_t)));
     }
   }
 
@@ -102,8 +102,8 @@ __global__ void __launch_bounds__(block, 2) multiply(gemm_task<bf16_t> g, gemm_s
   const auto right = [&](int stage) { return shared + (stage * 2 + 1) * tile * depth; };
 
   const gemm_tile at = gemm_tile_of(blockIdx.x, tile, g.m, g.n);
-  const int64_t start = blockIdx.z * s.depth, end = start + s.depth < g.k ? start + s.depth : g.k;
-  const auto load = [&](int stage, int64_t k) {
+  const int start = blockIdx.z * s.depth, end = g.k - start < s.depth ? g.k : start + s.depth;
+  const auto load = [&](int stage, int k) {
     if (k < end) {
       left_side::load(left(stage), g.a, at.row, g.m, k, end);
       right_side::load(right(stage), g.b, at.col, g.n, k, end);
@@ -116,7 +116,7 @@ __global__ void __launch_bounds__(block, 2) multiply(gemm_task<bf16_t> g, gemm_s
   warp_sums sums[tiles][2 * tiles] = {};
   for (int stage = 0; stage < stages - 1; stage++) load(stage, start + stage * depth);
   int now = 0;
-  for (int64_t k = start; k < end; k += depth) {
+  for (int k = start; k < end; k += depth) {
     copy_wait<stages - 2>();
     __syncthreads();  // what is there is there for all, and the stage before is free
     load(now == 0 ? stages - 1 : now - 1, k + (stages - 1) * depth);
@@ -139,13 +139,12 @@ __global__ void __launch_bounds__(block, 2) multiply(gemm_task<bf16_t> g, gemm_s
 #pragma unroll
   for (int i = 0; i < tiles; i++)
 #pragma unroll
-    for (int j = 0; j < 2 * tiles; j++)
-#pragma unroll
-      for (int v = 0; v < 4; v++) {
-        const int64_t row = at.row + down + 16 * i + lane / 4 + v / 2 * 8;
-        const int64_t col = at.col + across + 8 * j + lane % 4 * 2 + v % 2;
-        if (row < g.m && col < g.n) gemm_put(g, s, row, col, sums[i][j].v[v]);
-      }
+    for (int j = 0; j < 2 * tiles; j++) {
+      const int row = at.row + down + 16 * i + lane / 4, col = at.col + across + 8 * j + lane % 4 * 2;
+      const float *v = sums[i][j].v;
+      gemm_put(g, s, row, col, gemm_values<2>{{v[0], v[1]}});
+      gemm_put(g, s, row + 8, col, gemm_values<2>{{v[2], v[3]}});
+    }
 }
 
 template <int tile>
@@ -160,11 +159,17 @@ int start(rpg_device *dev, const gemm_task<bf16_t> &g, const gemm_split &s) {
 
 size_t gemm_rounded_bytes(const gemm_task<float> &g) { return factor_bytes(g.a) + factor_bytes(g.b); }
 
-int gemm_round(rpg_device *dev, const gemm_task<float> &g, void *rounded, gemm_task<bf16_t> *out) {
-  const rounding a = rounding_of(g.a, rounded), b = rounding_of(g.b, static_cast<unsigned char *>(rounded) + factor_bytes(g.a));
+gemm_task<bf16_t> gemm_rounded(const gemm_task<float> &g, void *to) {
+  const uintptr_t first = reinterpret_cast<uintptr_t>(to);
+  return {g.c, g.c_stride, rounded_factor(g.a, first), rounded_factor(g.b, first + factor_bytes(g.a)),
+          g.bias, g.m, g.n, g.k, g.trans_a, g.trans_b, g.beta};
+}
+
+int gemm_round(rpg_device *dev, const gemm_task<float> &g, const gemm_task<bf16_t> &rounded) {
+  if (g.k == 0) return 0;
   const int64_t steps_a = g.a.rows * steps_of(g.a), steps_b = g.b.rows * steps_of(g.b), most = steps_a > steps_b ? steps_a : steps_b;
-  LAUNCH(dev, round_factors, dim3(static_cast<unsigned>(ceil_div(most, threads)), 2), threads, 0, a, b);
-  *out = {g.c, g.c_stride, rounded_factor(g.a, a), rounded_factor(g.b, b), g.bias, g.m, g.n, g.k, g.trans_a, g.trans_b, g.beta};
+  LAUNCH(dev, round_factors, dim3(static_cast<unsigned>(ceil_div(most, threads)), 2), threads, 0,
+         rounding_of(g.a, rounded.a), rounding_of(g.b, rounded.b));
   return 0;
 }
 

@@ -11,7 +11,7 @@ constexpr int values = 4 * threads;  // of a factor that a block loads at a time
 __device__ __forceinline__ float part(const float4 &v, int i) { return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w; }
 
 // fetch gives 4 values of a row, and 0 for those outside.
-__device__ __forceinline__ float4 fetch(const gemm_factor<float> &f, bool aligned, int64_t row, int64_t rows, int64_t col, int64_t cols) {
+__device__ __forceinline__ float4 fetch(const gemm_factor<float> &f, bool aligned, int row, int rows, int col, int cols) {
   float4 v = make_float4(0, 0, 0, 0);
   if (row >= rows || col >= cols) return v;
   const float *at = f.data + row * f.stride + col;
@@ -29,7 +29,7 @@ template <int tile, bool along_k>
 struct side {
   static constexpr int depth = values / tile, pitch = tile + 4;  // 4: stores along k meet different banks
 
-  static __device__ __forceinline__ float4 load(const gemm_factor<float> &f, bool aligned, int64_t line, int64_t lines, int64_t k, int64_t end) {
+  static __device__ __forceinline__ float4 load(const gemm_factor<float> &f, bool aligned, int line, int lines, int k, int end) {
     const int t = threadIdx.x;
     if (along_k) return fetch(f, aligned, line + t / (depth / 4), lines, k + t % (depth / 4) * 4, end);
     return fetch(f, aligned, k + t / (tile / 4), end, line + t % (tile / 4) * 4, lines);
@@ -57,14 +57,14 @@ __global__ void __launch_bounds__(threads) multiply(gemm_task<float> g, gemm_spl
   SHARED(right, float4[2][depth * row]);
 
   const gemm_tile at = gemm_tile_of(blockIdx.x, tile, g.m, g.n);
-  const int64_t start = blockIdx.z * s.depth, end = start + s.depth < g.k ? start + s.depth : g.k;
+  const int start = blockIdx.z * s.depth, end = g.k - start < s.depth ? g.k : start + s.depth;
   // A warp's sums are 4 × 8 threads': few different reads of shared memory.
   const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
   const int y = warp / 2 * 4 + lane / 8, x = warp % 2 * 8 + lane % 8;
 
   float sums[r][r] = {};
   float4 next_left, next_right;
-  const auto load = [&](int64_t k) {
+  const auto load = [&](int k) {
     next_left = left_side::load(g.a, aligned_a, at.row, g.m, k, end);
     next_right = right_side::load(g.b, aligned_b, at.col, g.n, k, end);
   };
@@ -77,8 +77,8 @@ __global__ void __launch_bounds__(threads) multiply(gemm_task<float> g, gemm_spl
   store(0);
   __syncthreads();
   int half = 0;
-  for (int64_t k = start; k < end; k += depth) {
-    const bool more = k + depth < end;
+  for (int k = start; k < end; k += depth) {
+    const bool more = end - k > depth;
     if (more) load(k + depth);
 #pragma unroll
     for (int d = 0; d < depth; d++) {
@@ -100,14 +100,11 @@ __global__ void __launch_bounds__(threads) multiply(gemm_task<float> g, gemm_spl
   }
 
 #pragma unroll
-  for (int i = 0; i < r; i++) {
-    const int64_t to = at.row + 64 * (i / 4) + 4 * y + i % 4;
+  for (int i = 0; i < r; i++)
 #pragma unroll
-    for (int j = 0; j < r; j++) {
-      const int64_t col = at.col + 64 * (j / 4) + 4 * x + j % 4;
-      if (to < g.m && col < g.n) gemm_put(g, s, to, col, sums[i][j]);
-    }
-  }
+    for (int j = 0; j < r; j += 4)
+      gemm_put(g, s, at.row + 64 * (i / 4) + 4 * y + i % 4, at.col + 16 * j + 4 * x,
+               gemm_values<4>{{sums[i][j], sums[i][j + 1], sums[i][j + 2], sums[i][j + 3]}});
 }
 
 bool aligned(const gemm_factor<float> &f) { return reinterpret_cast<uintptr_t>(f.data) % 16 == 0 && f.stride % 4 == 0; }

@@ -98,7 +98,7 @@ __device__ __forceinline__ tile_spot by_columns(int lane) { return {(lane & 7) +
 // multiply_add: sums += left · right, with right[0..1] of one half of a right tile.
 __device__ __forceinline__ void multiply_add(warp_sums &sums, const warp_tile &left, const uint32_t *right) {
 #ifdef __CUDACC__
-  asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+  asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
                : "+f"(sums.v[0]), "+f"(sums.v[1]), "+f"(sums.v[2]), "+f"(sums.v[3])
                : "r"(left.v[0]), "r"(left.v[1]), "r"(left.v[2]), "r"(left.v[3]), "r"(right[0]), "r"(right[1]));
 #else
