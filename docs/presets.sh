@@ -31,7 +31,7 @@ row() { # row NAME ZOO FLAG... ; $data are the images
   "$rpg" evaluate "${all[@]}" --data $data --csv "$work/scores.csv" --force -q >/dev/null
   printf '| %s | %s | %.1f | %s | %s |\n' "$name" "$plan" "$(printf '%s\n' "${seconds[@]}" | sort -g | sed -n 2p)" "$loss" \
     "$(awk -F, 'NR == 1 {for (i = 1; i <= NF; i++) if ($i == "top1") k = i; next}
-        {seed = int((NR - 2) / 4); sum[seed] += 100 * $k / 4; if (low == "" || 100 * $k < low) low = 100 * $k}
+        {seed = int((NR - 2) / 4); sum[seed] += $k / 4; if (low == "" || $k < low) low = $k}
         END {mean = (sum[0] + sum[1] + sum[2]) / 3; for (s in sum) v += (sum[s] - mean) ^ 2 / 2
              printf "%.2f ± %.2f | %.2f", mean, sqrt(v), low}' "$work/scores.csv")"
 }
@@ -58,6 +58,14 @@ row 'recurrent width 128' "$cnn" --width 128
 row 'denoiser width 256' "$cnn" --denoiser-width 256
 row 'one block' "$cnn" --blocks 1
 row 'tokens of 512' "$cnn" --token-dim 512
+echo
+head 'CNN(m), recurrent model'
+for model in mamba2 lstm transformer none; do
+  row "$model" "$cnn" --recurrent $model
+done
+for model in mamba2 lstm transformer none; do
+  row "$model, positions of sines" "$cnn" --recurrent $model --positions sines
+done
 echo
 data='cifar10 --subset 3000'
 head 'ResNet-20'

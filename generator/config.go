@@ -24,11 +24,11 @@ type Config struct {
 	Granularity string `json:"granularity"` // how weights are cut: tensor
 	Stats       string `json:"stats"`       // pooled or paper
 
-	Recurrent string `json:"recurrent"`  // mamba2
+	Recurrent string `json:"recurrent"`  // one of Recurrents
 	Layers    int    `json:"layers"`     // recurrent layers
 	Width     int    `json:"width"`      // M
-	State     int    `json:"state"`      // S
-	HeadDim   int    `json:"head-dim"`   // P
+	State     int    `json:"state"`      // S, mamba2 only
+	HeadDim   int    `json:"head-dim"`   // P, mamba2 and transformer
 	Residual  bool   `json:"residual"`   // around each recurrent layer
 	Positions string `json:"positions"`  // coded or sines
 	StateInit string `json:"state-init"` // spread or constant
@@ -58,6 +58,9 @@ type Config struct {
 
 // Presets names what --preset accepts.
 var Presets = []string{"fast", "paper"}
+
+// Recurrents names what --recurrent accepts.
+var Recurrents = []string{"mamba2", "lstm", "transformer", "none"}
 
 // preset gives the values of a named preset for a target with this many
 // generated parameters.
@@ -150,6 +153,7 @@ func Resolve(parameters int, overrides []Override) (Resolved, error) {
 	}
 	r.Origins["preset"] = origin
 	r.Origins["seed"] = "default"
+	given := map[string]bool{}
 	for _, o := range overrides {
 		if o.Key == "preset" {
 			continue
@@ -157,9 +161,28 @@ func Resolve(parameters int, overrides []Override) (Resolved, error) {
 		if err := r.Config.set(o.Key, o.Value); err != nil {
 			return Resolved{}, err
 		}
-		r.Origins[o.Key] = o.Origin
+		r.Origins[o.Key], given[o.Key] = o.Origin, true
+	}
+	if r.Config.Recurrent == "transformer" {
+		r.transformer(given)
 	}
 	return r, r.Config.Validate()
+}
+
+// transformer gives what is not given of the settings that a transformer cannot
+// share with the presets, which are made for Mamba-2: the published 8 heads (4,
+// where 8 do not divide the width), and the residual, which is part of a block.
+func (r *Resolved) transformer(given map[string]bool) {
+	c := &r.Config
+	if !given["head-dim"] {
+		c.HeadDim, r.Origins["head-dim"] = c.Width/4, "recurrent transformer"
+		if c.Width%8 == 0 {
+			c.HeadDim = c.Width / 8
+		}
+	}
+	if !given["residual"] {
+		c.Residual, r.Origins["residual"] = true, "recurrent transformer"
+	}
 }
 
 // Keys lists the configuration's keys in their order of declaration.
@@ -252,7 +275,7 @@ func (c Config) Validate() error {
 	for _, err := range []error{
 		oneOf("granularity", c.Granularity, "tensor"),
 		oneOf("stats", c.Stats, "pooled", "paper"),
-		oneOf("recurrent", c.Recurrent, "mamba2"),
+		oneOf("recurrent", c.Recurrent, Recurrents...),
 		oneOf("positions", c.Positions, "coded", "sines"),
 		oneOf("state-init", c.StateInit, "spread", "constant"),
 		oneOf("denoiser", c.Denoiser, "mlp", "conv"),
@@ -295,8 +318,13 @@ func (c Config) Validate() error {
 	if c.Width%4 != 0 {
 		return fmt.Errorf("generator: width is %d, expected a multiple of 4 (sines and cosines of two positions)", c.Width)
 	}
-	if 2*c.Width%c.HeadDim != 0 {
+	switch {
+	case c.Recurrent == "mamba2" && 2*c.Width%c.HeadDim != 0:
 		return fmt.Errorf("generator: head-dim is %d, expected a divisor of twice the width, %d", c.HeadDim, 2*c.Width)
+	case c.Recurrent == "transformer" && c.Width%c.HeadDim != 0:
+		return fmt.Errorf("generator: head-dim is %d, expected a divisor of the width, %d, for a transformer", c.HeadDim, c.Width)
+	case c.Recurrent == "transformer" && !c.Residual:
+		return fmt.Errorf("generator: residual is false, expected true for a transformer, whose blocks have residuals in them")
 	}
 	if c.Kernel%2 != 1 {
 		return fmt.Errorf("generator: kernel is %d, expected an odd number", c.Kernel)

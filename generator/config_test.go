@@ -80,11 +80,20 @@ func TestRefusedValues(t *testing.T) {
 		{"channels", "1,8,4,1", "both ends"}, {"channels", "2,2,2", "start and end"}, {"channels", "1,x,1", "whole"}, {"channels", "1,1", "three"},
 		{"warmup", "999999999", "warmup"}, {"ema", "1", "ema"}, {"residual", "maybe", "true or false"}, {"seed", "-1", "seed"},
 		{"denoiser", "unet", "mlp or conv"}, {"prediction", "score", "eps"}, {"recurrent", "gru", "mamba2"}, {"granularity", "channel", "tensor"},
+		{"recurrent", "LSTM", "mamba2 or lstm or transformer or none"},
 		{"stats", "none", "pooled"}, {"beta-max", "1e-9", "beta-max"}, {"preset", "slow", "fast"}, {"token-dim", "-5", "token-dim"}, {"batch", "1e9", "whole"},
 	} {
 		_, err := Resolve(10_853, []Override{{c.key, c.value, "test"}})
 		if err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s=%s: %v, want an error that says %q", c.key, c.value, err, c.says)
+		}
+	}
+	for _, c := range []struct{ key, value, says string }{
+		{"head-dim", "96", "a divisor of the width, 256"}, {"head-dim", "512", "a divisor of the width"}, {"residual", "false", "true for a transformer"},
+	} {
+		_, err := Resolve(10_853, []Override{{"recurrent", "transformer", "test"}, {c.key, c.value, "test"}})
+		if err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("a transformer with %s=%s: %v, want an error that says %q", c.key, c.value, err, c.says)
 		}
 	}
 	_, err := Resolve(10_853, []Override{{"learning-rate", "1", "test"}})
@@ -102,6 +111,33 @@ func TestLearningRate(t *testing.T) {
 	}{{0, 0.5}, {3, 2}, {4, 2}, {54, 1}, {104, 0}} {
 		if got := c.learningRate(p.step); !(got-p.want <= 1e-12 && p.want-got <= 1e-12) {
 			t.Errorf("step %d: %v, want %v", p.step, got, p.want)
+		}
+	}
+}
+
+// TestTransformerDefaults: a transformer has 8 heads and its residuals in any
+// preset, and what is given otherwise.
+func TestTransformerDefaults(t *testing.T) {
+	for _, c := range []struct {
+		preset, width, headDim string
+		want, origin           string
+	}{
+		{"fast", "256", "", "32", "recurrent transformer"}, {"paper", "1024", "", "128", "recurrent transformer"},
+		{"fast", "20", "", "5", "recurrent transformer"}, {"fast", "256", "64", "64", "test"},
+	} {
+		overrides := []Override{{"recurrent", "transformer", "test"}, {"preset", c.preset, "test"}, {"width", c.width, "test"}}
+		if c.headDim != "" {
+			overrides = append(overrides, Override{"head-dim", c.headDim, "test"})
+		}
+		r, err := Resolve(10_853, overrides)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, origin := r.Config.Value("head-dim"), r.Origins["head-dim"]; got != c.want || origin != c.origin {
+			t.Errorf("%s, width %s: head-dim is %s from %q, want %s from %q", c.preset, c.width, got, origin, c.want, c.origin)
+		}
+		if !r.Config.Residual {
+			t.Errorf("%s, width %s: the residual is off", c.preset, c.width)
 		}
 	}
 }

@@ -9,10 +9,11 @@
 //	config.go      what can be set, the presets, where each value came from
 //	params.go      all parameters in one flat buffer
 //	linear.go      the one dense layer
-//	mamba.go       a Mamba-2 layer, forward and backward
-//	embedding.go   the input of the first of them
 //	positions.go   what tells the tokens apart
-//	recurrent.go   positions and states -> prototypes z
+//	recurrent.go   positions and states -> prototypes z; what a layer is
+//	mamba.go       a Mamba-2 layer, forward and backward; lstm.go, transformer.go and
+//	               gated.go the other ones
+//	input.go       the first layer and its input; embedding.go that of a Mamba-2
 //	denoiser.go    what a denoiser is; its embedding of time
 //	mlp.go         the denoiser of preset fast; conv.go the published one
 //	diffusion.go   schedule, samplers as linear steps
@@ -25,7 +26,8 @@
 //
 //	N  models in a batch                D  token width
 //	L  tokens in a model's sequence     M  width of the recurrent model
-//	H  heads of width P, H·P = 2M       S  state size
+//	H  heads of width P, H·P = 2M, in a transformer M
+//	S  state size
 //	K  kernel width                     C  channels
 //	T  diffusion steps, t in 0..T-1     W  width of the mlp denoiser
 //	d + name  gradient

@@ -2,18 +2,16 @@ package generator
 
 import "rpg/generator/compute"
 
-// embedding is the input of the recurrent model, u[n,l] = position[l] + state[n],
-// and what the first layer's projection makes of it: that of the positions, the
-// same for all models, plus that of the states, the same for all tokens.
-// Products with L + N rows stand for one with N·L.
+// embedding is the input of a mamba that comes first: instead of u it computes
+// what the layer's projection makes of it, that of the positions, the same for all
+// models, plus that of the states, the same for all tokens. Products with L + N
+// rows stand for one with N·L.
 type embedding struct {
-	positions    compute.Matrix // [L, M]
-	state        compute.Matrix // [N, M]: those of the batch
-	batch        compute.Ints   // [N]: their rows in the table of states
-	token, model compute.Ints   // of each row n·L + l: l and n
-	pickedToken  compute.Ints   // of each row that the first layer gives
-	pickedModel  compute.Ints
-	u            compute.Matrix // those rows of u, for a residual
+	*vectors
+	k           *mamba
+	pickedToken compute.Ints // of each row that the layer gives
+	pickedModel compute.Ints
+	u           compute.Matrix // those rows of u, for a residual
 
 	ofToken, ofModel   projection // [L, …] and [N, …]
 	dOfToken, dOfModel projection
@@ -28,20 +26,9 @@ func newProjection(dev compute.Device, rows int, k *mamba) projection {
 	return projection{whole, whole.Columns(0, k.i), whole.Columns(k.i, k.in.out)}
 }
 
-// alloc prepares the input of layer k, which gives outs rows.
-func (e *embedding) alloc(dev compute.Device, k *mamba, positions []float32, train bool, outs int) {
-	rows := k.n * k.l
-	e.positions, e.state = newMatrix(dev, k.l, k.m), newMatrix(dev, k.n, k.m)
-	dev.Upload(e.positions.Data, positions)
-	e.batch = dev.AllocInts(k.n)
-	e.token, e.model = dev.AllocInts(rows), dev.AllocInts(rows)
-	token, model := make([]int32, rows), make([]int32, rows)
-	for i := range rows {
-		token[i], model[i] = int32(i%k.l), int32(i/k.l)
-	}
-	dev.UploadInts(e.token, token)
-	dev.UploadInts(e.model, model)
-	e.pickedToken, e.pickedModel = e.token, e.model
+// newEmbedding prepares the input of layer k, which gives outs rows.
+func newEmbedding(dev compute.Device, v *vectors, k *mamba, train bool, outs int) *embedding {
+	e := &embedding{vectors: v, k: k, pickedToken: v.token, pickedModel: v.model}
 	if k.pick != nil {
 		e.pickedToken, e.pickedModel = dev.AllocInts(outs), dev.AllocInts(outs)
 	}
@@ -53,12 +40,23 @@ func (e *embedding) alloc(dev compute.Device, k *mamba, positions []float32, tra
 		e.dOfToken, e.dOfModel = newProjection(dev, k.l, k), newProjection(dev, k.n, k)
 		e.dstate = newMatrix(dev, k.n, k.m)
 	}
+	return e
 }
 
-// forward fills the projections of layer k, for states that are the rows in
-// batch of a table.
-func (e *embedding) forward(dev compute.Device, k *mamba, table compute.Matrix) {
-	dev.Gather(e.state, table, e.batch, 0)
+func (e *embedding) choose(dev compute.Device, rows, host []int32) {
+	l := int32(e.k.l)
+	for i, row := range rows {
+		host[i] = row % l
+	}
+	dev.UploadInts(e.pickedToken, host)
+	for i, row := range rows {
+		host[i] = row / l
+	}
+	dev.UploadInts(e.pickedModel, host)
+}
+
+func (e *embedding) forward(dev compute.Device, out compute.Matrix) {
+	k := e.k
 	k.in.forward(dev, e.ofToken.whole, e.positions)
 	k.in.forward(dev, e.ofModel.whole, e.state)
 	dev.Gather(k.rest, e.ofToken.rest, e.token, 0)
@@ -69,11 +67,12 @@ func (e *embedding) forward(dev compute.Device, k *mamba, table compute.Matrix) 
 		dev.Gather(e.u, e.positions, e.pickedToken, 0)
 		dev.Gather(e.u, e.state, e.pickedModel, 1)
 	}
+	k.mix(dev, out, e.u)
 }
 
-// backward takes the gradients of layer k's projections and of its output, and
-// adds to those of its weights and to dtable.
-func (e *embedding) backward(dev compute.Device, k *mamba, dout, dtable compute.Matrix) {
+func (e *embedding) backward(dev compute.Device, dout compute.Matrix) compute.Matrix {
+	k := e.k
+	k.mixBackward(dev, dout)
 	for _, sum := range [2]struct {
 		d           projection
 		all, picked compute.Ints
@@ -87,5 +86,5 @@ func (e *embedding) backward(dev compute.Device, k *mamba, dout, dtable compute.
 	if k.residual {
 		dev.ScatterAdd(e.dstate, dout, e.pickedModel)
 	}
-	dev.ScatterAdd(dtable, e.dstate, e.batch)
+	return e.dstate
 }

@@ -85,10 +85,8 @@ func newMamba(ps *params, name string, c Config, n, l int) *mamba {
 	return k
 }
 
-// alloc takes where memory for gradients comes from, nil without training; the
-// rows that the outputs are wanted for, nil for all; and a layer whose gradients'
-// memory can be shared, or nil.
-func (k *mamba) alloc(dev, gradients compute.Device, pick compute.Ints, share *mamba) {
+func (k *mamba) alloc(dev compute.Device, r *recurrent, pick compute.Ints, share layer) {
+	gradients := r.gradients
 	train := gradients != nil
 	rows, conv, all := k.n*k.l, k.i+2*k.s, 2*k.i+2*k.s+k.h
 	k.pick = pick
@@ -119,8 +117,8 @@ func (k *mamba) alloc(dev, gradients compute.Device, pick compute.Ints, share *m
 		return
 	}
 
-	if share != nil {
-		k.mambaGradients = share.mambaGradients
+	if s, ok := share.(*mamba); ok {
+		k.mambaGradients = s.mambaGradients
 	} else {
 		k.drest, k.dconv, k.dy = newMatrix(gradients, rows, k.restIn.out), newMatrix(gradients, rows, conv), newMatrix(gradients, rows, k.i)
 		k.dgate, k.dg = newMatrix(gradients, rows, k.i), newMatrix(gradients, rows, k.i)
@@ -138,7 +136,6 @@ func (k *mamba) alloc(dev, gradients compute.Device, pick compute.Ints, share *m
 	b.DDTBias, b.DALog, b.DD = k.dtBias.grad, k.aLog.grad, k.d.grad
 }
 
-// begin makes ready for the first piece of a sequence, or for the next one.
 func (k *mamba) begin(dev compute.Device, first bool) {
 	if c := k.carried; first {
 		dev.Zero(c.before.Data)
@@ -148,7 +145,6 @@ func (k *mamba) begin(dev compute.Device, first bool) {
 	}
 }
 
-// forward computes out from u [n·L, M].
 func (k *mamba) forward(dev compute.Device, out, u compute.Matrix) {
 	k.restIn.forward(dev, k.rest, u)
 	if k.pick != nil {
@@ -173,8 +169,6 @@ func (k *mamba) mix(dev compute.Device, out, u compute.Matrix) {
 	}
 }
 
-// backward computes du from dout and adds to the parameters' gradients. It
-// reads what the last forward pass left.
 func (k *mamba) backward(dev compute.Device, du, dout, u compute.Matrix) {
 	k.mixBackward(dev, dout)
 	k.restIn.backward(dev, du, k.drest, u, 0)
@@ -203,7 +197,6 @@ func (k *mamba) mixBackward(dev compute.Device, dout compute.Matrix) {
 	dev.CausalConvBackward(k.conv)
 }
 
-// multiplies is the number of multiply-adds of one token's forward pass.
 func (k *mamba) multiplies() int {
 	scan := k.chunk*k.s + k.chunk*k.i + 2*k.i*k.s
 	return k.in.multiplies() + k.out.multiplies() + convWidth*(k.i+2*k.s) + scan

@@ -10,41 +10,76 @@ import "rpg/generator/compute"
 // state alone. Training may pick rows of it: of the others, only what those
 // need is computed.
 type recurrent struct {
-	n, l, m int
-	states  *param // [checkpoints, M]
-	layers  []*mamba
+	n, l, m  int
+	sequence int    // tokens of a whole sequence, of which sampling takes l at a time
+	states   *param // [checkpoints, M]
+	layers   []layer
 
-	input embedding
+	vectors
+	input input
 	pick  compute.Ints     // the rows picked, nil for all
 	h, dh []compute.Matrix // h[i] is the output of layer i, z that of the last
 
-	gradients compute.Device // where memory for gradients comes from, in training
+	gradients compute.Device // where memory for gradients comes from; nil for sampling
 	host      []int32
 }
 
+// layer is one layer of the recurrent model, for n sequences of l tokens of width
+// M: mamba, lstm, transformer or gated.
+type layer interface {
+	// alloc prepares for r, and for an output that has only the rows in pick, nil
+	// for all. What is of use within backward only may be shared with the layer
+	// before, which is nil for the first one.
+	alloc(dev compute.Device, r *recurrent, pick compute.Ints, share layer)
+	// begin makes ready for the first piece of a sequence, or for the next one;
+	// it is for sampling only.
+	begin(dev compute.Device, first bool)
+	// forward computes out from u [n·l, M].
+	forward(dev compute.Device, out, u compute.Matrix)
+	// backward computes du from dout and adds to the parameters' gradients. It
+	// reads what the last forward pass left.
+	backward(dev compute.Device, du, dout, u compute.Matrix)
+	// multiplies is the number of multiply-adds of one token's forward pass.
+	multiplies() int
+}
+
 func newRecurrent(ps *params, c Config, checkpoints, n, l int) *recurrent {
-	r := &recurrent{n: n, l: l, m: c.Width}
+	r := &recurrent{n: n, l: l, m: c.Width, sequence: l}
 	r.states = ps.constant(vectorParam, "state.weight", 1/float64(c.Width), checkpoints, c.Width)
 	for i := range c.Layers {
-		r.layers = append(r.layers, newMamba(ps, "recurrent."+itoa(i), c, n, l))
+		r.layers = append(r.layers, newLayer(ps, "recurrent."+itoa(i), c, n, l))
 	}
 	return r
+}
+
+// newLayer makes a layer of the kind that c names.
+func newLayer(ps *params, name string, c Config, n, l int) layer {
+	switch c.Recurrent {
+	case "lstm":
+		return newLSTM(ps, name, c, n, l)
+	case "transformer":
+		return newTransformer(ps, name, c, n, l)
+	case "none":
+		return newGated(ps, name, c, n, l)
+	}
+	return newMamba(ps, name, c, n, l)
 }
 
 // alloc takes the positions [L·M] of the layout, and how many prototypes are
 // picked in a step, 0 for all.
 func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool, picked int) {
 	r.host = make([]int32, max(r.n, picked))
-	var share *mamba
+	r.vectors.alloc(dev, r.n, r.l, r.m, positions)
+	var share layer
 	for i, k := range r.layers {
 		outs := r.n * r.l
 		if i == len(r.layers)-1 && picked > 0 {
 			outs, r.pick = picked, dev.AllocInts(picked)
 		}
-		k.alloc(dev, r.gradients, r.pick, share)
+		k.alloc(dev, r, r.pick, share)
 		share = k
 		if i == 0 {
-			r.input.alloc(dev, k, positions, train, outs)
+			r.input = newInput(dev, r, train, outs)
 		}
 		r.h = append(r.h, newMatrix(dev, outs, r.m))
 		if train && i < len(r.layers)-1 {
@@ -63,17 +98,9 @@ func (r *recurrent) stateTable(b compute.Buffer) compute.Matrix {
 // choose says which rows n·L + l of the table of prototypes forward gives.
 func (r *recurrent) choose(dev compute.Device, rows []int32) {
 	dev.UploadInts(r.pick, rows)
-	if len(r.layers) > 1 {
-		return
+	if len(r.layers) == 1 {
+		r.input.choose(dev, rows, r.host[:len(rows)])
 	}
-	for i, row := range rows {
-		r.host[i] = row % int32(r.l)
-	}
-	dev.UploadInts(r.input.pickedToken, r.host[:len(rows)])
-	for i, row := range rows {
-		r.host[i] = row / int32(r.l)
-	}
-	dev.UploadInts(r.input.pickedModel, r.host[:len(rows)])
 }
 
 // forward computes the prototypes of n models whose states are rows of table:
@@ -82,14 +109,11 @@ func (r *recurrent) forward(dev compute.Device, table compute.Matrix, states []i
 	for i, s := range states {
 		r.host[i] = int32(s)
 	}
-	dev.UploadInts(r.input.batch, r.host[:r.n])
-	for i, k := range r.layers {
-		if i == 0 {
-			r.input.forward(dev, k, table)
-			k.mix(dev, r.h[0], r.input.u)
-		} else {
-			k.forward(dev, r.h[i], r.h[i-1])
-		}
+	dev.UploadInts(r.batch, r.host[:r.n])
+	dev.Gather(r.state, table, r.batch, 0)
+	r.input.forward(dev, r.h[0])
+	for i, k := range r.layers[1:] {
+		k.forward(dev, r.h[i+1], r.h[i])
 	}
 	return r.h[len(r.h)-1]
 }
@@ -97,7 +121,7 @@ func (r *recurrent) forward(dev compute.Device, table compute.Matrix, states []i
 // piece is forward while sampling, for the next tokens of one sequence, whose
 // positions are given, or for its first.
 func (r *recurrent) piece(dev compute.Device, table compute.Matrix, state int, positions []float32, first bool) compute.Matrix {
-	dev.Upload(r.input.positions.Data, positions)
+	dev.Upload(r.positions.Data, positions)
 	for _, k := range r.layers {
 		k.begin(dev, first)
 	}
@@ -112,8 +136,8 @@ func (r *recurrent) backward(dev compute.Device) {
 	for i := len(r.layers) - 1; i > 0; i-- {
 		r.layers[i].backward(dev, r.dh[i-1], r.dh[i], r.h[i-1])
 	}
-	r.layers[0].mixBackward(dev, r.dh[0])
-	r.input.backward(dev, r.layers[0], r.dh[0], r.stateTable(r.states.grad))
+	dstate := r.input.backward(dev, r.dh[0])
+	dev.ScatterAdd(r.stateTable(r.states.grad), dstate, r.batch)
 }
 
 // multiplies is the number of multiply-adds of one token's forward pass.

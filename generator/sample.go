@@ -49,8 +49,8 @@ const valuesAtOnce = 1 << 24
 
 // Sample generates models from the run's averaged weights and gives them to
 // each, one after the other, soon after they are made: the memory needed
-// depends neither on their number nor, beyond the tokens of one model, on their
-// size. progress, which may be nil, receives how much of the denoising is
+// depends neither on their number nor, beyond the tokens of one model and, with a
+// transformer, their keys and values, on their size. progress, which may be nil, receives how much of the denoising is
 // done, 0 to 1. An error of each ends the sampling.
 func (r *Run) Sample(ctx context.Context, dev compute.Device, o SampleOptions, progress func(float64), each func(Sample) error) (Timing, error) {
 	return r.sampleGroups(ctx, dev, o, valuesAtOnce, progress, each)
@@ -166,6 +166,7 @@ func newSampler(dev compute.Device, c Config, layout *tokenize.Layout, checkpoin
 	rows := windowRows(c, together*s.l, dev.Info().Threads)
 	s.net = declareNetwork(c, s.piece, checkpoints, 1, rows)
 	s.net.ps.alloc(dev, false)
+	s.net.rec.sequence = s.l
 	s.net.rec.alloc(dev, s.positions, false, 0)
 	s.net.den.alloc(dev, len(steps), false)
 	s.meanRow = newMatrix(dev, 1, c.Width)

@@ -156,43 +156,44 @@ func longLayout(tokens, D int) *tokenize.Layout {
 }
 
 // TestLongSequence: a sequence taken in pieces has the prototypes of one taken
-// whole.
+// whole, whatever the recurrent model.
 func TestLongSequence(t *testing.T) {
 	const l, m = 1100, 16
 	layout := longLayout(l, 8)
-	c := small(t, Override{"token-dim", "8", ""}).Config
-	dev := openCPU(t, 2)
-	whole := declareNetwork(c, l, 3, 1, 1)
-	whole.ps.alloc(dev, false)
-	values := whole.ps.initial(7)
-	dev.Upload(whole.ps.value, values)
-	positions := make([]float32, l*m)
-	c.fillPositions(positions, layout, 0)
-	whole.rec.alloc(dev, positions, false, 0)
-	s := newSampler(dev, c, layout, 3, 1, []samplerStep{{T: 0, Pred: 1}})
-	if err := startAt(s, values); err != nil {
-		t.Fatal(err)
-	}
-	if s.piece >= l {
-		t.Fatalf("a piece is %d tokens, want fewer than %d", s.piece, l)
-	}
-	for _, state := range []int{1, 0} {
-		z := whole.rec.piece(dev, whole.rec.stateTable(whole.rec.states.value), state, positions, true)
-		want, got := make([]float32, l*m), make([]float32, s.piece*m)
-		if err := dev.Download(want, z.Data); err != nil {
-			t.Fatal(err)
-		}
-		for first := 0; first < l; first += s.piece {
-			z, err := s.prototypes(state, first)
-			if err != nil {
+	for _, recurrent := range Recurrents {
+		t.Run(recurrent, func(t *testing.T) {
+			c := small(t, Override{"token-dim", "8", ""}, Override{"recurrent", recurrent, ""}).Config
+			dev := openCPU(t, 2)
+			whole := declareNetwork(c, l, 3, 1, 1)
+			whole.ps.alloc(dev, false)
+			values := whole.ps.initial(7)
+			dev.Upload(whole.ps.value, values)
+			positions := make([]float32, l*m)
+			c.fillPositions(positions, layout, 0)
+			whole.rec.alloc(dev, positions, false, 0)
+			s := newSampler(dev, c, layout, 3, 1, []samplerStep{{T: 0, Pred: 1}})
+			if err := startAt(s, values); err != nil {
 				t.Fatal(err)
 			}
-			if err := dev.Download(got, z.Data); err != nil {
-				t.Fatal(err)
+			if s.piece >= l {
+				t.Fatalf("a piece is %d tokens, want fewer than %d", s.piece, l)
 			}
-			n := min(s.piece, l-first)
-			sameTokens(t, fmt.Sprintf("state %d, tokens from %d on", state, first), got[:n*m], want[first*m:])
-		}
+			for _, state := range []int{1, 0} {
+				z := whole.rec.piece(dev, whole.rec.stateTable(whole.rec.states.value), state, positions, true)
+				want, got := downloaded(t, dev, z), make([]float32, s.piece*m)
+				for first := 0; first < l; first += s.piece {
+					z, err := s.prototypes(state, first)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if err := dev.Download(got, z.Data); err != nil {
+						t.Fatal(err)
+					}
+					n := min(s.piece, l-first)
+					sameTokens(t, fmt.Sprintf("state %d, tokens from %d on", state, first), got[:n*m], want[first*m:])
+				}
+			}
+		})
 	}
 }
 

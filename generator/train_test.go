@@ -40,10 +40,12 @@ func sameFile(t *testing.T, name, a, b string) {
 // TestResume: stopping after any step and resuming, with another number of
 // threads, gives the bytes of a run that never stopped.
 func TestResume(t *testing.T) {
-	for _, denoiser := range []string{"mlp", "conv"} {
-		t.Run(denoiser, func(t *testing.T) {
+	for _, c := range []struct{ recurrent, denoiser string }{
+		{"mamba2", "mlp"}, {"mamba2", "conv"}, {"lstm", "mlp"}, {"transformer", "mlp"}, {"none", "mlp"},
+	} {
+		t.Run(c.recurrent+"-"+c.denoiser, func(t *testing.T) {
 			zoo, template := testZoo(t, 4, 512)
-			r := small(t, Override{"denoiser", denoiser, ""})
+			r := small(t, Override{"recurrent", c.recurrent, ""}, Override{"denoiser", c.denoiser, ""})
 			whole, parts := t.TempDir(), t.TempDir()
 			if err := trainIn(t, whole, r, zoo, template, 1, Hooks{}); err != nil {
 				t.Fatal(err)
@@ -102,14 +104,17 @@ func TestDiverged(t *testing.T) {
 	}
 }
 
-// TestLossFalls: each denoiser learns something in sixty steps.
+// TestLossFalls: each denoiser and each recurrent model learns something in sixty steps.
 func TestLossFalls(t *testing.T) {
 	zoo, template := testZoo(t, 4, 512)
 	for _, c := range []struct {
-		denoiser, prediction string
-	}{{"mlp", "x0"}, {"mlp", "v"}, {"conv", "eps"}} {
-		t.Run(c.denoiser+"-"+c.prediction, func(t *testing.T) {
-			r := small(t, Override{"denoiser", c.denoiser, ""}, Override{"prediction", c.prediction, ""}, Override{"steps", "60", ""}, Override{"lr", "0.01", ""})
+		recurrent, denoiser, prediction string
+	}{
+		{"mamba2", "mlp", "x0"}, {"mamba2", "mlp", "v"}, {"mamba2", "conv", "eps"},
+		{"lstm", "mlp", "x0"}, {"transformer", "mlp", "x0"}, {"none", "mlp", "x0"},
+	} {
+		t.Run(c.recurrent+"-"+c.denoiser+"-"+c.prediction, func(t *testing.T) {
+			r := small(t, Override{"recurrent", c.recurrent, ""}, Override{"denoiser", c.denoiser, ""}, Override{"prediction", c.prediction, ""}, Override{"steps", "60", ""}, Override{"lr", "0.01", ""})
 			var losses []float64
 			if err := trainIn(t, t.TempDir(), r, zoo, template, 2, Hooks{Step: func(e StepEvent) { losses = append(losses, e.Loss) }}); err != nil {
 				t.Fatal(err)

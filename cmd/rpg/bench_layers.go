@@ -6,13 +6,17 @@ import (
 	"rpg/generator/compute"
 )
 
-// recurrentOps are the parts of a Mamba-2 layer.
+// recurrentOps are the parts of a Mamba-2 layer, and what mixes the tokens in the
+// other recurrent models.
 func recurrentOps() []opCase {
 	const kernel, wide = 4, opInner + 2*opState
 	const n = opTokens * wide
 	shape := fmt.Sprintf("%d x %d x %d", opModels, opLength, wide)
 	scan := fmt.Sprintf("%d x %d, %d heads of %d, state %d", opModels, opLength, opHeads, opHead, opState)
 	gated := fmt.Sprintf("%d x %d", opTokens, opInner)
+	unrolled := fmt.Sprintf("%d x %d, width %d", opModels, opLength, opWidth)
+	attended := fmt.Sprintf("%d x %d, %d heads of %d", opModels, opLength, opHeads, opWidth/opHeads)
+	const unrolledFLOP, attendedFLOP = 2 * opTokens * 4 * opWidth * opWidth, 2 * opTokens * (opLength + 1) * opWidth
 	return []opCase{
 		{"causal-conv", func(m maker) op {
 			a := m.causal(kernel, wide)
@@ -30,6 +34,24 @@ func recurrentOps() []opCase {
 			a := m.scan()
 			m.d.SSD(a.SSD)
 			return op{shape: scan, flop: 2 * scanFLOP(a.SSD), work: func() { m.d.SSDBackward(a) }}
+		}},
+		{"lstm", func(m maker) op {
+			a := m.lstm()
+			return op{shape: unrolled, flop: unrolledFLOP, work: func() { m.d.LSTM(a.LSTM) }}
+		}},
+		{"lstm-backward", func(m maker) op {
+			a := m.lstm()
+			m.d.LSTM(a.LSTM)
+			return op{shape: unrolled, flop: unrolledFLOP, work: func() { m.d.LSTMBackward(a) }}
+		}},
+		{"attention", func(m maker) op {
+			a := m.attention()
+			return op{shape: attended, flop: attendedFLOP, work: func() { m.d.Attention(a.Attention) }}
+		}},
+		{"attention-backward", func(m maker) op {
+			a := m.attention()
+			m.d.Attention(a.Attention)
+			return op{shape: attended, flop: 2 * attendedFLOP, work: func() { m.d.AttentionBackward(a) }}
 		}},
 		{"gated-rms-norm", func(m maker) op {
 			y, x, z, w := m.matrix(opTokens, opInner), m.matrix(opTokens, opInner), m.matrix(opTokens, opInner), m.values(opInner)
@@ -60,6 +82,20 @@ func (m maker) scan() compute.SSDBackward {
 	a.States = m.d.Alloc(a.N * a.Chunks() * a.H * a.P * a.S)
 	return compute.SSDBackward{SSD: a, DY: x(opInner), DX: x(opInner), DB: x(opState), DC: x(opState), DDT: x(opHeads),
 		DDTBias: m.values(opHeads), DALog: m.values(opHeads), DD: m.values(opHeads)}
+}
+
+func (m maker) lstm() compute.LSTMBackward {
+	x := func(cols int) compute.Matrix { return m.matrix(opTokens, cols) }
+	a := compute.LSTM{N: opModels, L: opLength, M: opWidth, Gates: x(4 * opWidth), H: x(opWidth), C: x(opWidth),
+		W: m.constant(4*opWidth*opWidth, 1e-3)}
+	return compute.LSTMBackward{LSTM: a, DH: x(opWidth), DGates: x(4 * opWidth)}
+}
+
+func (m maker) attention() compute.AttentionBackward {
+	x := func(cols int) compute.Matrix { return m.matrix(opTokens, cols) }
+	a := compute.Attention{N: opModels, L: opLength, H: opHeads, P: opWidth / opHeads,
+		Q: x(opWidth), K: x(opWidth), V: x(opWidth), Y: x(opWidth), LSE: x(opHeads)}
+	return compute.AttentionBackward{Attention: a, DY: x(opWidth), DQ: x(opWidth), DK: x(opWidth), DV: x(opWidth)}
 }
 
 // scanFLOP counts the matrix products of the chunked form; of a square matrix

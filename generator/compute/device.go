@@ -111,6 +111,12 @@ type Device interface {
 	GatedRMSNorm(y, x, z Matrix, w Buffer, eps float32)
 	GatedRMSNormBackward(dx, dz Matrix, dw Buffer, dy, x, z Matrix, w Buffer, eps float32)
 
+	// LSTM and Attention are what mixes the tokens in the other recurrent models.
+	LSTM(a LSTM)
+	LSTMBackward(a LSTMBackward)
+	Attention(a Attention)
+	AttentionBackward(a AttentionBackward)
+
 	// LayerNorm: n = (x-mean)/sqrt(var+eps) over each row (biased variance);
 	// y = n·(1+scale) + shift. shift and scale are both absent or both present,
 	// one row for each row of x.

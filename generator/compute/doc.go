@@ -1,5 +1,5 @@
 // Package compute says what a device must offer to train and run the
-// generator: one interface, Device, with explicit buffers and about 25
+// generator: one interface, Device, with explicit buffers and about 30
 // operations. The only arithmetic here is that of the random numbers, which
 // every device makes alike.
 //

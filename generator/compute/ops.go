@@ -67,6 +67,63 @@ type SSDBackward struct {
 	DDTBias, DALog, DD  Buffer
 }
 
+// LSTM is the recurrence of an LSTM layer, for N sequences of L tokens and a state
+// of width M:
+//
+//	[i|f|g|o] = Gates_l + h_{l-1}·Wᵀ
+//	c_l = σ(f)·c_{l-1} + σ(i)·tanh(g),  h_l = σ(o)·tanh(c_l)
+//
+// Gates is [N·L, 4M] and holds what the layer's input gives to the gates, biases
+// included; it receives σ(i), σ(f), tanh(g) and σ(o), which the backward pass
+// reads. H and C, [N·L, M], receive h and c. W is [4M, M]. c_{-1} and h_{-1} are
+// those of Start.
+//
+// Start and End, [N, 2, M], h before c, let a long sequence be taken in pieces:
+// what is before the first token (nil: zeros) and where what is after the last
+// one goes (nil: nowhere). They may be the same buffer. Pieces of any length give
+// what the whole sequence gives, bit for bit. The backward pass takes no Start.
+type LSTM struct {
+	N, L, M     int
+	Gates, H, C Matrix
+	W           Buffer
+	Start, End  Buffer
+}
+
+// LSTMBackward: DGates, [N·L, 4M], receives the gradient of what Gates held
+// before the forward pass; DH is that of H, from outside the recurrence. The
+// gradient of W is Σ_l DGates_lᵀ·h_{l-1}, a product for the caller. H and Start
+// are not read.
+type LSTMBackward struct {
+	LSTM
+	DH, DGates Matrix
+}
+
+// Attention is causal attention, for N sequences of L queries with H heads of
+// width P, of which head h is in columns h·P..(h+1)·P-1:
+//
+//	s[i,j] = Q_i·K_j/sqrt(P) for j <= First+i, else -inf
+//	Y_i = Σ_j exp(s[i,j]-LSE_i)·V_j,  LSE_i = ln Σ_j exp(s[i,j])
+//
+// Q and Y are [N·L, H·P], K and V [N·(First+L), H·P], LSE is [N·L, H]. First is
+// the number of keys before that of the first query: so a long sequence is taken
+// in pieces, with the keys and values of all tokens so far. Pieces of any length
+// give what the whole sequence gives, bit for bit. The backward pass takes First = 0.
+//
+// Devices take keys in blocks and keep the sums of a row up to date, so that the
+// memory they need grows with L alone.
+type Attention struct {
+	N, L, H, P, First int
+	Q, K, V, Y        Matrix
+	LSE               Matrix
+}
+
+// AttentionBackward: DY is the gradient of Y; DQ, DK and DV are overwritten. Y and
+// LSE are those of the forward pass; the scores are computed again.
+type AttentionBackward struct {
+	Attention
+	DY, DQ, DK, DV Matrix
+}
+
 // ConvLayer is one convolution of the published denoiser, for n tokens taken
 // as signals of C channels and length D, "same" padding, K odd:
 //

@@ -158,6 +158,31 @@ func (e *Env) Check(name string, want []float64, tol float64) {
 	})
 }
 
+// checkBeside is Check with the root mean square of beside for that of want, where
+// that is the larger one: for a difference of values of that size.
+func (e *Env) checkBeside(name string, want, beside []float64, tol float64) {
+	e.T.Helper()
+	scale := max(rms(want), rms(beside))
+	e.check(name, len(want), func(i int, got float32) (float64, bool) {
+		diff := math.Abs(float64(got) - want[i])
+		return want[i], diff <= tol*(math.Abs(want[i])+scale)
+	})
+}
+
+// values returns what a matrix holds now, without gaps.
+func (e *Env) values(m compute.Matrix) []float32 {
+	e.T.Helper()
+	all := make([]float32, m.Data.Len())
+	if err := e.Device.Download(all, m.Data); err != nil {
+		e.T.Fatalf("download: %v", err)
+	}
+	var out []float32
+	for i := range m.Rows {
+		out = append(out, all[i*m.Stride:][:m.Cols]...)
+	}
+	return out
+}
+
 // CheckExact compares all values of the named buffer or matrix with want, bit
 // by bit.
 func (e *Env) CheckExact(name string, want []float32) {

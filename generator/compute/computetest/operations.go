@@ -10,6 +10,8 @@ func operations() []Operation {
 		causalConv(), causalConvBackward(),
 		ssd(), ssdBackward(),
 		gatedRMSNorm(), gatedRMSNormBackward(),
+		lstm(), lstmBackward(),
+		attention(), attentionBackward(),
 		layerNorm(), layerNormBackward(),
 		gateAdd(), gateAddBackward(),
 		convLayer(), convLayerBackward(),

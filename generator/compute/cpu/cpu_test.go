@@ -130,6 +130,16 @@ func TestWrongShapes(t *testing.T) {
 		{"Diffuse to something else", func() {
 			d.Diffuse(mat(2, 3), mat(2, 3), mat(2, 3), mat(2, 3), buf(2), buf(2), compute.Prediction(9))
 		}},
+		{"LSTM with W of another width", func() {
+			d.LSTM(compute.LSTM{N: 1, L: 2, M: 3, Gates: mat(2, 12), H: mat(2, 3), C: mat(2, 3), W: buf(35)})
+		}},
+		{"Attention with too few keys", func() {
+			d.Attention(compute.Attention{N: 1, L: 3, H: 1, P: 4, First: 1, Q: mat(3, 4), K: mat(3, 4), V: mat(3, 4), Y: mat(3, 4), LSE: mat(3, 1)})
+		}},
+		{"AttentionBackward of a later piece", func() {
+			a := compute.Attention{N: 1, L: 3, H: 1, P: 4, First: 1, Q: mat(3, 4), K: mat(4, 4), V: mat(4, 4), Y: mat(3, 4), LSE: mat(3, 1)}
+			d.AttentionBackward(compute.AttentionBackward{Attention: a, DY: mat(3, 4), DQ: mat(3, 4), DK: mat(4, 4), DV: mat(4, 4)})
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			defer func() {

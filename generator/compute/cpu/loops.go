@@ -32,6 +32,10 @@ type fastLoops struct {
 	decayBack        func(n int, mixed, dcb, early, weights, cb, dmixed, steps *float32, decay float32) float64
 	mix              func(n int, dx, du, dy, x *float32, step, skip float32) (float64, float64)
 	addScaled        func(n int, dst, x, with *float32, factor float32) float64
+	expSum           func(n int, dst, x *float32, center float32) float64
+	attendBack       func(n int, scores, dweights *float32, level, mean float32)
+	lstm             func(n int, in, keep, new, out, h, c, before *float32)
+	lstmBack         func(n int, in, keep, new, out, dc, c, before, dh *float32)
 	add              func(n int, dst, x *float32)
 	blend            func(n int, dst, x *float32, keep, factor float32)
 	mulAddTo         func(n int, dst, x, y, z *float32)

@@ -33,6 +33,10 @@ var avx2Loops = fastLoops{
 	decayBack:        decayBackAVX2,
 	mix:              mixAVX2,
 	addScaled:        addScaledAVX2,
+	expSum:           expSumAVX2,
+	attendBack:       attendBackAVX2,
+	lstm:             lstmAVX2,
+	lstmBack:         lstmBackAVX2,
 	add:              addAVX2,
 	blend:            blendAVX2,
 	mulAddTo:         mulAddToAVX2,
@@ -82,6 +86,10 @@ var avx512Loops = fastLoops{
 	decayBack:        decayBackAVX512,
 	mix:              mixAVX512,
 	addScaled:        addScaledAVX512,
+	expSum:           expSumAVX512,
+	attendBack:       attendBackAVX512,
+	lstm:             lstmAVX512,
+	lstmBack:         lstmBackAVX512,
 	add:              addAVX512,
 	blend:            blendAVX512,
 	mulAddTo:         mulAddToAVX512,
@@ -191,6 +199,18 @@ func mixAVX2(n int, dx, du, dy, x *float32, step, skip float32) (sum0, sum1 floa
 
 //go:noescape
 func addScaledAVX2(n int, dst, x, with *float32, factor float32) (sum0 float64)
+
+//go:noescape
+func expSumAVX2(n int, dst, x *float32, center float32) (sum0 float64)
+
+//go:noescape
+func attendBackAVX2(n int, scores, dweights *float32, level, mean float32)
+
+//go:noescape
+func lstmAVX2(n int, in, keep, new, out, h, c, before *float32)
+
+//go:noescape
+func lstmBackAVX2(n int, in, keep, new, out, dc, c, before, dh *float32)
 
 //go:noescape
 func addAVX2(n int, dst, x *float32)
@@ -323,6 +343,18 @@ func mixAVX512(n int, dx, du, dy, x *float32, step, skip float32) (sum0, sum1 fl
 
 //go:noescape
 func addScaledAVX512(n int, dst, x, with *float32, factor float32) (sum0 float64)
+
+//go:noescape
+func expSumAVX512(n int, dst, x *float32, center float32) (sum0 float64)
+
+//go:noescape
+func attendBackAVX512(n int, scores, dweights *float32, level, mean float32)
+
+//go:noescape
+func lstmAVX512(n int, in, keep, new, out, h, c, before *float32)
+
+//go:noescape
+func lstmBackAVX512(n int, in, keep, new, out, dc, c, before, dh *float32)
 
 //go:noescape
 func addAVX512(n int, dst, x *float32)

@@ -65,6 +65,17 @@ func TestLoops(t *testing.T) {
 			s, p := l.mix(a[0], a[1], a[2], a[3], 0.7, 0.3)
 			return []float64{s, p}
 		}},
+		{"expSum", func(l loops, a arrays) []float64 { return []float64{l.expSum(a[0], a[1], 0.4)} }},
+		{"expSum in place", func(l loops, a arrays) []float64 { return []float64{l.expSum(a[0], a[0], 0.4)} }},
+		{"attendBack", func(l loops, a arrays) []float64 { l.attendBack(a[0], a[1], 0.4, 0.7); return nil }},
+		{"lstm", func(l loops, a arrays) []float64 {
+			l.lstm(gates{a[1], a[2], a[3], a[4]}, a[0], a[5], a[6])
+			return nil
+		}},
+		{"lstmBack", func(l loops, a arrays) []float64 {
+			l.lstmBack(gates{a[1], a[2], a[3], a[4]}, a[5], a[6], a[7], a[0])
+			return nil
+		}},
 		{"combine2", func(l loops, a arrays) []float64 { l.combine2(a[0], a[1], a[2], 0.7, -0.4); return nil }},
 		{"combine3", func(l loops, a arrays) []float64 { l.combine3(a[0], a[1], a[2], a[0], 0.7, -0.4, 1.3); return nil }},
 		{"difference", func(l loops, a arrays) []float64 { return []float64{l.difference(a[0], a[1], a[2], 0.7)} }},

@@ -104,7 +104,12 @@ func denoiserOperations(d *device) []operation {
 func recurrentOperations(d *device) []operation {
 	scan, causal, m := benchMamba(d, 2, 100, 32, 64)
 	w, dw := filled(d, 10, m[0].Cols), d.Alloc(m[0].Cols)
+	gates, attend := benchLSTM(d, 2, 9, 200), benchAttention(d, 2, 100, 4, 32)
 	return []operation{
+		{"LSTM", func() { d.LSTM(gates.LSTM) }},
+		{"LSTMBackward", func() { d.LSTMBackward(gates) }},
+		{"Attention", func() { d.Attention(attend.Attention) }},
+		{"AttentionBackward", func() { d.AttentionBackward(attend) }},
 		{"CausalConv", func() { d.CausalConv(causal.CausalConv) }},
 		{"CausalConvBackward", func() { d.CausalConvBackward(causal) }},
 		{"SSD", func() { d.SSD(scan.SSD) }},

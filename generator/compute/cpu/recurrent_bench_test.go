@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"rpg/generator/compute"
@@ -96,4 +97,61 @@ func BenchmarkMambaParts(b *testing.B) {
 			perSecond(b, y.Rows*y.Cols, func() { d.GatedRMSNormBackward(dy, dz, dw, dg, y, z, w, 1e-5) })
 		})
 	})
+}
+
+// benchLSTM returns the arguments of a recurrence in both directions.
+func benchLSTM(d *device, n, l, m int) compute.LSTMBackward {
+	matrix := func(stream, cols int) compute.Matrix {
+		return compute.MatrixOf(filled(d, stream, n*l*cols), n*l, cols)
+	}
+	w := filled(d, 5, 4*m*m)
+	d.Combine(w, 0.5/float32(math.Sqrt(float64(m))), w, 0, nil, 0, nil)
+	start := d.Alloc(2 * n * m)
+	return compute.LSTMBackward{
+		LSTM: compute.LSTM{N: n, L: l, M: m, Gates: matrix(1, 4*m), H: matrix(2, m), C: matrix(3, m), W: w, Start: start, End: start},
+		DH:   matrix(4, m), DGates: matrix(6, 4*m),
+	}
+}
+
+// benchAttention returns the arguments of attention in both directions, whose
+// keys and values are columns of one matrix.
+func benchAttention(d *device, n, l, h, p int) compute.AttentionBackward {
+	width := h * p
+	matrix := func(stream, cols int) compute.Matrix {
+		return compute.MatrixOf(filled(d, stream, n*l*cols), n*l, cols)
+	}
+	kv, dkv := matrix(1, 2*width), matrix(2, 2*width)
+	return compute.AttentionBackward{
+		Attention: compute.Attention{N: n, L: l, H: h, P: p, Q: matrix(3, width), K: kv.Columns(0, width), V: kv.Columns(width, 2*width),
+			Y: matrix(4, width), LSE: matrix(5, h)},
+		DY: matrix(6, width), DQ: matrix(7, width), DK: dkv.Columns(0, width), DV: dkv.Columns(width, 2*width),
+	}
+}
+
+func BenchmarkLSTM(b *testing.B) {
+	for _, s := range [][3]int{{2, 48, 256}, {1, 200, 512}, {8, 48, 256}} {
+		n, l, m := s[0], s[1], s[2]
+		b.Run(fmt.Sprintf("N=%d,L=%d,M=%d", n, l, m), func(b *testing.B) {
+			benchDevice(b, func(b *testing.B, d *device) {
+				a := benchLSTM(d, n, l, m)
+				b.Run("forward", func(b *testing.B) { perSecond(b, 2*n*l*4*m*m, func() { d.LSTM(a.LSTM) }) })
+				b.Run("backward", func(b *testing.B) { perSecond(b, 2*n*l*4*m*m, func() { d.LSTMBackward(a) }) })
+			})
+		})
+	}
+}
+
+func BenchmarkAttention(b *testing.B) {
+	for _, s := range [][4]int{{2, 48, 8, 32}, {1, 1000, 8, 64}} {
+		n, l, h, p := s[0], s[1], s[2], s[3]
+		b.Run(fmt.Sprintf("N=%d,L=%d,H=%d,P=%d", n, l, h, p), func(b *testing.B) {
+			benchDevice(b, func(b *testing.B, d *device) {
+				a := benchAttention(d, n, l, h, p)
+				flops := 2 * n * l * (l + 1) * h * p
+				b.Run("forward", func(b *testing.B) { perSecond(b, flops, func() { d.Attention(a.Attention) }) })
+				d.Attention(a.Attention)
+				b.Run("backward", func(b *testing.B) { perSecond(b, 5*flops/2, func() { d.AttentionBackward(a) }) })
+			})
+		})
+	}
 }

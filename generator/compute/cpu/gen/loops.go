@@ -8,6 +8,8 @@ func (f *vectorFile) loops() {
 	f.denoiser()
 	f.taps()
 	f.scan()
+	f.attention()
+	f.lstm()
 	f.training()
 	f.filter()
 	f.normal()
