@@ -15,3 +15,11 @@ func (d *device) notYet(operation string) {
 func (d *device) Normal(dst compute.Buffer, seed, stream uint64) { d.notYet("Normal") }
 
 func (d *device) AdamW(a compute.AdamW) { d.notYet("AdamW") }
+
+func (d *device) LSTM(a compute.LSTM) { d.notYet("LSTM") }
+
+func (d *device) LSTMBackward(a compute.LSTMBackward) { d.notYet("LSTMBackward") }
+
+func (d *device) Attention(a compute.Attention) { d.notYet("Attention") }
+
+func (d *device) AttentionBackward(a compute.AttentionBackward) { d.notYet("AttentionBackward") }
