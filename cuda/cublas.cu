@@ -126,8 +126,7 @@ void release(rpg_blas *blas, blas_plan &p) {
 void close(rpg_blas *blas) {
   for (auto &plan : blas->plans) release(blas, plan.second);
   if (blas->handle) blas->call.Destroy(blas->handle);
-  if (blas->library) dlclose(blas->library);
-  delete blas;
+  delete blas;  // the library stays: those of CUDA do not expect to be unloaded
 }
 
 // alignment is that of an address, in bytes, up to 16.
