@@ -29,9 +29,12 @@ type library struct {
 	handle uintptr
 }
 
-// loadLibrary loads the embedded library or else the first that is there:
-// $RPG_CUDA_LIB, beside the program, and in the cache folder.
+// loadLibrary loads the first that is there: $RPG_CUDA_LIB, the embedded
+// library, one beside the program, and one in the cache folder.
 func loadLibrary() (*library, error) {
+	if path := os.Getenv("RPG_CUDA_LIB"); path != "" {
+		return dlopen(path, path)
+	}
 	image, err := embedded.ReadFile("library/" + libraryName)
 	if err == nil {
 		path, err := memoryFile(libraryName, image)
@@ -42,9 +45,6 @@ func loadLibrary() (*library, error) {
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("cuda: the embedded %s: %w", libraryName, err)
-	}
-	if path := os.Getenv("RPG_CUDA_LIB"); path != "" {
-		return dlopen(path, path)
 	}
 	for _, path := range otherPlaces() {
 		if _, err := os.Stat(path); err == nil {

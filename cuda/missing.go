@@ -13,6 +13,12 @@ const (
 	GPUTooOld               // its compute capability is below 8.0
 )
 
+// String says it in a few words.
+func (r Reason) String() string {
+	return [...]string{"this build has no CUDA engine", "no NVIDIA driver for CUDA 13.0 or newer", "no NVIDIA GPU",
+		"no such GPU", "the GPU is too old"}[r]
+}
+
 // reasons are the statuses of rpg_open that say what a machine lacks.
 var reasons = map[int32]Reason{35: NoDriver, 100: NoGPU, 101: NoSuchGPU, 10001: GPUTooOld}
 
