@@ -66,19 +66,38 @@ constexpr int depth = 32, stages = 3, block = 128;
 // has a row of 32 values for each line, else a row of the lines for each k.
 template <int tile, bool along_k>
 struct side {
-  static constexpr int size = tile * depth, steps = along_k ? depth / 8 : tile / 8;
+  static constexpr int steps = along_k ? depth / 8 : tile / 8;  // of 8 values in a row of shared memory
+  static constexpr int copies = tile * depth / 8 / block, apart = block / steps;  // of a thread, rows from one to the next
 
-  static __device__ __forceinline__ void load(bf16_t *to, const gemm_factor<bf16_t> &f, int line, int lines, int k, int end) {
-    const int first = along_k ? line : k, rows = along_k ? lines : end;
-    const int left = along_k ? k : line, cols = along_k ? end : lines;
+  const bf16_t *from;     // of the thread's first copy, of the next depth
+  int64_t hop, advance;   // to its next copy, to the next depth
+  int row, rows, inside;  // the first copy's row, how many there are, and values of its row that are left
+  int to;                 // the first copy's step in shared memory
+
+  __device__ __forceinline__ side(const gemm_factor<bf16_t> &f, int line, int lines, int k, int end) {
+    const int t = threadIdx.x, col = (along_k ? k : line) + t % steps * 8;
+    row = (along_k ? line : k) + t / steps;
+    rows = along_k ? lines : end;
+    inside = (along_k ? end : lines) - col;
+    from = f.data + row * f.stride + col;
+    hop = apart * f.stride;
+    advance = along_k ? depth : depth * f.stride;
+    to = swizzled<steps>(t / steps, t % steps);
+  }
+
+  // load copies one depth after the other.
+  __device__ __forceinline__ void load(bf16_t *shared) {
+    static_assert(apart % 8 == 0, "swizzled moves the steps of all copies in the same way");
 #pragma unroll
-    for (int i = 0; i < size / 8 / block; i++) {
-      const int at = i * block + threadIdx.x, step = at % steps;
-      const int row = first + at / steps, col = left + step * 8;
-      const int inside = row < rows && col < cols ? (cols - col < 8 ? cols - col : 8) : 0;
-      copy_async(to + swizzled<steps>(at / steps, step) * 8, inside ? f.data + row * f.stride + col : f.data,
-                 inside * static_cast<int>(sizeof(bf16_t)));
+    for (int i = 0; i < copies; i++) {
+      const int values = row + i * apart < rows ? (inside < 8 ? inside : 8) : 0;
+      copy_async(shared + (to + i * block) * 8, from + i * hop, values > 0 ? values * static_cast<int>(sizeof(bf16_t)) : 0);
     }
+    from += advance;
+    if (along_k)
+      inside -= depth;
+    else
+      row += depth;
   }
 
   // tile16 is the 16×16 tile of lines `line`.. and products k.. of what load has
@@ -103,10 +122,12 @@ __global__ void __launch_bounds__(block, 2) multiply(gemm_task<bf16_t> g, gemm_s
 
   const gemm_tile at = gemm_tile_of(blockIdx.x, tile, g.m, g.n);
   const int start = blockIdx.z * s.depth, end = g.k - start < s.depth ? g.k : start + s.depth;
+  left_side lefts(g.a, at.row, g.m, start, end);
+  right_side rights(g.b, at.col, g.n, start, end);
   const auto load = [&](int stage, int k) {
     if (k < end) {
-      left_side::load(left(stage), g.a, at.row, g.m, k, end);
-      right_side::load(right(stage), g.b, at.col, g.n, k, end);
+      lefts.load(left(stage));
+      rights.load(right(stage));
     }
     copy_commit();
   };
