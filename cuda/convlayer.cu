@@ -3,9 +3,6 @@
 // row that a warp writes, and then, always in the same order, in float64.
 #include "convlayer_ways.cuh"
 
-// A window of tokens leaves at most this many measures in the workspace.
-static constexpr int64_t most_measures = 2 << 20;
-
 // statistics is what is known of one channel: n values so far, their mean, and
 // the sum of squared differences to it.
 struct statistics {
@@ -65,11 +62,11 @@ int rpg_conv_layer(rpg_device *dev, const struct rpg_conv_layer *a) {
   if (a->tokens == 0) return 0;
   conv_shape s = shape_of(*a);
   const int width = row_width(dev, s);
-  const int64_t signal_rows = ceil_div(s.d, width) * s.out, fit = most_measures / signal_rows;
-  const int64_t window = !a->y_norm.scale ? a->tokens : fit < 1 ? 1 : fit < a->tokens ? fit : a->tokens;
+  const int64_t measures_bytes = a->y_norm.scale ? ceil_div(s.d, width) * s.out * sizeof(float2) : 0;
+  const int64_t window = window_of(a->tokens, measures_bytes);
   workspace space;
   const int64_t weights_at = space.take(a->packed ? 0 : packed_bytes(dev, s));
-  const int64_t measures_at = space.take(a->y_norm.scale ? window * signal_rows * sizeof(float2) : 0);
+  const int64_t measures_at = space.take(window * measures_bytes);
   const int64_t state_at = space.take(a->y_norm.scale ? s.out * sizeof(statistics) : 0);
   if (int bad = space.get(dev)) return bad;
   const void *weights = a->packed;

@@ -10,8 +10,6 @@
 #include "convlayer_gradients.cuh"
 #include "convlayer_ways.cuh"
 
-// A window takes this much of the workspace, unless one token takes more.
-static constexpr int64_t most_window_bytes = 64 << 20;
 static constexpr int dy_values = 4;  // of each thread of output_gradient
 
 // output_gradient writes dy of a window, [count, out, d], and Raw. A block takes a
@@ -167,8 +165,8 @@ static int backward(rpg_device *dev, const struct rpg_conv_layer_backward *a) {
   const int pieces = static_cast<int>(ceil_div(d, dy_values * block));
 
   const int64_t dy_bytes = static_cast<int64_t>(out) * d * sizeof(T), sums_bytes = wants_sums ? rows * in * sizeof(float2) : 0;
-  const int64_t bias_bytes = wants_bias ? out * pieces * sizeof(float) : 0, fit = most_window_bytes / (dy_bytes + sums_bytes + bias_bytes);
-  const int64_t window = fit < 1 ? 1 : fit < of.tokens ? fit : of.tokens;
+  const int64_t bias_bytes = wants_bias ? out * pieces * sizeof(float) : 0;
+  const int64_t window = window_of(of.tokens, dy_bytes + sums_bytes + bias_bytes);
   layer.count = window;
   const gradient_plan most = plan_gradient_of(layer, static_cast<const T *>(nullptr));
   workspace space;

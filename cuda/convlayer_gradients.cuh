@@ -59,7 +59,7 @@ inline simt_tile simt_tile_of(const conv_shape &s) {
 }
 
 template <int TO, int TC>
-__global__ void __launch_bounds__(256)
+__global__ void __launch_bounds__(256, TO == 8 ? 1 : 3)
 gradient_simt(layer_input input, window_values<float> gradients, conv_shape s, gradient_plan plan, simt_tile size, float *parts) {
   DYNAMIC_SHARED(memory, float);
   SHARED(table, channel_norm[2 * simt_channels]);

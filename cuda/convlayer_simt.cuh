@@ -80,7 +80,7 @@ __device__ __forceinline__ void load_weights(float (&w)[TO], const float *from) 
 
 // convolve_simt has a block for each tile of each token.
 template <int TO, int J, class Source, class Sink>
-__global__ void __launch_bounds__(256) convolve_simt(Source source, Sink sink, conv_shape s, simt_plan plan, const float *weights) {
+__global__ void __launch_bounds__(256, J == 8 ? 1 : 2) convolve_simt(Source source, Sink sink, conv_shape s, simt_plan plan, const float *weights) {
   DYNAMIC_SHARED(tile, float);
   SHARED(table, channel_norm[2 * simt_channels]);
   const int64_t tiles = ceil_div(s.d, plan.width), token = s.first + blockIdx.x / tiles;

@@ -36,10 +36,35 @@ inline int pack(rpg_device *dev, const struct rpg_matrix &w, const conv_shape &s
   return 0;
 }
 
-template <class Source, class Sink>
-int convolve(rpg_device *dev, const Source &source, const Sink &sink, const conv_shape &s, const void *weights) {
+// convolve goes the way that the type of the source says, or, for g, s.
+template <class Sink>
+int convolve(rpg_device *dev, const window_values<float> &source, const Sink &sink, const conv_shape &s, const void *weights) {
+  return launch_simt(dev, source, sink, s, static_cast<const float *>(weights));
+}
+template <class Sink>
+int convolve(rpg_device *dev, const window_values<bf16_t> &source, const Sink &sink, const conv_shape &s, const void *weights) {
+  return launch_tensor(dev, source, sink, s, static_cast<const packed_tile *>(weights));
+}
+template <class Sink>
+int convolve(rpg_device *dev, const layer_input &source, const Sink &sink, const conv_shape &s, const void *weights) {
   if (on_tensor_cores(dev, s)) return launch_tensor(dev, source, sink, s, static_cast<const packed_tile *>(weights));
   return launch_simt(dev, source, sink, s, static_cast<const float *>(weights));
+}
+
+// window_bytes is how much of the workspace a window of tokens may take, unless
+// one token takes more.
+inline int64_t window_bytes() {
+#ifdef __CUDACC__
+  return 64 << 20;
+#else
+  return shim::setting("RPG_SHIM_WINDOW", 64 << 20);
+#endif
+}
+
+// window_of is the number of tokens in a window.
+inline int64_t window_of(int64_t tokens, int64_t token_bytes) {
+  const int64_t fit = token_bytes ? window_bytes() / token_bytes : tokens;
+  return fit < 1 ? 1 : fit < tokens ? fit : tokens;
 }
 
 // workspace cuts rpg_workspace up: first take what is needed, then get it.
