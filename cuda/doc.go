@@ -17,8 +17,8 @@
 //  3. ops_FAMILY.go: a mirror of the struct, OPArgs, with addresses as uint64,
 //     sizes as int64 and matrix for struct rpg_matrix; and the method, which
 //     checks all sizes with vals, optional, whole, input and output, and calls
-//     launch. layout_test.go gets a line. The method leaves notyet.go.
-//  4. conformance_test.go: the operation leaves notYet. Then
+//     launch. layout_test.go gets a line.
+//  4. computetest/OP.go has the cases, for all devices:
 //     go test ./cuda -run 'TestConformance/.*/OP$'
 //     runs it on the host; the pattern goes on with /CASE/PLACEMENT. What g++
 //     makes is kept in the user's cache, so only what was changed is compiled.

@@ -211,6 +211,33 @@ struct rpg_gated_rms_norm_backward {  // dx and dz are overwritten, dw accumulat
 };
 RPG_API int rpg_gated_rms_norm_backward(rpg_device *dev, const struct rpg_gated_rms_norm_backward *a);
 
+struct rpg_lstm {  // see compute.LSTM
+  int64_t n, l, m;
+  struct rpg_matrix gates, h, c;
+  const float *w;      // [4m, m]
+  const float *start;  // may be null; may be end
+  float *end;          // may be null
+};
+RPG_API int rpg_lstm(rpg_device *dev, const struct rpg_lstm *a);
+
+struct rpg_lstm_backward {  // see compute.LSTMBackward
+  struct rpg_lstm forward;  // without h, start and end
+  struct rpg_matrix dh, dgates;
+};
+RPG_API int rpg_lstm_backward(rpg_device *dev, const struct rpg_lstm_backward *a);
+
+struct rpg_attention {  // see compute.Attention
+  int64_t n, l, h, p, first;
+  struct rpg_matrix q, k, v, y, lse;
+};
+RPG_API int rpg_attention(rpg_device *dev, const struct rpg_attention *a);
+
+struct rpg_attention_backward {  // see compute.AttentionBackward
+  struct rpg_attention forward;
+  struct rpg_matrix dy, dq, dk, dv;
+};
+RPG_API int rpg_attention_backward(rpg_device *dev, const struct rpg_attention_backward *a);
+
 struct rpg_layer_norm {  // y = normalized(x)·(1+scale) + shift
   struct rpg_matrix y, x, shift, scale;  // the last two may both be absent
   float eps;
@@ -239,6 +266,28 @@ struct rpg_time_features {  // y[i,:] = cos and sin of t[i]·10000^(-k/half), ha
 };
 RPG_API int rpg_time_features(rpg_device *dev, const struct rpg_time_features *a);
 
+struct rpg_normal_now {
+  uint64_t seed, stream;
+};
+struct rpg_normal {  // x[i] is normal number i of the stream
+  float *x;
+  int64_t n;
+  const struct rpg_normal_now *later;
+  struct rpg_normal_now now;
+};
+RPG_API int rpg_normal(rpg_device *dev, const struct rpg_normal *a);
+
+struct rpg_normal_rows_now {
+  uint64_t offset;
+};
+struct rpg_normal_rows {  // row i is rpg_normal of its seed and its stream + offset
+  struct rpg_matrix x;
+  const int32_t *keys;  // [x.rows, 4]: seed and stream, low words first
+  const struct rpg_normal_rows_now *later;
+  struct rpg_normal_rows_now now;
+};
+RPG_API int rpg_normal_rows(rpg_device *dev, const struct rpg_normal_rows *a);
+
 enum { RPG_PREDICT_EPS = 0, RPG_PREDICT_V = 1, RPG_PREDICT_X0 = 2 };
 
 struct rpg_diffuse {  // xt = a·x0 + b·eps; target is what is to be predicted
@@ -261,6 +310,23 @@ struct rpg_squared_sum {  // dst[0] = Σ x², in float64
   int64_t n;
 };
 RPG_API int rpg_squared_sum(rpg_device *dev, const struct rpg_squared_sum *a);
+
+struct rpg_adam_w_now {
+  float rate, root, keep;  // LR/(1-Beta1^Step), 1/sqrt(1-Beta2^Step), 1 - LR·Decay
+  float new_ema;           // 1-EMADecay
+};
+struct rpg_adam_w {  // see compute.AdamW; norm and ema may be null
+  float *p;
+  const float *g;
+  float *m, *v;
+  const float *norm;
+  float *ema;
+  int64_t n;
+  float max_norm, new1, new2, eps;  // new1 is 1-Beta1
+  const struct rpg_adam_w_now *later;
+  struct rpg_adam_w_now now;
+};
+RPG_API int rpg_adam_w(rpg_device *dev, const struct rpg_adam_w *a);
 
 struct rpg_ema_now {
   float decay;

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math"
-	"slices"
 	"testing"
 
 	"rpg/generator/compute"
@@ -37,18 +36,9 @@ var placements = []struct {
 
 // Run holds the device that open returns to all cases of all operations, as
 // subtests OPERATION/CASE/PLACEMENT. It opens one device for each operation.
-// Operations in notYet, which the device does not have, are skipped by name.
-func Run(t *testing.T, open func() (compute.Device, error), notYet ...string) {
-	for _, name := range notYet {
-		if !slices.ContainsFunc(operations(), func(op Operation) bool { return op.Name == name }) {
-			t.Errorf("there is no operation %s to be skipped", name)
-		}
-	}
+func Run(t *testing.T, open func() (compute.Device, error)) {
 	for _, op := range operations() {
 		t.Run(op.Name, func(t *testing.T) {
-			if slices.Contains(notYet, op.Name) {
-				t.Skip("the device has no kernel for it yet")
-			}
 			d := openDevice(t, open)
 			for _, c := range op.Cases {
 				t.Run(c.Name, func(t *testing.T) {
