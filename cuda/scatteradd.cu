@@ -16,7 +16,7 @@ static __global__ void __launch_bounds__(threads) scatter_add(struct rpg_scatter
     if (i < a.src.rows && (row < 0 || row >= a.dst.rows)) raise(fault, RPG_E_ROW);
     const unsigned found = __ballot_sync(0xffffffffu, row == static_cast<int64_t>(blockIdx.x));
     if (lane == 0) count[warp] = __popc(found);
-    __syncthreads();
+    __syncthreads();  // after it none still reads the lists of before
     int before = 0, all = 0;
     for (int w = 0; w < threads / 32; w++) {
       if (w < warp) before += count[w];
@@ -26,7 +26,6 @@ static __global__ void __launch_bounds__(threads) scatter_add(struct rpg_scatter
     __syncthreads();
     if (col < a.dst.cols)
       for (int k = 0; k < all; k++) sum += a.src.data[(first + mine[k]) * a.src.stride + col];
-    __syncthreads();  // before the next lists are written
   }
   if (col < a.dst.cols) *out = sum;
 }

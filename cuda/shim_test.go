@@ -19,13 +19,25 @@ type build struct {
 	runtime []string // and for the shim itself, which no sanitizer watches
 }
 
-var plain = build{name: "plain", kernels: []string{"-O2"}, runtime: []string{"-O2"}}
+var (
+	plain   = build{name: "plain", kernels: []string{"-O2"}, runtime: []string{"-O2"}}
+	address = build{name: "asan", runtime: []string{"-O2"},
+		kernels: []string{"-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"}}
+	threads = build{name: "tsan", runtime: []string{"-O2", "-DRPG_SHIM_TSAN"},
+		kernels: []string{"-O1", "-fsanitize=thread"}}
+)
+
+// libraryVariable names the library for tests that another test runs.
+const libraryVariable = "RPG_TEST_SHIM"
 
 // shimLibrary returns a librpgcuda.so made of the same *.cu files with g++ and
 // the shim. Objects and library are kept in the user's cache under a hash of all
 // that they are made of, so that only what was changed is compiled again.
 func shimLibrary(t *testing.T, b build) string {
 	t.Helper()
+	if path := os.Getenv(libraryVariable); path != "" {
+		return path
+	}
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skip("the shim's fibers are written for Linux on amd64")
 	}

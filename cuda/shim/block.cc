@@ -2,8 +2,6 @@
 // block after another; the threads of a block are fibers that run until they
 // wait for each other. A thread that never waits costs two switches and no stack
 // of its own: stacks go back as soon as their thread has ended.
-//
-// Never compiled with a sanitizer, so that only kernels are watched.
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -14,19 +12,7 @@
 #include <vector>
 
 #include "host.h"
-
-#ifdef RPG_SHIM_TSAN
-extern "C" {
-void *__tsan_get_current_fiber();
-void *__tsan_create_fiber(unsigned);
-void __tsan_switch_to_fiber(void *, unsigned);
-void __tsan_acquire(void *);
-void __tsan_release(void *);
-}
-#define TSAN(call) call
-#else
-#define TSAN(call) ((void)0)
-#endif
+#include "tsan.h"
 
 // shim_switch saves the stack pointer to *from and goes on where `to` was saved.
 extern "C" void shim_switch(void **from, void *to);
@@ -66,8 +52,8 @@ enum State : uint8_t { fresh, ready, at_barrier, at_meeting, ended };
 struct Fiber {
   Place place;
   State state;
-  void *stack;    // its lowest address
-  void *pointer;  // where it goes on
+  void *stack = nullptr;  // its lowest address
+  void *pointer;          // where it goes on
   const char *file;
   int line;
   void *tsan = nullptr;
@@ -96,6 +82,7 @@ struct Variable {
 constexpr size_t stack_bytes = 128 << 10;
 constexpr size_t shared_bytes = 48 << 10;  // of all SHARED, as nvcc allows
 constexpr size_t most_dynamic = 99 << 10;
+constexpr size_t most_variables = 64;
 
 struct Worker {
   std::vector<Fiber> fibers;
@@ -108,13 +95,14 @@ struct Worker {
   void *scheduler;
   int alive, waiting;  // threads of this block; waiting at a barrier
   std::vector<Variable> variables;
-  size_t shared_used;
+  size_t shared_used = shared_bytes;
   alignas(256) unsigned char shared[shared_bytes];
   alignas(256) unsigned char dynamic[most_dynamic];
   void *tsan = nullptr;
   char barriers[2], begin, end;  // what TSan orders by
   unsigned barrier_turn = 0;
 
+  Worker() { variables.reserve(most_variables); }
   void run(dim3 grid, dim3 block, uint64_t number, size_t dynamic_bytes, Order way);
 
  private:
@@ -155,9 +143,11 @@ void *new_stack() {
 
 void Worker::resume(Fiber &f) {
   if (f.state == fresh) {
-    if (stacks.empty()) stacks.push_back(new_stack());
-    f.stack = stacks.back();
-    stacks.pop_back();
+    if (!f.stack) {
+      if (stacks.empty()) stacks.push_back(new_stack());
+      f.stack = stacks.back();
+      stacks.pop_back();
+    }
     // What shim_switch takes off: six registers and where to go on. Then the stack
     // is aligned as in a function that was just called.
     void **top = reinterpret_cast<void **>(static_cast<char *>(f.stack) + stack_bytes) - 9;
@@ -172,7 +162,10 @@ void Worker::resume(Fiber &f) {
   TSAN(__tsan_switch_to_fiber(f.tsan, 1));
   shim_switch(&scheduler, f.pointer);
 #ifndef RPG_SHIM_TSAN  // which would take two threads on one stack for a race
-  if (f.state == ended) stacks.push_back(f.stack);
+  if (f.state == ended) {
+    stacks.push_back(f.stack);
+    f.stack = nullptr;
+  }
 #endif
 }
 
@@ -185,6 +178,7 @@ void Worker::prepare(dim3 grid, dim3 block, uint64_t number, size_t dynamic_byte
   alive = count;
   waiting = 0;
   variables.clear();
+  memset(shared, 0xff, shared_used);  // NaN, as in the beginning
   shared_used = 0;
   memset(dynamic, 0xff, dynamic_bytes);
   const uint3 at = {unsigned(number % grid.x), unsigned(number / grid.x % grid.y), unsigned(number / grid.x / grid.y)};
@@ -358,7 +352,7 @@ void *shared(const void *tag, size_t bytes, const char *file, int line) {
     if (v.tag == tag) return worker->shared + v.at;
   const size_t at = worker->shared_used, size = (bytes + 15) / 16 * 16;
   if (at + size > shared_bytes) die("more than 48 KiB of shared memory", file, line);
-  memset(worker->shared + at, 0xff, size);
+  if (worker->variables.size() == most_variables) die("too many shared variables", file, line);
   worker->variables.push_back({tag, at});
   worker->shared_used = at + size;
   return worker->shared + at;
