@@ -56,18 +56,22 @@ struct layer_input {
     }
   }
 
-  // value is g at a place, of channel first+i.
-  __device__ __forceinline__ float value(const place &at, const channel_norm *table, int first, int i, int count) const {
-    if (!at.inside || first + i >= channels) return 0;
-    const int64_t c = static_cast<int64_t>(first + i) * d;
-    float v = x.data[at.x + c];
-    if (x_norm.scale) v = elu(table[i].line(v));
-    v += at.cond;
-    if (skip.data) {
-      const float s = skip.data[at.skip + c];
-      v += skip_norm.scale ? elu(table[count + i].line(s)) : s;
-    }
-    return v * at.time;
+  // load and value are the two halves of g at a place, so that several loads can
+  // be under way: of channel c, which may not be there, and with its norms, which
+  // are entries i and count+i of the table.
+  struct raw {
+    float x, skip;
+  };
+  __device__ __forceinline__ raw load(const place &at, int c) const {
+    if (!at.inside || c >= channels) return {0, 0};
+    const int64_t row = static_cast<int64_t>(c) * d;
+    return {x.data[at.x + row], skip.data ? skip.data[at.skip + row] : 0};
+  }
+  __device__ __forceinline__ float value(const place &at, const raw &r, const channel_norm *table, int i, int count, int c) const {
+    if (!at.inside || c >= channels) return 0;
+    const float x = x_norm.scale ? elu(table[i].line(r.x)) : r.x;
+    const float s = skip_norm.scale ? elu(table[count + i].line(r.skip)) : r.skip;
+    return (x + at.cond + s) * at.time;
   }
 };
 
@@ -103,10 +107,11 @@ struct window_values {
     return {(token - first) * channels * d + p, p >= 0 && p < d};
   }
   __device__ void fill(channel_norm *, int, int) const {}
-  __device__ __forceinline__ float value(const place &at, const channel_norm *, int first, int i, int) const {
-    if (!at.inside || first + i >= channels) return 0;
-    return number(data[at.at + static_cast<int64_t>(first + i) * d]);
+  typedef float raw;
+  __device__ __forceinline__ raw load(const place &at, int c) const {
+    return at.inside && c < channels ? number(data[at.at + static_cast<int64_t>(c) * d]) : 0;
   }
+  __device__ __forceinline__ float value(const place &, raw r, const channel_norm *, int, int, int) const { return r; }
 };
 
 // conv_shape is one convolution: for the gradient of g, `in` and `out` have

@@ -12,23 +12,24 @@ constexpr int simt_piece = 128, tensor_piece = 64;  // positions at a time
 constexpr int64_t most_part_values = 16 << 20;      // of all parts, unless there is one only
 
 // gradient_plan is how the work is cut up: blockIdx.x goes through tiles of
-// channels and taps, blockIdx.y through the parts.
+// channels and taps, blockIdx.y through the parts. Their number depends on the
+// sizes alone, for the same bits on every GPU: two blocks for each processor of a
+// large one on tensor cores, more of the smaller blocks without.
 struct gradient_plan {
   int outs, ins, taps;  // tiles of output channels, of input channels, of taps
   int parts;
   int64_t units;  // pieces of all tokens
 };
 
-inline gradient_plan plan_gradient(const conv_shape &s, int tile_outs, int tile_ins, int piece) {
+inline gradient_plan plan_gradient(const conv_shape &s, int tile_outs, int tile_ins, int piece, int blocks) {
   gradient_plan p;
   p.outs = static_cast<int>(ceil_div(s.out, tile_outs));
   p.ins = static_cast<int>(ceil_div(s.in, tile_ins));
   p.taps = static_cast<int>(ceil_div(s.k, group_taps));
   p.units = s.count * ceil_div(s.d, piece);
-  // About 1024 blocks fill a large GPU. A part has some pieces, or it costs more
-  // to write and to add than to sum.
+  // A part has some pieces, or it costs more to write and to add than to sum.
   const int64_t tiles = static_cast<int64_t>(p.outs) * p.ins * p.taps, weights = static_cast<int64_t>(s.in) * s.out * s.k;
-  int64_t parts = ceil_div(1024, tiles);
+  int64_t parts = blocks / tiles;
   if (parts > most_part_values / weights) parts = most_part_values / weights;
   if (parts > ceil_div(p.units, 8)) parts = ceil_div(p.units, 8);
   p.parts = static_cast<int>(parts < 1 ? 1 : parts);
@@ -126,7 +127,7 @@ int launch_gradient_simt(rpg_device *dev, const layer_input &input, const window
 
 inline gradient_plan plan_gradient_of(const conv_shape &s, const float *) {
   const simt_tile size = simt_tile_of(s);
-  return plan_gradient(s, size.out_warps * (s.out == 1 ? 1 : 8), size.in_warps * (s.in == 1 ? 1 : 2), simt_piece);
+  return plan_gradient(s, size.out_warps * (s.out == 1 ? 1 : 8), size.in_warps * (s.in == 1 ? 1 : 2), simt_piece, 1024);
 }
 
 inline int launch_gradient(rpg_device *dev, const layer_input &input, const window_values<float> &gradients, const conv_shape &s,
@@ -219,7 +220,7 @@ gradient_tensor(layer_input input, window_values<bf16_t> gradients, conv_shape s
 inline int gradient_tiles(const conv_shape &s) { return s.out >= 128 ? 4 : static_cast<int>(ceil_div(s.out, 32)); }
 
 inline gradient_plan plan_gradient_of(const conv_shape &s, const bf16_t *) {
-  return plan_gradient(s, 32 * gradient_tiles(s), gradient_ins, tensor_piece);
+  return plan_gradient(s, 32 * gradient_tiles(s), gradient_ins, tensor_piece, 256);
 }
 
 inline int launch_gradient(rpg_device *dev, const layer_input &input, const window_values<bf16_t> &gradients, const conv_shape &s,

@@ -58,9 +58,13 @@ __device__ void load_simt(const Source &source, float *tile, channel_norm *table
     const int i = unit % strips * 32 + lane, c = unit / strips * 8;
     if (i >= width) continue;
     const typename Source::place at = source.at(token, p + i);
+    typename Source::raw raw[8] = {};
 #pragma unroll
     for (int n = 0; n < 8; n++)
-      if (c + n < channels) tile[(c + n) * width + i] = source.value(at, table, first, c + n, channels);
+      if (c + n < channels) raw[n] = source.load(at, first + c + n);
+#pragma unroll
+    for (int n = 0; n < 8; n++)
+      if (c + n < channels) tile[(c + n) * width + i] = source.value(at, raw[n], table, c + n, channels, first + c + n);
   }
   __syncthreads();
 }

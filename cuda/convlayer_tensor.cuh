@@ -50,10 +50,23 @@ __device__ void load_positions(const Source &source, bf16_t *tile, int stride, c
     const int i = strip * 8 + lane / 4;
     if (i >= width) continue;
     const typename Source::place at = source.at(token, p + i);
-#pragma unroll 4
-    for (int c = lane % 4 * 2; c < channels; c += 8) {
-      const float v0 = source.value(at, table, first, c, channels), v1 = source.value(at, table, first, c + 1, channels);
-      *reinterpret_cast<uint32_t *>(tile + i * stride + c) = bf16_pair(v0, v1);
+    for (int c0 = lane % 4 * 2; c0 < channels; c0 += 32) {
+      typename Source::raw raw[4][2] = {};
+#pragma unroll
+      for (int n = 0; n < 4; n++) {
+        const int c = c0 + 8 * n;
+        if (c >= channels) continue;
+        raw[n][0] = source.load(at, first + c);
+        raw[n][1] = source.load(at, first + c + 1);
+      }
+#pragma unroll
+      for (int n = 0; n < 4; n++) {
+        const int c = c0 + 8 * n;
+        if (c >= channels) continue;
+        const float v0 = source.value(at, raw[n][0], table, c, channels, first + c);
+        const float v1 = source.value(at, raw[n][1], table, c + 1, channels, first + c + 1);
+        *reinterpret_cast<uint32_t *>(tile + i * stride + c) = bf16_pair(v0, v1);
+      }
     }
   }
   __syncthreads();

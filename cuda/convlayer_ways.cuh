@@ -76,7 +76,7 @@ struct workspace {
     bytes += ceil_div(n, 256) * 256;
     return at;
   }
-  int get(rpg_device *dev) { return rpg_workspace(dev, bytes, &address); }
+  int get(rpg_device *dev) { return bytes ? rpg_workspace(dev, bytes, &address) : 0; }
   template <class T>
   T *at(int64_t offset) const {
     return reinterpret_cast<T *>(static_cast<unsigned char *>(address) + offset);
