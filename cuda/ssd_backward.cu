@@ -9,9 +9,13 @@
 //	Σ_{i>=l} (rows + early - columns - late)[i] + Σ dH·H
 #include "ssd_backward.cuh"
 
-static constexpr int64_t most_groups = 32;         // of heads
+static constexpr int64_t most_groups = 32;  // of heads
+#ifdef __CUDACC__
 static constexpr int64_t most_states = 256 << 20;  // bytes of dstates, unless one sequence has more
-static constexpr int heads = threads / 32;         // of a block of finish
+#else
+static constexpr int64_t most_states = 16 << 10;  // so that tests take several groups of sequences
+#endif
+static constexpr int heads = threads / 32;  // of a block of finish
 
 // leaving computes what a chunk gives to the gradient of its first state, a tile of a
 // head. It goes where the gradient at the end of the chunk before will be.

@@ -124,6 +124,10 @@ using type_of = T;
 
 inline int __popc(uint32_t v) { return __builtin_popcount(v); }
 inline float rsqrtf(float v) { return 1 / sqrtf(v); }
+inline void sincospif(float v, float *sine, float *cosine) {
+  *sine = static_cast<float>(std::sin(M_PI * v));
+  *cosine = static_cast<float>(std::cos(M_PI * v));
+}
 template <class T>
 T __ldg(const T *p) {
   return *p;
