@@ -19,6 +19,8 @@ using rpg_type = T;
   extern __shared__ __align__(16) unsigned char rpg_dynamic_[]; \
   type *name = reinterpret_cast<type *>(rpg_dynamic_)
 #else
+#include <tuple>
+
 #include "shim/kernel.h"
 #include "shim/host.h"
 #endif
@@ -84,8 +86,10 @@ int rpg_workspace(rpg_device *dev, size_t bytes, void **address);
 #else
 #define RPG_START(dev, kernel, grid, block, bytes, ...)                        \
   do {                                                                         \
+    auto *kernel_ = kernel;                                                    \
+    const auto arguments_ = std::make_tuple(__VA_ARGS__); /* as they are now */ \
     cudaError_t status_ = shim::launch((dev)->stream, #kernel, grid, block, bytes, \
-                                       [=] { (kernel)(__VA_ARGS__); });        \
+                                       [=] { std::apply(kernel_, arguments_); }); \
     if (status_ != cudaSuccess) return rpg_failed(dev, #kernel, status_);      \
   } while (0)
 #endif

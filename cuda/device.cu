@@ -14,6 +14,7 @@ static int failed(char *text, size_t size, const char *what, cudaError_t status)
 }
 
 int rpg_failed(rpg_device *dev, const char *what, cudaError_t status) {
+  cudaGetLastError();  // or the next launch would report it
   return failed(dev->error, sizeof dev->error, what, status);
 }
 
@@ -107,10 +108,7 @@ int rpg_alloc(rpg_device *dev, uint64_t bytes, void **address) {
   *address = nullptr;
   TRY(dev, cudaSetDevice(dev->ordinal));
   cudaError_t status = cudaMalloc(address, bytes);
-  if (status != cudaSuccess) {
-    cudaGetLastError();  // or the next launch would report it
-    return rpg_failed(dev, "cudaMalloc", status);
-  }
+  if (status != cudaSuccess) return rpg_failed(dev, "cudaMalloc", status);
   TRY(dev, cudaMemsetAsync(*address, 0, bytes, dev->stream));
   return 0;
 }
