@@ -53,6 +53,12 @@ static int product(rpg_device *dev, const gemm_task<T> &g, blas_plan *plan, void
   return own(dev, g, s, workspace);
 }
 
+// take gives workspace, null for none.
+static int take(rpg_device *dev, size_t bytes, void **workspace) {
+  *workspace = nullptr;
+  return bytes ? rpg_workspace(dev, bytes, workspace) : 0;
+}
+
 // in_float32 and in_bf16 take the workspace for both ways, as cuBLASLt may still
 // refuse when it is called.
 static int in_float32(rpg_device *dev, const gemm_task<float> &g) {
@@ -61,7 +67,7 @@ static int in_float32(rpg_device *dev, const gemm_task<float> &g) {
   const gemm_split s = split(dev, g);
   const size_t sums = split_bytes(s, g.m, g.n);
   void *workspace;
-  if (int bad = rpg_workspace(dev, sums > bytes ? sums : bytes, &workspace)) return bad;
+  if (int bad = take(dev, sums > bytes ? sums : bytes, &workspace)) return bad;
   return product(dev, g, plan, workspace, s);
 }
 
@@ -71,7 +77,7 @@ static int in_bf16(rpg_device *dev, const gemm_task<float> &g) {
   const gemm_split s = split(dev, g);
   const size_t sums = split_bytes(s, g.m, g.n), factors = gemm_rounded_bytes(g);
   void *workspace;
-  if (int bad = rpg_workspace(dev, factors + (sums > bytes ? sums : bytes), &workspace)) return bad;
+  if (int bad = take(dev, factors + (sums > bytes ? sums : bytes), &workspace)) return bad;
   const gemm_task<uint16_t> rounded = gemm_rounded(g, workspace);
   if (int bad = gemm_round(dev, g, rounded)) return bad;
   return product(dev, rounded, plan, static_cast<unsigned char *>(workspace) + factors, s);
