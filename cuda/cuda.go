@@ -9,7 +9,10 @@ import (
 	"rpg/generator/compute"
 )
 
-var _ compute.Device = (*device)(nil)
+var (
+	_ compute.Device   = (*device)(nil)
+	_ compute.Recorder = (*device)(nil)
+)
 
 // device is a compute.Device on one GPU. Operations are queued and return at
 // once; what goes wrong is kept in failure.
@@ -21,6 +24,10 @@ type device struct {
 
 	entries map[string]uintptr // functions of the library, see launch
 	args    [96]uint64         // the arguments of the operation being called
+
+	records map[string]*record
+	current *record // the one in progress, else nil; see Record
+	replays int     // graphs launched
 
 	memory  map[uint64]uint64 // address and bytes of every allocation
 	garbage garbage
@@ -69,7 +76,8 @@ func (l *library) open(ordinal int, bf16 bool) (compute.Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &device{library: l, handle: handle, entries: map[string]uintptr{}, memory: map[uint64]uint64{}}
+	d := &device{library: l, handle: handle, entries: map[string]uintptr{}, memory: map[uint64]uint64{},
+		records: map[string]*record{}}
 	i, err := d.ask()
 	if err != nil {
 		return nil, fmt.Errorf("%w; closing it: %v", err, d.Close())
@@ -97,6 +105,7 @@ func (d *device) ask() (info, error) {
 func (d *device) Info() compute.Info { return d.info }
 
 func (d *device) Sync() error {
+	d.plainly()
 	d.keep(d.call("rpg_sync"))
 	return d.failure
 }
@@ -104,6 +113,10 @@ func (d *device) Sync() error {
 func (d *device) Close() error {
 	if d.handle == 0 {
 		return nil
+	}
+	d.plainly()
+	for _, r := range d.records {
+		d.freeGraph(r)
 	}
 	for address := range d.memory {
 		d.keep(d.free(address))

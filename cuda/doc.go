@@ -62,15 +62,15 @@
 //
 // # Recording
 //
-// Every operation goes through launch, with arguments that are plain bytes. What
-// changes from step to step (the factors of Combine, the seed of Normal, the rate
-// and step of AdamW) stands apart in rpg_OP_now, at the end of its struct. The
-// kernel takes it as a varying: with `later` null, as always so far, the value of
-// the call. To record a step, launch gives `later` a place in a block of device
-// memory, compares all other bytes in later steps with those recorded, and puts
-// the new values into host memory that the graph copies into that block first.
+// A step that comes again and again is one graph: see compute.Record and
+// record.go. Every operation goes through launch, with arguments that are plain
+// bytes. What changes from step to step (the factors of Combine, the seed of
+// Normal, the rates of AdamW) stands apart in rpg_OP_now, at the end of its
+// struct. The kernel takes it as a varying: with `later` null the value of the
+// call; in a graph what stands in a block of device memory, which is filled before
+// the graph is launched, with what the step uploads. All other bytes are
+// compared with those recorded.
 // So a launcher must not read `now`, and the grid must not depend on it.
-// rpg_record and its neighbours in rpg.h are made for this.
 //
 // # The host shim
 //
@@ -83,6 +83,8 @@
 //   - RPG_SHIM_ORDER: forward, reverse or random, of blocks, warps and lanes.
 //   - RPG_SHIM_WORKERS: threads of the machine; all by default.
 //   - RPG_SHIM_MEMORY: bytes of device memory, 4 GiB by default.
+//   - RPG_SHIM_WINDOW: bytes that a window of a convolution's tokens may take of
+//     the workspace, 64 MiB by default as on a GPU.
 //   - RPG_SHIM_OPEN: the status with which opening fails. RPG_SHIM_MAJOR: the
 //     major compute capability, 8 by default.
 package cuda

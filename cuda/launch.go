@@ -9,15 +9,18 @@ import (
 
 // launch queues an operation: the function of that name takes the device and a
 // pointer to a. Every operation goes through here, so that this is the place
-// where a step can be recorded and its arguments compared. After a failure
+// where a step is recorded and its arguments are compared. After a failure
 // nothing is queued any more. a must be a mirror of the function's struct, without
 // pointers of Go.
-func launch[A any](d *device, function string, a A) {
+func launch[A comparable](d *device, function string, a A) {
 	if d.failure != nil {
 		return
 	}
 	if unsafe.Sizeof(a) > unsafe.Sizeof(d.args) {
 		panic("compute: arguments of an operation are too long")
+	}
+	if d.current != nil && recorded(d, function, a) {
+		return
 	}
 	*(*A)(unsafe.Pointer(&d.args)) = a
 	d.keep(d.call(function, uintptr(unsafe.Pointer(&d.args))))

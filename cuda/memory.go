@@ -53,6 +53,7 @@ func (d *device) AllocInts(n int) compute.Ints { return ints{d.alloc(n)} }
 // alloc returns n zeroed values, at address 0 after a failure: then no operation
 // is queued any more.
 func (d *device) alloc(n int) run {
+	d.plainly()
 	d.collect()
 	r := run{of: &block{d}, n: n}
 	if n == 0 || d.failure != nil {
@@ -117,13 +118,18 @@ func (d *device) UploadInts(dst compute.Ints, src []int32) {
 }
 
 func upload(d *device, to uint64, from unsafe.Pointer, n int) {
-	if n > 0 && d.failure == nil {
-		d.keep(d.call("rpg_upload", uintptr(to), uintptr(from), uintptr(n)*valueBytes))
+	if n == 0 || d.failure != nil {
+		return
 	}
+	if d.current != nil && d.recordedUpload(to, unsafe.Slice((*byte)(from), n*valueBytes)) {
+		return
+	}
+	d.keep(d.call("rpg_upload", uintptr(to), uintptr(from), uintptr(n)*valueBytes))
 }
 
 func (d *device) Download(dst []float32, src compute.Buffer) error {
 	from := d.vals(src, len(dst))
+	d.plainly()
 	if d.failure == nil && len(dst) > 0 {
 		d.keep(d.call("rpg_download", uintptr(unsafe.Pointer(unsafe.SliceData(dst))), uintptr(from), uintptr(len(dst))*valueBytes))
 	}
