@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	ort "github.com/yalue/onnxruntime_go"
 )
@@ -46,11 +47,47 @@ func (j *job) inferPart(t *task, in, out []float32, n int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, logits.Destroy()) }()
+	if t.bound != nil {
+		return t.bound.run(t.ports, images, logits)
+	}
 	session := t.session
 	if !t.own {
 		session = j.shared
 	}
 	return j.invoke(session, append([]ort.Value{images}, t.weights...), []ort.Value{logits})
+}
+
+// A bound is a session for one model whose inputs and outputs are bound to it
+// (ONNX Runtime's IO binding). Binding copies to where the provider computes: on
+// a GPU the weights of a shared session are brought there once, not anew for each
+// batch.
+type bound struct {
+	mu      sync.Mutex // one batch at a time
+	session *ort.DynamicAdvancedSession
+	binding *ort.IoBinding
+}
+
+// newBound binds the weights, which have these names as inputs.
+func newBound(s *ort.DynamicAdvancedSession, names []string, weights []ort.Value) (*bound, error) {
+	binding, err := s.CreateIoBinding()
+	if err != nil {
+		return nil, fmt.Errorf("evaluate: IO binding: %w", err)
+	}
+	for i, w := range weights {
+		if err := binding.BindInput(names[i], w); err != nil {
+			return nil, errors.Join(fmt.Errorf("evaluate: IO binding: weight %q: %w", names[i], err), binding.Destroy())
+		}
+	}
+	return &bound{session: s, binding: binding}, nil
+}
+
+func (b *bound) run(p ports, images, logits ort.Value) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := errors.Join(b.binding.BindInput(p.input, images), b.binding.BindOutput(p.output, logits)); err != nil {
+		return err
+	}
+	return b.session.RunWithBinding(b.binding)
 }
 
 // runSession is Scorer.invoke but in tests.

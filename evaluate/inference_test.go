@@ -82,3 +82,30 @@ func TestOutOfMemoryMessages(t *testing.T) {
 		t.Error("a wrong shape is taken for a lack of memory")
 	}
 }
+
+// Bound inputs and outputs, which CUDA takes, give the same scores.
+func TestBound(t *testing.T) {
+	r := openTestRuntime(t)
+	d := testImages(t, 150)
+	zoo := testZoo(t, 3)
+	models := []onnxio.Values{zoo[0], zoo[1], zoo[2]}
+	for _, sessions := range []Sessions{SessionsOwn, SessionsShared} {
+		want := score(t, r, d, ScorerOptions{Sessions: sessions}, zoo[0], models...)
+		s, err := r.NewScorer(zoo[0], d, ScorerOptions{Threads: 2, Batch: 64, Sessions: sessions})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		s.bind = true
+		s.invoke = func(*ort.DynamicAdvancedSession, []ort.Value, []ort.Value) error {
+			return errors.New("run without binding")
+		}
+		got, err := s.Score(t.Context(), models, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(withoutConfidence(got), withoutConfidence(want)) {
+			t.Errorf("sessions %v: other scores than without binding", sessions)
+		}
+	}
+}

@@ -137,22 +137,28 @@ func TestScoreIsTheSameEveryWay(t *testing.T) {
 // unnamed are values without the model they are of.
 type unnamed struct{ onnxio.Values }
 
-// TestWeightsThatCannotBeInputs scores the embedded network as a local function
-// with its weights inside: no session can be shared, so every variant gets its
-// own, and scores as the network itself does.
-func TestWeightsThatCannotBeInputs(t *testing.T) {
+// TestWeightsElsewhere scores the embedded network as a local function with its
+// weights inside, and with a sparse bias that its operator set cannot take as an
+// input: there no session can be shared, so every variant gets its own. Both
+// score as the network itself does.
+func TestWeightsElsewhere(t *testing.T) {
 	r := openTestRuntime(t)
 	d := testImages(t, 200)
 	zoo := testZoo(t, 3)
 	want := score(t, r, d, ScorerOptions{}, zoo[0], zoo[0], zoo[1], zoo[2])
-	m := open(t, filepath.Join("testdata", "localfunction.onnx"))
-	if _, _, err := m.WithWeightsAsInputs(); !errors.Is(err, onnxio.ErrUnsupported) {
-		t.Fatalf("weights as inputs: %v; this model is here because it is refused", err)
-	}
-	models := []onnxio.Values{m, unnamed{zoo[1]}, withValues(t, "third.onnx", m, zoo[2])}
-	for _, o := range []ScorerOptions{{}, {Sessions: SessionsShared}, {Sessions: SessionsOwn}, {Sessions: SessionsShared, Threads: 2, Batch: 7}} {
-		if got := score(t, r, d, o, m, models...); !reflect.DeepEqual(withoutConfidence(got), withoutConfidence(want)) {
-			t.Errorf("%+v: %d, %d, %d right, expected %d, %d, %d", o, got[0].Correct, got[1].Correct, got[2].Correct, want[0].Correct, want[1].Correct, want[2].Correct)
+	for _, c := range []struct {
+		file    string
+		refused error
+	}{{"localfunction.onnx", nil}, {"sparsebias.onnx", onnxio.ErrUnsupported}} {
+		m := open(t, filepath.Join("testdata", c.file))
+		if _, _, err := m.WithWeightsAsInputs(); !errors.Is(err, c.refused) {
+			t.Fatalf("%s: weights as inputs: %v, expected %v", c.file, err, c.refused)
+		}
+		models := []onnxio.Values{m, unnamed{zoo[1]}, withValues(t, "third.onnx", m, zoo[2])}
+		for _, o := range []ScorerOptions{{}, {Sessions: SessionsShared}, {Sessions: SessionsOwn}, {Sessions: SessionsShared, Threads: 2, Batch: 7}} {
+			if got := score(t, r, d, o, m, models...); !reflect.DeepEqual(withoutConfidence(got), withoutConfidence(want)) {
+				t.Errorf("%s, %+v: %d, %d, %d right, expected %d, %d, %d", c.file, o, got[0].Correct, got[1].Correct, got[2].Correct, want[0].Correct, want[1].Correct, want[2].Correct)
+			}
 		}
 	}
 }
@@ -172,16 +178,55 @@ func TestFixedBatch(t *testing.T) {
 	if got := fixed.Info().Inputs[0].Shape[0]; got != 16 {
 		t.Fatalf("batch dimension %d, expected 16", got)
 	}
-	free := testZoo(t, 1)[0]
+	free := testZoo(t, 2)
+	other := withValues(t, "other.onnx", fixed, free[1])
 	for _, n := range []int{1, 15, 16, 17, 100} {
 		d := testImages(t, n)
-		want := score(t, r, d, ScorerOptions{}, free, free)
-		if got := score(t, r, d, ScorerOptions{Batch: 64}, fixed, fixed); !reflect.DeepEqual(withoutConfidence(got), withoutConfidence(want)) {
-			t.Errorf("%d images: other scores than with a free batch", n)
+		want := score(t, r, d, ScorerOptions{}, free[0], free[0], free[1])
+		for k, models := range [][]onnxio.Values{{fixed}, {fixed, other}} {
+			if got := score(t, r, d, ScorerOptions{Batch: 64}, fixed, models...); !reflect.DeepEqual(withoutConfidence(got), withoutConfidence(want[:k+1])) {
+				t.Errorf("%d images, %d models: other scores than with a free batch", n, k+1)
+			}
 		}
 	}
 }
 
+// TestInputMadeOnce scores with the input of all images in memory, as for several
+// models, and without the room for it.
+func TestInputMadeOnce(t *testing.T) {
+	r := openTestRuntime(t)
+	d := testImages(t, 100)
+	zoo := testZoo(t, 2)
+	want := score(t, r, d, ScorerOptions{}, zoo[0], zoo[1])
+	for _, c := range []struct {
+		name   string
+		bytes  int
+		models []onnxio.Values
+		ready  bool
+	}{
+		{"one model", windowBytes, []onnxio.Values{zoo[1]}, false},
+		{"several", windowBytes, []onnxio.Values{zoo[0], zoo[1]}, true},
+		{"just enough room", 4 * 105 * d.Pixels(), []onnxio.Values{zoo[0], zoo[1]}, true}, // 15 batches of 7
+		{"too little room", 4*105*d.Pixels() - 1, []onnxio.Values{zoo[0], zoo[1]}, false},
+	} {
+		s, err := r.NewScorer(zoo[0], d, ScorerOptions{Batch: 7, Threads: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		s.windowBytes = c.bytes
+		scores, err := s.Score(t.Context(), c.models, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (s.ready != nil) != c.ready {
+			t.Errorf("%s: input of all images in memory: %v, expected %v", c.name, s.ready != nil, c.ready)
+		}
+		if last := scores[len(scores)-1:]; !reflect.DeepEqual(withoutConfidence(last), withoutConfidence(want)) {
+			t.Errorf("%s: other scores than batch by batch", c.name)
+		}
+	}
+}
 func TestProgress(t *testing.T) {
 	r := openTestRuntime(t)
 	d := testImages(t, 100)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"rpg/onnxio"
 )
@@ -44,6 +45,9 @@ func (o *Options) score(ctx context.Context, candidates []*candidate) (note stri
 		total += len(same.list) * o.Data.Count
 		candidates = others
 	}
+	// What opening many models left behind would stay in memory to the end: scoring
+	// allocates next to nothing in Go, so the collector hardly runs again.
+	debug.FreeOSMemory()
 	done := 0
 	for _, s := range scorings {
 		var progress func(n, of int)

@@ -137,16 +137,16 @@ func (r *Runtime) newSessionOptions() (*ort.SessionOptions, error) {
 
 // openShared makes the session that serves every variant of template, and gives
 // it with the names of the weight inputs.
-func openShared(template *onnxio.Model, p ports, o *ort.SessionOptions) (*ort.DynamicAdvancedSession, error) {
+func openShared(template *onnxio.Model, p ports, o *ort.SessionOptions) (s *ort.DynamicAdvancedSession, names []string, err error) {
 	data, names, err := template.WithWeightsAsInputs()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	s, err := ort.NewDynamicAdvancedSessionWithONNXData(data, append([]string{p.input}, names...), []string{p.output}, o)
+	s, err = ort.NewDynamicAdvancedSessionWithONNXData(data, append([]string{p.input}, names...), []string{p.output}, o)
 	if err != nil {
-		return nil, fmt.Errorf("evaluate: %s: ONNX Runtime does not take the graph with weights as inputs: %w", template.Path, err)
+		return nil, nil, fmt.Errorf("evaluate: %s: ONNX Runtime does not take the graph with weights as inputs: %w", template.Path, err)
 	}
-	return s, nil
+	return s, names, nil
 }
 
 // openOwn makes a session for one model: from its file when v is a model on

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,6 +56,9 @@ func firstNotFinite(values []float32) int {
 // write writes a file of flat buffers, piece by piece. A value that is not
 // finite is a *DivergedError, and leaves the old file.
 func (r *Run) write(name string, tr *trainer, flats ...flat) error {
+	// Steps allocate nothing: without this, the buffers of one file after the other
+	// would be added to the process's memory.
+	runtime.GC()
 	var entries []safetensors.Entry
 	for _, f := range flats {
 		for _, p := range tr.net.ps.within(f.values.Len()) {

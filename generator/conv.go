@@ -24,7 +24,8 @@ type conv struct {
 
 	z, c, pred compute.Matrix
 	dc         compute.Matrix
-	signals    compute.Buffer // see allocSignals
+	passes     []pass           // the forward ones first, one for each layer
+	signals    []compute.Buffer // the memory in which they work, free after that
 }
 
 // convLayer is one convolution with its normalization (absent in the last).
@@ -35,8 +36,7 @@ type convLayer struct {
 	mean, vari  *param
 	skip        int // layer whose output is added to the input, or -1
 
-	norm *compute.BatchNorm        // in training
-	args compute.ConvLayerBackward // the operations' arguments, put together once
+	norm *compute.BatchNorm // in training
 }
 
 const (
@@ -72,92 +72,24 @@ func (k *conv) alloc(dev compute.Device, times int, train bool) {
 	k.timeMLP.alloc(dev, times, train)
 	k.c = newMatrix(dev, k.rows, k.d)
 	k.pred = newMatrix(dev, k.rows, k.d)
-	outs, gradients := k.allocSignals(dev, train)
-	for i, l := range k.layers {
-		l.args.ConvLayer = compute.ConvLayer{Tokens: k.rows, In: l.in, Out: l.out, K: l.w.shape[2], D: k.d,
-			Y: outs[i], Cond: k.c, W: l.weights(l.w.value), Bias: l.b.value}
-		a := &l.args.ConvLayer
-		if i > 0 {
-			a.X, a.XNorm = outs[i-1], k.layers[i-1].norm
-		}
-		if l.skip >= 0 {
-			a.Skip, a.SkipNorm = outs[l.skip], k.layers[l.skip].norm
-		}
-		if l.scale != nil && train {
-			l.norm = l.newNorm(dev)
-			a.YNorm = l.norm
-		} else {
-			a.ELU = l.scale != nil // the rest of the normalization: see freeze
-		}
-	}
-	if !train {
-		return
-	}
-	k.dc = newMatrix(dev, k.rows, k.d)
-	for i, l := range k.layers {
-		l.args.DCond, l.args.DTime, l.args.DW, l.args.DBias = k.dc, k.timeMLP.de, l.weights(l.w.grad), l.b.grad
-		l.args.DY = gradients[i]
-		if i > 0 {
-			l.args.DX, l.args.AddDX = gradients[i-1], k.reader(i-1) > i
-		}
-	}
-}
-
-// weights views the layer's weights, or their gradients, as a matrix.
-func (l *convLayer) weights(b compute.Buffer) compute.Matrix {
-	return compute.MatrixOf(b, l.out, l.in*l.w.shape[2])
-}
-
-// reader is the last layer that takes the output of layer i.
-func (k *conv) reader(i int) int {
-	for j, l := range k.layers {
-		if l.skip == i {
-			return j
-		}
-	}
-	return i + 1
-}
-
-// allocSignals gives the output of each layer, the last of which is pred, and in
-// training their gradients. They are parts of one row for each token, so that
-// the gradient of a layer's input can take the place of its output and of those
-// of later layers, which are then of no more use.
-//
-// What is added to an input has that input's gradient: both share one place, to
-// which the layer that took the output first adds later.
-func (k *conv) allocSignals(dev compute.Device, train bool) (outs, gradients []compute.Matrix) {
-	n, total := len(k.layers), 0
-	out, gradient := make([]int, n), make([]int, n)
-	for i, l := range k.layers {
-		out[i] = total
-		if i < n-1 {
-			total += l.out * k.d
-		}
-	}
 	if train {
-		own := func(i int) bool { return k.reader(i) == i+1 && k.layers[i+1].skip < 0 }
-		for i, l := range k.layers[:n-1] {
-			if own(i) {
-				gradient[i] = out[i+1]
-				total = max(total, gradient[i]+l.out*k.d)
-			}
-		}
-		for i := n - 2; i >= 0; i-- {
-			if j := k.reader(i); j > i+1 {
-				gradient[i] = gradient[j-1]
-			} else if !own(i) {
-				gradient[i] = total
-				total += k.layers[i].out * k.d
+		k.dc = newMatrix(dev, k.rows, k.d)
+		for _, l := range k.layers {
+			if l.scale != nil {
+				l.norm = l.newNorm(dev)
 			}
 		}
 	}
-	all := newMatrix(dev, k.rows, total)
-	k.signals = all.Data
-	for i, l := range k.layers[:n-1] {
-		outs = append(outs, all.Columns(out[i], out[i]+l.out*k.d))
-		gradients = append(gradients, all.Columns(gradient[i], gradient[i]+l.out*k.d))
+	k.passes = k.schedule(train)
+	rows := newMatrix(dev, k.rows, arrange(moments(k.passes)))
+	free := &spare{dev, []compute.Buffer{rows.Data}}
+	if train { // after the passes
+		k.timeMLP.da, k.timeMLP.db = newMatrix(free, times, k.d), newMatrix(free, times, k.d)
 	}
-	return append(outs, k.pred), append(gradients, compute.Matrix{})
+	k.signals = free.free
+	for i := range k.passes {
+		k.arguments(&k.passes[i], rows)
+	}
 }
 
 func (l *convLayer) newNorm(dev compute.Device) *compute.BatchNorm {
@@ -166,7 +98,7 @@ func (l *convLayer) newNorm(dev compute.Device) *compute.BatchNorm {
 		DScale: l.scale.grad, DBias: l.bias.grad, Along: dev.Alloc(l.out), Level: dev.Alloc(l.out)}
 }
 
-func (k *conv) spare() []compute.Buffer { return []compute.Buffer{k.signals} }
+func (k *conv) spare() []compute.Buffer { return k.signals }
 
 func (k *conv) condition(dev compute.Device, z compute.Matrix) {
 	k.z = z
@@ -177,15 +109,19 @@ func (k *conv) time(_ compute.Device, e compute.Matrix) {
 	if e.Rows != k.rows {
 		e.Rows, e.Stride = k.rows, 0
 	}
-	for _, l := range k.layers {
-		l.args.Time = e
+	for i := range k.passes {
+		k.passes[i].args.Time = e
 	}
 }
 
 func (k *conv) predict(dev compute.Device, x compute.Matrix) compute.Matrix {
-	k.layers[0].args.X = x
-	for _, l := range k.layers {
-		dev.ConvLayer(l.args.ConvLayer)
+	for i := range k.passes {
+		if p := &k.passes[i]; p.layer == 0 {
+			p.args.X = x
+		}
+		if i < len(k.layers) {
+			dev.ConvLayer(k.passes[i].args.ConvLayer)
+		}
 	}
 	return k.pred
 }
@@ -195,7 +131,7 @@ func (k *conv) predict(dev compute.Device, x compute.Matrix) compute.Matrix {
 // with a = scale/sqrt(var+eps), the weights a·W and the bias a·(b-mean) + bias,
 // computed in float64 and rounded once.
 func (k *conv) freeze(dev compute.Device) error {
-	for _, l := range k.layers {
+	for i, l := range k.layers {
 		if l.scale != nil {
 			var v [6][]float32
 			for j, p := range []*param{l.w, l.b, l.scale, l.bias, l.mean, l.vari} {
@@ -216,7 +152,8 @@ func (k *conv) freeze(dev compute.Device) error {
 			dev.Upload(l.w.value, w)
 			dev.Upload(l.b.value, b)
 		}
-		l.args.Packed = dev.PackConvLayer(l.args.ConvLayer)
+		a := &k.passes[i].args.ConvLayer
+		a.Packed = dev.PackConvLayer(*a)
 	}
 	return nil
 }
@@ -224,9 +161,16 @@ func (k *conv) freeze(dev compute.Device) error {
 func (k *conv) backward(dev compute.Device, dpred, dz compute.Matrix) {
 	dev.Zero(k.dc.Data)
 	dev.Zero(k.timeMLP.de.Data)
-	k.layers[len(k.layers)-1].args.DY = dpred
-	for i := len(k.layers) - 1; i >= 0; i-- {
-		dev.ConvLayerBackward(k.layers[i].args)
+	for i := len(k.layers); i < len(k.passes); i++ {
+		p := &k.passes[i]
+		if p.layer == len(k.layers)-1 {
+			p.args.DY = dpred
+		}
+		if p.kind == again {
+			dev.ConvLayer(p.args.ConvLayer)
+		} else {
+			dev.ConvLayerBackward(p.args)
+		}
 	}
 	k.timeMLP.backward(dev)
 	k.cond.backward(dev, dz, k.dc, k.z, 0)

@@ -40,9 +40,9 @@ func TestFreeze(t *testing.T) {
 		return v
 	}
 
-	k.layers[0].args.X = x
-	for _, l := range k.layers {
-		a := l.args.ConvLayer
+	k.passes[0].args.X = x
+	for i, l := range k.layers {
+		a := k.passes[i].args.ConvLayer
 		a.ELU = false
 		dev.ConvLayer(a)
 		if l.scale == nil {

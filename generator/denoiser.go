@@ -27,7 +27,7 @@ type denoiser interface {
 	// backward takes the gradient of the last prediction, adds to the
 	// parameters' gradients and computes dz [rows, M].
 	backward(dev compute.Device, dpred, dz compute.Matrix)
-	// spare lists buffers that are of use within backward only.
+	// spare lists buffers that are of use from predict to backward only.
 	spare() []compute.Buffer
 	// multiplies is the number of multiply-adds of one row's forward pass.
 	multiplies() int
@@ -55,7 +55,7 @@ func (k *timeMLP) alloc(dev compute.Device, rows int, train bool) {
 	matrix := func(cols int) compute.Matrix { return newMatrix(dev, rows, cols) }
 	k.f, k.a, k.b, k.e = matrix(timeFeatures), matrix(k.width), matrix(k.width), matrix(k.width)
 	if train {
-		k.da, k.db, k.de = matrix(k.width), matrix(k.width), matrix(k.width)
+		k.de = matrix(k.width)
 	}
 }
 

@@ -59,15 +59,21 @@ func (e *embedding) forward(dev compute.Device, out compute.Matrix) {
 	k := e.k
 	k.in.forward(dev, e.ofToken.whole, e.positions)
 	k.in.forward(dev, e.ofModel.whole, e.state)
-	dev.Gather(k.rest, e.ofToken.rest, e.token, 0)
-	dev.Gather(k.rest, e.ofModel.rest, e.model, 1)
-	dev.Gather(k.gate, e.ofToken.gate, e.pickedToken, 0)
-	dev.Gather(k.gate, e.ofModel.gate, e.pickedModel, 1)
+	e.spread(dev)
 	if k.residual {
 		dev.Gather(e.u, e.positions, e.pickedToken, 0)
 		dev.Gather(e.u, e.state, e.pickedModel, 1)
 	}
 	k.mix(dev, out, e.u)
+}
+
+// spread fills the projections of the layer from those of the positions and states.
+func (e *embedding) spread(dev compute.Device) {
+	k := e.k
+	dev.Gather(k.rest, e.ofToken.rest, e.token, 0)
+	dev.Gather(k.rest, e.ofModel.rest, e.model, 1)
+	dev.Gather(k.gate, e.ofToken.gate, e.pickedToken, 0)
+	dev.Gather(k.gate, e.ofModel.gate, e.pickedModel, 1)
 }
 
 func (e *embedding) backward(dev compute.Device, dout compute.Matrix) compute.Matrix {

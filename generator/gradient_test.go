@@ -28,6 +28,7 @@ func TestGradients(t *testing.T) {
 		{"none-no-residual-all-tokens", []Override{{"recurrent", "none", ""}, {"residual", "false", ""}, {"diffusion-batch", "0", ""}}},
 		{"none-one-layer", []Override{{"recurrent", "none", ""}, {"layers", "1", ""}}},
 		{"conv-eps", []Override{{"denoiser", "conv", ""}, {"prediction", "eps", ""}}},
+		{"conv-three-skips-lstm", []Override{{"denoiser", "conv", ""}, {"channels", "1,4,6,8,6,4,1", ""}, {"recurrent", "lstm", ""}}},
 		{"conv-two-skips-repeated-tokens", []Override{{"denoiser", "conv", ""}, {"channels", "1,4,6,4,1", ""}, {"diffusion-batch", "70", ""}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

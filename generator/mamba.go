@@ -86,7 +86,13 @@ func newMamba(ps *params, name string, c Config, n, l int) *mamba {
 }
 
 func (k *mamba) alloc(dev compute.Device, r *recurrent, pick compute.Ints, share layer) {
-	gradients := r.gradients
+	gradients, projections, activations := r.gradients, dev, dev
+	if r.repeats {
+		activations = gradients
+		if share == nil || r.picked == 0 {
+			projections = gradients
+		}
+	}
 	train := gradients != nil
 	rows, conv, all := k.n*k.l, k.i+2*k.s, 2*k.i+2*k.s+k.h
 	k.pick = pick
@@ -95,22 +101,22 @@ func (k *mamba) alloc(dev compute.Device, r *recurrent, pick compute.Ints, share
 	if !train {
 		before = convWidth - 1
 	}
-	padded := newMatrix(dev, before+rows, k.restIn.out)
-	k.rest, k.y = padded.RowRange(before, before+rows), newMatrix(dev, rows, k.i)
+	padded := newMatrix(projections, before+rows, k.restIn.out)
+	k.rest, k.y = padded.RowRange(before, before+rows), newMatrix(activations, rows, k.i)
 	k.yRows = k.y
 	if pick != nil {
-		k.uPicked, k.yPicked = newMatrix(dev, pick.Len(), k.m), newMatrix(dev, pick.Len(), k.i)
+		k.uPicked, k.yPicked = newMatrix(dev, pick.Len(), k.m), newMatrix(activations, pick.Len(), k.i)
 		k.yRows = k.yPicked
 	}
-	k.gate, k.g = newMatrix(dev, k.yRows.Rows, k.i), newMatrix(dev, k.yRows.Rows, k.i)
+	k.gate, k.g = newMatrix(projections, k.yRows.Rows, k.i), newMatrix(activations, k.yRows.Rows, k.i)
 	k.conv.CausalConv = compute.CausalConv{N: k.n, L: before + k.l, K: convWidth,
-		X: padded.Columns(0, conv), Y: newMatrix(dev, before+rows, conv), W: k.convW.value, Bias: k.convB.value}
+		X: padded.Columns(0, conv), Y: newMatrix(activations, before+rows, conv), W: k.convW.value, Bias: k.convB.value}
 	convolved := k.conv.Y.RowRange(before, before+rows)
 	a := &k.ssd.SSD
 	*a = compute.SSD{N: k.n, L: k.l, H: k.h, P: k.i / k.h, S: k.s, Chunk: k.chunk,
 		DTBias: k.dtBias.value, ALog: k.aLog.value, D: k.d.value, Y: k.y, DT: k.rest.Columns(conv, k.restIn.out)}
 	a.X, a.B, a.C = convolved.Columns(0, k.i), convolved.Columns(k.i, k.i+k.s), convolved.Columns(k.i+k.s, conv)
-	a.States = dev.Alloc(k.n * a.Chunks() * k.i * k.s)
+	a.States = activations.Alloc(k.n * a.Chunks() * k.i * k.s)
 	if !train {
 		k.carried = carried{padded.RowRange(0, before), padded.RowRange(rows, rows+before), dev.Alloc(k.i * k.s)}
 		a.Start, a.End = k.carried.state, k.carried.state
@@ -146,27 +152,37 @@ func (k *mamba) begin(dev compute.Device, first bool) {
 }
 
 func (k *mamba) forward(dev compute.Device, out, u compute.Matrix) {
+	k.mix(dev, out, k.project(dev, u))
+}
+
+// project computes the projections, and returns the rows of u that the output has.
+func (k *mamba) project(dev compute.Device, u compute.Matrix) compute.Matrix {
 	k.restIn.forward(dev, k.rest, u)
 	if k.pick != nil {
 		dev.Gather(k.uPicked, u, k.pick, 0)
 		u = k.uPicked
 	}
 	k.gateIn.forward(dev, k.gate, u)
-	k.mix(dev, out, u)
+	return u
 }
 
 // mix is forward from the projections on; u are the rows that out has.
 func (k *mamba) mix(dev compute.Device, out, u compute.Matrix) {
+	k.activate(dev)
+	k.out.forward(dev, out, k.g)
+	if k.residual {
+		dev.Add(out.Data, u.Data)
+	}
+}
+
+// activate computes what lies between the projections and the last product.
+func (k *mamba) activate(dev compute.Device) {
 	dev.CausalConv(k.conv.CausalConv)
 	dev.SSD(k.ssd.SSD)
 	if k.pick != nil {
 		dev.Gather(k.yPicked, k.y, k.pick, 0)
 	}
 	dev.GatedRMSNorm(k.g, k.yRows, k.gate, k.norm.value, normEps)
-	k.out.forward(dev, out, k.g)
-	if k.residual {
-		dev.Add(out.Data, u.Data)
-	}
 }
 
 func (k *mamba) backward(dev compute.Device, du, dout, u compute.Matrix) {

@@ -46,6 +46,9 @@ func newMLP(ps *params, c Config, rows int) *mlp {
 func (k *mlp) alloc(dev compute.Device, times int, train bool) {
 	matrix := func(cols int) compute.Matrix { return newMatrix(dev, k.rows, cols) }
 	k.timeMLP.alloc(dev, times, train)
+	if train {
+		k.timeMLP.da, k.timeMLP.db = newMatrix(dev, times, k.w), newMatrix(dev, times, k.w)
+	}
 	k.cz, k.sum, k.y, k.h, k.pred = matrix(k.w), matrix(k.w), matrix(k.w), matrix(k.w), matrix(k.d)
 	k.shared = matrix(k.d)
 	k.zeros = dev.AllocInts(k.rows)

@@ -16,12 +16,18 @@ type recurrent struct {
 	layers   []layer
 
 	vectors
-	input input
-	pick  compute.Ints     // the rows picked, nil for all
-	h, dh []compute.Matrix // h[i] is the output of layer i, z that of the last
+	input  input
+	picked int              // rows that a step picks, 0 for all
+	pick   compute.Ints     // which ones, nil for all
+	h, dh  []compute.Matrix // h[i] is the output of layer i, z that of the last
 
 	gradients compute.Device // where memory for gradients comes from; nil for sampling
-	host      []int32
+	// repeats says that the activations of mamba layers lie there too, where the
+	// denoiser overwrites them: for the backward pass they are computed again. The
+	// projections of layers after the first do only where no rows are picked, which
+	// makes them a small part of a step.
+	repeats bool
+	host    []int32
 }
 
 // layer is one layer of the recurrent model, for n sequences of l tokens of width
@@ -68,7 +74,7 @@ func newLayer(ps *params, name string, c Config, n, l int) layer {
 // alloc takes the positions [L·M] of the layout, and how many prototypes are
 // picked in a step, 0 for all.
 func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool, picked int) {
-	r.host = make([]int32, max(r.n, picked))
+	r.host, r.picked = make([]int32, max(r.n, picked)), picked
 	r.vectors.alloc(dev, r.n, r.l, r.m, positions)
 	var share layer
 	for i, k := range r.layers {
@@ -82,9 +88,9 @@ func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool, p
 			r.input = newInput(dev, r, train, outs)
 		}
 		r.h = append(r.h, newMatrix(dev, outs, r.m))
-		if train && i < len(r.layers)-1 {
+		if train && (i < len(r.layers)-1 || r.repeats) {
 			r.dh = append(r.dh, newMatrix(r.gradients, outs, r.m))
-		} else if train { // the denoiser fills it
+		} else if train { // the denoiser fills it while it still needs its memory
 			r.dh = append(r.dh, newMatrix(dev, outs, r.m))
 		}
 	}
@@ -133,11 +139,28 @@ func (r *recurrent) gradient() compute.Matrix { return r.dh[len(r.dh)-1] }
 
 // backward takes dz from gradient().
 func (r *recurrent) backward(dev compute.Device) {
+	if r.repeats {
+		r.again(dev)
+	}
 	for i := len(r.layers) - 1; i > 0; i-- {
 		r.layers[i].backward(dev, r.dh[i-1], r.dh[i], r.h[i-1])
 	}
 	dstate := r.input.backward(dev, r.dh[0])
 	dev.ScatterAdd(r.stateTable(r.states.grad), dstate, r.batch)
+}
+
+// again computes what the denoiser has overwritten since forward.
+func (r *recurrent) again(dev compute.Device) {
+	first := r.input.(*embedding)
+	first.spread(dev)
+	first.k.activate(dev)
+	for i, l := range r.layers[1:] {
+		k := l.(*mamba)
+		if r.picked == 0 {
+			k.project(dev, r.h[i])
+		}
+		k.activate(dev)
+	}
 }
 
 // multiplies is the number of multiply-adds of one token's forward pass.

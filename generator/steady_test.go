@@ -58,7 +58,7 @@ func TestThreads(t *testing.T) {
 // published denoiser's outputs, which it must keep, 126 MB are the least.
 func TestMemory(t *testing.T) {
 	zoo, _ := testZoo(t, 2, 256)
-	for preset, most := range map[string]int64{"paper": 215e6, "fast": 35e6} {
+	for preset, most := range map[string]int64{"paper": 165e6, "fast": 35e6} {
 		r, err := Resolve(10_853, []Override{{"preset", preset, ""}})
 		if err != nil {
 			t.Fatal(err)

@@ -58,7 +58,8 @@ func newNetwork(dev compute.Device, c Config, l *tokenize.Layout, checkpoints, m
 	positions := make([]float32, l.Tokens()*c.Width)
 	c.fillPositions(positions, l, 0)
 	n.den.alloc(dev, rows, true)
-	n.rec.gradients = &spare{dev, n.den.spare()} // the denoiser's backward pass comes first
+	n.rec.gradients = &spare{dev, n.den.spare()}                    // the denoiser's backward pass comes first
+	n.rec.repeats = c.Denoiser == "conv" && c.Recurrent == "mamba2" // the one has room for all the rest of the other
 	n.rec.alloc(dev, positions, true, c.DiffusionBatch)
 	return n
 }
@@ -138,7 +139,8 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	tr.adam[0].Decay = float32(c.WeightDecay)
 
 	rows := func() compute.Matrix { return newMatrix(dev, tr.rows, tr.d) }
-	tr.x0, tr.eps, tr.xt, tr.target, tr.dpred = rows(), rows(), rows(), rows(), rows()
+	tr.xt, tr.target, tr.dpred = rows(), rows(), rows()
+	tr.x0, tr.eps = newMatrix(tr.net.rec.gradients, tr.rows, tr.d), newMatrix(tr.net.rec.gradients, tr.rows, tr.d) // of use before the denoiser
 	tr.t, tr.a, tr.b = dev.Alloc(tr.rows), dev.Alloc(tr.rows), dev.Alloc(tr.rows)
 	tr.valid = dev.AllocInts(tr.rows)
 	n := tr.rows

@@ -134,8 +134,16 @@ func differingOperators(a, b []fact) []string {
 		}
 		return text
 	}
-	out := []string{fmt.Sprintf("between the first %d and the last %d nodes, which are the same operators, it has %s, the other %s",
-		begin, end, stretch(a), stretch(b))}
+	where := fmt.Sprintf("between the first %d and the last %d nodes, which are the same operators, ", begin, end)
+	switch {
+	case begin == 0 && end == 0:
+		where = "from the first node to the last "
+	case begin == 0:
+		where = fmt.Sprintf("before the last %d nodes, which are the same operators, ", end)
+	case end == 0:
+		where = fmt.Sprintf("after the first %d nodes, which are the same operators, ", begin)
+	}
+	out := []string{fmt.Sprintf("%sit has %s, the other %s", where, stretch(a), stretch(b))}
 	uses := map[string][2]int{}
 	for i, list := range [][]fact{a, b} {
 		for _, f := range list {

@@ -11,17 +11,19 @@ import (
 // weights are inputs instead of stored values, so that one runtime session
 // serves any number of variants: names[i] is the input for weight i of
 // Weights, a float32 tensor of its shape. A weight of another type is made from
-// its input by a Cast; what uses one in a branch or loop body takes the input
-// instead. A weight that
-// is listed among the inputs already keeps its place there; the others follow
-// the model's own inputs in the order of Weights. Values in side files that are
-// not weights come into the model. Everything else is kept. The result is in
-// memory and as large as the file without its weights.
+// its input by a Cast, a sparse one by a ScatterND; what uses one in a branch or
+// loop body takes the input instead, and a local function is given it by all
+// that call it. A weight that is listed among the inputs already keeps its place
+// there; the others follow the model's own inputs in the order of Weights.
+// Values in side files that are not weights come into the model. Everything else
+// is kept. The result is in memory and as large as the file without its weights.
 //
-// A model with a weight that cannot be an input, in a local function or sparse,
-// is refused with an *Error that wraps ErrUnsupported; Write serves it.
+// A model with a weight that cannot be an input, because its operator set lacks
+// what that needs, is refused with an *Error that wraps ErrUnsupported; Write
+// serves it.
 func (m *Model) WithWeightsAsInputs() (model []byte, names []string, err error) {
-	l := lifter{m: m, w: newWindow(m.src, m.size, m.Path), listed: map[string]*port{}, prefix: "rpg.weight."}
+	l := lifter{m: m, w: newWindow(m.src, m.size, m.Path), listed: map[string]*port{}, prefix: "rpg.weight.", gone: map[*Tensor]bool{}}
+	l.findCalls()
 	for i := range m.main.inputs {
 		l.listed[m.main.inputs[i].name] = &m.main.inputs[i]
 	}
@@ -37,10 +39,13 @@ func (m *Model) WithWeightsAsInputs() (model []byte, names []string, err error) 
 		}
 		names = append(names, name)
 	}
+	if err := l.passOn(); err != nil {
+		return nil, nil, err
+	}
 	end := extent{m.main.body.end, m.main.body.end}
 	edits := append(l.edits, insert(end, m.main.body, l.inputs))
 	for _, t := range m.tensors {
-		if t.external != nil && t.weight < 0 {
+		if t.external != nil && t.weight < 0 && !l.gone[t] {
 			more, err := m.inline(t, nil)
 			if err != nil {
 				return nil, nil, err
@@ -53,8 +58,7 @@ func (m *Model) WithWeightsAsInputs() (model []byte, names []string, err error) 
 		return nil, nil, err
 	}
 	if size > maxProtobuf {
-		return nil, nil, &Error{File: m.Path, Offset: -1, What: "the model without its weights is too large",
-			Expected: fmt.Sprintf("at most %d bytes", maxProtobuf), Found: fmt.Sprint(size), Err: ErrUnsupported}
+		return nil, nil, l.tooLarge(size)
 	}
 	var out bytes.Buffer
 	out.Grow(int(size) + bytes.MinRead)
@@ -71,7 +75,18 @@ type lifter struct {
 	w      *window
 	prefix string // of new names; no name of the model begins with it
 	edits  []edit
-	inputs []byte // graph inputs to add
+	inputs []byte           // graph inputs to add
+	gone   map[*Tensor]bool // tensors beside the weights that go with them
+
+	owner map[*graph]*function   // the local function that a graph is in
+	sites map[*function][]site   // what calls it
+	given map[*function][]string // the inputs that it gets in addition
+	bytes int64                  // of these inputs, there and where it is called
+}
+
+func (l *lifter) tooLarge(size int64) error {
+	return &Error{File: l.m.Path, Offset: -1, What: "the model without its weights is too large",
+		Expected: fmt.Sprintf("at most %d bytes", maxProtobuf), Found: fmt.Sprint(size), Err: ErrUnsupported}
 }
 
 // lift makes weight t an input and returns the input's name.
@@ -79,22 +94,16 @@ func (l *lifter) lift(t *Tensor) (string, error) {
 	refuse := func(what string) (string, error) {
 		return "", &Error{File: l.m.Path, Where: t.home, Tensor: t.Name, Offset: -1, What: what + " cannot become an input of the graph", Err: ErrUnsupported}
 	}
-	opset := int64(0)
-	for _, o := range l.m.info.Opsets {
-		if o.Domain == "" {
-			opset = o.Version
-		}
-	}
+	fn := l.owner[t.in]
+	opset := l.opset(fn)
 	switch {
-	case t.sparse != nil:
-		return refuse("a sparse weight")
-	case t.Stored == StoredFunction:
-		return refuse("a weight of a local function, which sees only what it is called with,")
+	case t.sparse != nil && opset < 11:
+		return refuse("a sparse weight in an operator set without ScatterND")
 	case t.DType != Float32 && opset < 6:
 		return refuse("a weight of type " + t.DType.String() + " in an operator set whose Cast is of another form")
 	}
 	l.edits = append(l.edits, edit{extent: t.entry, owner: t.in.body})
-	if t.in == l.m.main && t.DType == Float32 {
+	if t.in == l.m.main && t.DType == Float32 && t.sparse == nil {
 		if l.listed[t.Name] == nil {
 			l.inputs = appendBytes(l.inputs, graphInput, valueInfo(t.Name, Float32, t.Shape))
 		}
@@ -105,12 +114,27 @@ func (l *lifter) lift(t *Tensor) (string, error) {
 	}
 	name := fmt.Sprintf("%s%d", l.prefix, t.weight)
 	l.inputs = appendBytes(l.inputs, graphInput, valueInfo(name, Float32, t.Shape))
+	if err := l.give(fn, name); err != nil {
+		return "", err
+	}
+	// In the main graph the last node that makes the value gives it its name.
 	value := name
+	if t.sparse != nil {
+		dense := name + ".dense"
+		if t.in == l.m.main && t.DType == Float32 {
+			dense = t.Name
+		}
+		if err := l.scatter(t, name, dense); err != nil {
+			return "", err
+		}
+		value = dense
+	}
 	if t.DType != Float32 {
+		from := value
 		if value = t.Name; t.in != l.m.main {
 			value = name + ".cast"
 		}
-		l.node(t.in, "Cast", name, value, t.DType)
+		l.node(t.in, "Cast", []string{from}, value, integer("to", int64(t.DType)))
 	}
 	if value == t.Name {
 		return name, nil
@@ -123,7 +147,7 @@ func (l *lifter) lift(t *Tensor) (string, error) {
 		}
 	}
 	if t.def.escapes || comesOut(t.in, t.Name) {
-		l.node(t.in, "Identity", value, t.Name, 0)
+		l.node(t.in, "Identity", []string{value}, t.Name, nil)
 	}
 	return name, nil
 }
@@ -145,29 +169,54 @@ func comesOut(g *graph, name string) bool {
 	return false
 }
 
-// node puts a node before all others of g, because a node may use only what
-// stands before it.
-func (l *lifter) node(g *graph, op, input, output string, to DType) {
-	n := appendBytes(nil, nodeInput, input)
+// opset is the number of the standard operator set in the main graph, or in fn
+// if that is not nil.
+func (l *lifter) opset(fn *function) int64 {
+	opsets, number := l.m.info.Opsets, int64(0)
+	if fn != nil {
+		opsets = fn.opsets
+	}
+	for _, o := range opsets {
+		if o.Domain == "" {
+			number = o.Version
+		}
+	}
+	return number
+}
+
+// node puts a node before all others of g but those put there before, because a
+// node may use only what stands before it. attribute is an AttributeProto or nil.
+func (l *lifter) node(g *graph, op string, inputs []string, output string, attribute []byte) {
+	var n []byte
+	for _, in := range inputs {
+		n = appendBytes(n, nodeInput, in)
+	}
 	n = appendBytes(n, nodeOutput, output)
 	n = appendBytes(n, nodeOpType, op)
-	if op == "Cast" {
-		a := appendBytes(nil, attrName, "to")
-		a = appendVarint(a, attrInt, uint64(to))
-		n = appendBytes(n, nodeAttribute, appendVarint(a, attrKind, kindInt))
+	if attribute != nil {
+		n = appendBytes(n, nodeAttribute, attribute)
 	}
-	l.edits = append(l.edits, insert(extent{g.body.at, g.body.at}, g.body, appendBytes(nil, graphNode, n)))
+	number := uint64(graphNode)
+	if fn := l.owner[g]; fn != nil && fn.graph == g {
+		number = functionNode
+	}
+	l.edits = append(l.edits, insert(extent{g.body.at, g.body.at}, g.body, appendBytes(nil, number, n)))
+}
+
+// integer is an AttributeProto of an integer.
+func integer(name string, value int64) []byte {
+	a := appendVarint(appendBytes(nil, attrName, name), attrInt, uint64(value))
+	return appendVarint(a, attrKind, kindInt)
 }
 
 // rename makes a use take the value of another name.
 func (l *lifter) rename(u use, name string) error {
-	c := cursor{l.w, u.node.entry.at, u.node.entry.end}
-	var f field
-	if _, err := c.next(&f); err != nil {
+	c, err := l.body(u.node)
+	if err != nil {
 		return err
 	}
-	body := extent{f.body.pos, f.body.end}
-	for c, slot := f.body, 0; ; {
+	body := extent{c.pos, c.end}
+	for f, slot := (field{}), 0; ; {
 		ok, err := c.next(&f)
 		if err != nil || !ok {
 			return err
@@ -181,6 +230,14 @@ func (l *lifter) rename(u use, name string) error {
 		}
 		slot++
 	}
+}
+
+// body is the message of a node.
+func (l *lifter) body(n *node) (cursor, error) {
+	c := cursor{l.w, n.entry.at, n.entry.end}
+	var f field
+	_, err := c.next(&f)
+	return f.body, err
 }
 
 // anyName tells whether match is true of any value's name, in any graph.

@@ -108,11 +108,13 @@ func TestInputsOfOtherPlaces(t *testing.T) {
 // TestInputsRefused has the weights that cannot be inputs.
 func TestInputsRefused(t *testing.T) {
 	half := sub(graphInitializer, tensorOf("w", Float16, []int64{2}, varints(Float16, true, 1, 2)))
+	sparse := sub(graphSparse, sub(sparseValues, tensorOf("w", Float32, []int64{2}, packed(1, 2))), sub(sparseIndices, tensorOf("", Int64, []int64{2}, num(tensorInt64Data, 2), num(tensorInt64Data, 3))), num(sparseDims, 2), num(sparseDims, 2))
 	for _, c := range []struct {
 		name, want string
 		model      []byte
 	}{
-		{"in a local function", `"k": a weight of a local function`, join(modelBytes(in("x"), calls("F", "x", "y"), out("y")), functionOf("F", "a", "r", constant("k", 0, 2), call("Add", "a k", "r")))},
+		{"a call with too many inputs", `too many inputs for the local function "F" at byte 23: expected at most 1, found 2`, join(modelBytes(in("x"), calls("F", "x x", "y"), out("y")), functionOf("F", "a", "r", constant("k", 0, 2), call("Add", "a k", "r")))},
+		{"before ScatterND", `"w": a sparse weight in an operator set without ScatterND`, join(num(modelIRVersion, 5), sub(modelGraph, in("x"), sparse, call("MatMul", "x w", "y"), out("y")), opset("", 10))},
 		{"before Cast took a number", `"w": a weight of type float16 in an operator set`, join(num(modelIRVersion, 3), sub(modelGraph, in("x"), half, call("Add", "x w", "y"), out("y")), opset("", 5))},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -124,6 +124,7 @@ func (p *parser) readEntry(c cursor) (key, value string, err error) {
 func (p *parser) readFunction(c cursor) (*function, error) {
 	fn := &function{graph: &graph{body: extent{c.pos, c.end}}}
 	var nodes, defaults []cursor
+	var entries []extent // of the nodes
 	for f := (field{}); ; {
 		ok, err := c.next(&f)
 		if err == nil && !ok {
@@ -153,7 +154,7 @@ func (p *parser) readFunction(c cursor) (*function, error) {
 				}
 				switch f.number {
 				case functionNode:
-					nodes = append(nodes, f.body)
+					nodes, entries = append(nodes, f.body), append(entries, extent{f.at, f.end})
 				case functionDefault:
 					defaults = append(defaults, f.body)
 				default:
@@ -169,11 +170,13 @@ func (p *parser) readFunction(c cursor) (*function, error) {
 	}
 	fn.domain = plainDomain(fn.domain)
 	fn.graph.label = "local function " + short(fn.name)
-	for _, body := range nodes {
+	for i, body := range nodes {
 		n, err := p.readNode(body, fn.graph, StoredFunction, 1)
 		if err != nil {
 			return nil, err
 		}
+		n.entry = entries[i]
+		n.setEntry()
 		fn.graph.nodes = append(fn.graph.nodes, n)
 	}
 	for _, body := range defaults {

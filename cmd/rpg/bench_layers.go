@@ -147,10 +147,10 @@ func (m maker) conv(in, out int) compute.ConvLayerBackward {
 	signal := func(channels int) compute.Matrix { return m.matrix(opTokens, channels*opWidth) }
 	a := compute.ConvLayer{Tokens: opTokens, In: in, Out: out, K: convKernel, D: opWidth,
 		X: signal(in), Skip: signal(in), Y: signal(out), Cond: m.matrix(opTokens, opWidth), Time: m.matrix(opTokens, opWidth),
-		W: compute.MatrixOf(m.values(out*in*convKernel), out, in*convKernel), Bias: m.values(out)}
+		W: m.values(out * in * convKernel), Bias: m.values(out)}
 	return compute.ConvLayerBackward{ConvLayer: a, DY: signal(out), DX: signal(in),
 		DCond: m.matrix(opTokens, opWidth), DTime: m.matrix(opTokens, opWidth),
-		DW: compute.MatrixOf(m.values(out*in*convKernel), out, in*convKernel), DBias: m.values(out)}
+		DW: m.values(out * in * convKernel), DBias: m.values(out)}
 }
 
 // convNormed is conv between layers that are normalized: all but the signal

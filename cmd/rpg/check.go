@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 
@@ -47,6 +48,8 @@ type (
 		Problems  []problem `json:"problems"`
 		Second    opinion   `json:"second_reader"`
 		Runtime   opinion   `json:"onnxruntime"`
+
+		otherGraph bool // one of the problems is that it is not of the first one's graph
 	}
 	problem struct {
 		Tensor string `json:"tensor"` // "" when it is about the whole model
@@ -133,6 +136,7 @@ func (s *session) check(paths []string) error {
 func (s *session) checkModel(first, m *onnxio.Model) (checkedModel, error) {
 	view := checkedModel{Path: m.Path, Signature: m.Signature(), Problems: []problem{}}
 	if difference := first.Difference(m); difference != "" {
+		view.otherGraph = true
 		view.Problems = append(view.Problems, problem{What: "not the graph of " + first.Path + ": " + difference})
 	}
 	for _, p := range m.Problems() {
@@ -160,7 +164,18 @@ func (s *session) checkModel(first, m *onnxio.Model) (checkedModel, error) {
 	return view, nil
 }
 
-// answerCheck writes one line for each model and one for each problem.
+// answerProblem writes a problem in one line if it fits, and in lines of its own
+// below the model's name if not.
+func (s *session) answerProblem(path, what string) {
+	if line := path + ": " + what; utf8.RuneCountInString(line) <= s.width() {
+		s.printf("%s\n", line)
+		return
+	}
+	s.printf("%s:\n", path)
+	s.paragraph("    ", what)
+}
+
+// answerCheck writes one line for each model, and each problem.
 func (s *session) answerCheck(a checking) error {
 	if s.json {
 		return s.answerJSON(a)
@@ -168,7 +183,10 @@ func (s *session) answerCheck(a checking) error {
 	t := table{{"MODEL", "ANSWER", "SECOND-READER", "ONNXRUNTIME", "SIGNATURE"}}
 	for _, m := range a.Models {
 		word := "valid"
-		if !m.OK {
+		switch {
+		case m.otherGraph && len(m.Problems) == 1:
+			word = "OTHER-GRAPH"
+		case !m.OK:
 			word = "NOT-VALID"
 		}
 		t = append(t, []string{m.Path, word, dashed(m.Second.Status), dashed(m.Runtime.Status), fmt.Sprintf("%.12s", m.Signature)})
@@ -181,7 +199,7 @@ func (s *session) answerCheck(a checking) error {
 			if p.Tensor != "" {
 				what = fmt.Sprintf("tensor %q: %s", p.Tensor, what)
 			}
-			s.printf("%s: %s\n", m.Path, what)
+			s.answerProblem(m.Path, what)
 		}
 		s.detail("%s: second reader: %s; ONNX Runtime: %s", m.Path, m.Second.Reason, m.Runtime.Reason)
 	}

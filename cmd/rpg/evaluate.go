@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -204,7 +206,11 @@ func (s *session) runEvaluation(job evaluateJob) (*evaluate.Result, error) {
 		Runtime: rt, Data: data, Models: models, Against: originals, Noise: job.noise, SpreadNoise: job.spread, Without: job.without, Bar: job.good, Seed: job.seed,
 		Threads: job.machine.threads, Batch: job.batch, Keep: keep, Progress: p.at,
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, context.Canceled) && keep != "":
+		return nil, &failure{code: exitInterrupted, err: errors.New("interrupted; the scores of the models that were finished are kept"),
+			hint: "continue with: " + commandLine(), own: true}
+	case err != nil:
 		return nil, explain(err)
 	}
 	result.Version, result.Command = versionText(), s.words

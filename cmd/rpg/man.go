@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
 )
@@ -66,7 +67,7 @@ func (p *manPage) write(verbs []verb) {
 		}
 		p.line(".SH %s", roff(strings.ToUpper(strings.ReplaceAll(t.name, "-", " "))))
 		_, body, _ := strings.Cut(string(text), "\n\n") // below the title
-		p.verbatim(body)
+		p.topic(strings.TrimRight(body, "\n"))
 	}
 	p.line(".SH ENVIRONMENT")
 	for _, e := range [][2]string{
@@ -142,10 +143,70 @@ func (p *manPage) prose(text string) {
 	}
 }
 
-// verbatim writes lines as they are.
+// topic writes the paragraphs of a topic: definitions as such, others with lines
+// that are indented, or made of columns, as they are, and the rest as prose.
+func (p *manPage) topic(text string) {
+	for paragraph := range strings.SplitSeq(text, "\n\n") {
+		if list := definitions(paragraph); list != nil {
+			for _, d := range list {
+				p.line(".TP\n\\fB%s\\fR\n%s", roff(d.term), roff(d.text))
+			}
+		} else if strings.HasPrefix(paragraph, " ") || strings.Contains(paragraph, "\n ") || strings.Contains(paragraph, "  ") {
+			p.verbatim(paragraph)
+		} else {
+			p.prose(paragraph)
+		}
+	}
+}
+
+// definition is a term and what it means.
+type definition struct{ term, text string }
+
+// definitions reads a paragraph of two columns, terms and texts, in which a line
+// without a term goes on with the text before it. It gives nil for any other.
+func definitions(paragraph string) (list []definition) {
+	column := 0
+	for line := range strings.SplitSeq(paragraph, "\n") {
+		if column == 0 {
+			text := strings.TrimLeft(line, " ")
+			term, rest, ok := strings.Cut(text, "  ")
+			if rest = strings.TrimLeft(rest, " "); !ok || term == "" || rest == "" {
+				return nil
+			}
+			column = len(line) - len(rest)
+		}
+		if len(line) <= column || !strings.HasSuffix(line[:column], " ") {
+			return nil
+		}
+		term := strings.TrimSpace(line[:column])
+		if term != "" {
+			if !strings.HasSuffix(line[:column], "  ") {
+				return nil
+			}
+			list = append(list, definition{term, line[column:]})
+		} else if last := len(list) - 1; last < 0 || line[column] == ' ' {
+			return nil
+		} else {
+			list[last].text += " " + line[column:]
+		}
+	}
+	return list
+}
+
+// manWidth is the room for a line of verbatim text that is not indented, in a
+// terminal of 80 columns.
+const manWidth = 71
+
+// verbatim writes lines as they are, indented if they are short.
 func (p *manPage) verbatim(text string) {
 	p.paragraph()
-	p.line(".RS 4\n.nf")
+	indent := 4
+	for line := range strings.SplitSeq(text, "\n") {
+		if utf8.RuneCountInString(line)+indent > manWidth {
+			indent = 0
+		}
+	}
+	p.line(".RS %d\n.nf", indent)
 	for line := range strings.SplitSeq(strings.TrimRight(text, "\n"), "\n") {
 		p.line("%s", roff(line))
 	}

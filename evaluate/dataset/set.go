@@ -119,7 +119,7 @@ func (s *Set) read(i int, buffer []byte) ([]byte, error) {
 	case err != nil:
 		err = fmt.Errorf("evaluate: %s: %w", s.ImageName(i), err)
 		if !s.skip {
-			return nil, err
+			return nil, &unreadable{err}
 		}
 		s.bad.add(Bad{i, s.ImageName(i), err.Error()})
 		return nil, nil
@@ -127,6 +127,17 @@ func (s *Set) read(i int, buffer []byte) ([]byte, error) {
 		s.damaged.add(Bad{i, s.ImageName(i), damage})
 	}
 	return pixels, nil
+}
+
+// unreadable is the error of an image that cannot be read and may not be skipped.
+type unreadable struct{ err error }
+
+func (u *unreadable) Error() string { return u.err.Error() }
+func (u *unreadable) Unwrap() error { return u.err }
+
+// Hint says what to do.
+func (u *unreadable) Hint() string {
+	return "--on-bad-image skip leaves such pictures out and says how many there are"
 }
 
 // Bad is an image that could not be read, or only in part.

@@ -93,6 +93,9 @@ func (d *Decoder) DecodeWindow(data []byte, window func(width, height int) jpeg.
 			} else {
 				decoded, err = f.decode(bytes.NewReader(data))
 			}
+			if err == nil { // WebP has a second size, of the picture in its canvas
+				err = checkSize(decoded.Bounds().Dx(), decoded.Bounds().Dy())
+			}
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", f.name, err)
 			}

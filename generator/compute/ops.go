@@ -131,8 +131,8 @@ type AttentionBackward struct {
 //	Y[i,o,d] = Bias[o] + Σ_{c,k} W[o,c,k]·g[i, c, d+k-K/2]   (g is 0 outside)
 //
 // X and Skip (which may be absent) have a row of In·D values for each token, Y
-// one of Out·D; W is [Out, In·K], with any Stride: it may be some channels of a
-// larger layer's. Cond and Time are [n, D], a Stride of 0 repeats one row.
+// one of Out·D; W is [Out, In, K]; Cond and Time are [n, D], a Stride of 0
+// repeats one row.
 //
 // In training, X and Skip may each be the Y of another layer, of which g takes
 // the normalized values N: XNorm and SkipNorm. YNorm, when there is one,
@@ -145,8 +145,7 @@ type ConvLayer struct {
 	X, Skip, Y             Matrix
 	XNorm, SkipNorm, YNorm *BatchNorm // nil: none
 	Cond, Time             Matrix
-	W                      Matrix
-	Bias                   Buffer
+	W, Bias                Buffer
 	Packed                 Buffer
 	ELU                    bool
 }
@@ -154,13 +153,13 @@ type ConvLayer struct {
 // ConvLayerBackward: DY is the gradient of Y or, with a YNorm, of N(Y); only
 // then Y is read, and Raw, unless it is absent, receives the gradient of Y itself.
 // DX, that of X or N(X) and likewise of Skip or N(Skip), is overwritten, or added
-// to with AddDX; DCond and DTime ([n, D]) and DW ([Out, In·K], any Stride) and
-// DBias (nil: not wanted) accumulate. With an XNorm that has a DScale, DX must
-// then be the whole gradient of N(X): its part in the batch statistics goes to
-// XNorm. DX may be absent, for a first layer's constant input.
+// to with AddDX; DCond and DTime ([n, D]) and DW, DBias accumulate. With an XNorm
+// that has a DScale, DX must then be the whole gradient of N(X): its part in the
+// batch statistics goes to XNorm. DX may be absent, for a first layer's constant
+// input.
 //
-// Without DW, DX is all that is computed: X, Skip and their normalizations are
-// not read, and DCond, DTime, DBias and XNorm are left alone.
+// Without DW, DX and what goes to XNorm are all that is computed: Skip, Cond,
+// DCond, DTime and DBias are not used, nor is X but for XNorm.
 //
 // A row of DX may lie where the same token's rows of DY and Y do, in any way, or
 // exactly where that of Skip does; a row of Raw exactly where that of Y does.
@@ -169,8 +168,7 @@ type ConvLayerBackward struct {
 	DY, DX, Raw  Matrix
 	AddDX        bool
 	DCond, DTime Matrix
-	DW           Matrix
-	DBias        Buffer
+	DW, DBias    Buffer
 }
 
 // BatchNorm is the normalization by which the Y of one ConvLayer becomes an

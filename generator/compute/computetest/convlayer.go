@@ -119,7 +119,7 @@ func (c convLayerCase) backward(e *Env, mode int) {
 		DY:    e.Matrix("dy", dy, c.tokens, c.out*c.d, c.out*c.d+2*c.gap),
 		DCond: e.Matrix("dcond", dcond, c.tokens, c.d, c.d+c.gap),
 		DTime: e.Matrix("dtime", dtime, c.tokens, c.d, c.d+2*c.gap),
-		DW:    e.Matrix("dw", dw, c.out, c.in*c.k, c.in*c.k+c.gap), DBias: e.Buffer("dbias", dbias),
+		DW:    e.Buffer("dw", dw), DBias: e.Buffer("dbias", dbias),
 	}
 	dxName, dxWant, gap := "dx", dx64, c.gap
 	switch mode {
@@ -132,7 +132,7 @@ func (c convLayerCase) backward(e *Env, mode int) {
 	case placeDX:
 		back.DX, back.Y, dxWant = c.inPlace(e, a.forward(), dx64)
 	case partDX:
-		back.Raw, back.DBias = back.Y, nil
+		back.Raw = back.Y
 		if c.skip {
 			dxName, back.DX = "skip", back.Skip
 		} else {
@@ -140,7 +140,7 @@ func (c convLayerCase) backward(e *Env, mode int) {
 		}
 	}
 	if mode == onlyDX {
-		back.DW = compute.Matrix{}
+		back.DW, back.DBias, back.Skip, back.Cond, back.DCond, back.DTime = nil, nil, compute.Matrix{}, compute.Matrix{}, compute.Matrix{}, compute.Matrix{}
 	}
 	var xScale, xBias []float32
 	if c.norms {
@@ -155,13 +155,8 @@ func (c convLayerCase) backward(e *Env, mode int) {
 	if mode != noDX {
 		e.Check(dxName, dxWant, 2*c.tolerance())
 	}
-	if mode == onlyDX {
-		return
-	}
 	if mode == partDX {
 		e.Check("y", raw, 2*c.tolerance())
-	} else {
-		e.Check("dbias", plus(dbias, dbias64), 2*c.tolerance())
 	}
 	if c.norms && mode != partDX {
 		g := a.xNorm.inside(dx64, a.x)
@@ -170,9 +165,13 @@ func (c convLayerCase) backward(e *Env, mode int) {
 		e.Check("xalong", means(g.dscale, count), 2*c.tolerance())
 		e.Check("xlevel", means(g.dbias, count), 2*c.tolerance())
 	}
+	if mode == onlyDX {
+		return
+	}
 	e.Check("dcond", plus(dcond, dcond64), 2*c.tolerance())
 	e.Check("dtime", plus(dtime, dtime64), 2*c.tolerance())
 	e.Check("dw", plus(dw, dw64), 2*c.tolerance())
+	e.Check("dbias", plus(dbias, dbias64), 2*c.tolerance())
 }
 
 // inPlace returns matrices dx and y whose rows begin at the same values, and what
@@ -240,7 +239,7 @@ func (c convLayerCase) inputs(e *Env) (*convLayerInputs, compute.ConvLayer) {
 	a := &convLayerInputs{tokens: c.tokens, in: c.in, out: c.out, k: c.k, d: c.d, x: wide(x), w: wide(w), bias: wide(bias)}
 	args := compute.ConvLayer{
 		Tokens: c.tokens, In: c.in, Out: c.out, K: c.k, D: c.d,
-		X: e.Matrix("x", x, c.tokens, c.in*c.d, c.in*c.d+2*c.gap), W: e.Matrix("w", w, c.out, c.in*c.k, c.in*c.k+2*c.gap), Bias: e.Buffer("bias", bias),
+		X: e.Matrix("x", x, c.tokens, c.in*c.d, c.in*c.d+2*c.gap), W: e.Buffer("w", w), Bias: e.Buffer("bias", bias),
 	}
 	if c.skip {
 		skip := e.Random(c.tokens * c.in * c.d)

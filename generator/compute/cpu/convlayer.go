@@ -10,6 +10,7 @@ import "rpg/generator/compute"
 func (d *device) ConvLayer(a compute.ConvLayer) {
 	l := keep[convLayer](d)
 	*l = d.newConvLayer(a)
+	l.take(a)
 	l.y = outputSignals(a.Y, a.Tokens, a.Out, a.D)
 	rows := roundUp(a.Out, tileRows)
 	l.packed, l.start = cut(d.common(rows*l.packedTaps()*a.In+2*rows), rows*l.packedTaps()*a.In)
@@ -50,8 +51,7 @@ func (d *device) ConvLayer(a compute.ConvLayer) {
 
 // PackConvLayer returns the panels of the weights.
 func (d *device) PackConvLayer(a compute.ConvLayer) compute.Buffer {
-	l := convLayer{in: a.In, out: a.Out, k: a.K, filters: filters(a.In, a.Out, a.K, a.D)}
-	l.weights, l.ldw = matOf(a.W, a.Out, a.In*a.K)
+	l := convLayer{in: a.In, out: a.Out, k: a.K, filters: filters(a.In, a.Out, a.K, a.D), weights: sized(a.W, a.Out*a.In*a.K)}
 	panels := roundUp(a.Out, tileRows) / tileRows
 	l.packed = make([]float32, panels*tileRows*l.packedTaps()*a.In)
 	for i := range panels {
@@ -65,6 +65,7 @@ type convLayer struct {
 	loops
 	device          *device
 	kernel          *kernel
+	tokens          int
 	in, out, k, d   int
 	filters         bool // by minimal filtering
 	lead            int  // zeros before a row
@@ -75,7 +76,6 @@ type convLayer struct {
 	cond, time      []float32
 	ldcond, ldtime  int
 	weights, bias   []float32
-	ldw             int
 
 	// Of the forward pass: the output, the packed weights, and from what the sums
 	// of each channel start.
@@ -128,22 +128,25 @@ func (d *device) newConvLayer(a compute.ConvLayer) convLayer {
 	if a.Tokens < 0 || a.In < 1 || a.Out < 1 || a.D < 1 || a.K < 1 || a.K%2 == 0 {
 		panic(errShape)
 	}
-	l := convLayer{loops: d.loops(), device: d, kernel: d.kernel, in: a.In, out: a.Out, k: a.K, d: a.D, tile: chooseTile(d.kernel.name)}
+	l := convLayer{loops: d.loops(), device: d, kernel: d.kernel, tokens: a.Tokens, in: a.In, out: a.Out, k: a.K, d: a.D, tile: chooseTile(d.kernel.name)}
 	// The last tile reads tileCols values from the last tap on.
 	l.lead, l.padded = a.K/2, roundUp(roundUp(a.D, tileCols)+a.K-1, 16)
 	if l.filters = filters(a.In, a.Out, a.K, a.D); l.filters {
 		l.lead, l.padded = filterLead, filterLength(a.D)
 	}
+	l.time, l.ldtime = inputOf(a.Time, a.Tokens, a.D)
+	l.weights, l.bias = sized(a.W, a.Out*a.In*a.K), sized(a.Bias, a.Out)
+	return l
+}
+
+// take checks the inputs of which g is made.
+func (l *convLayer) take(a compute.ConvLayer) {
 	l.x = inputSignals(a.X, a.Tokens, a.In, a.D)
 	if !absent(a.Skip) {
 		l.skip = inputSignals(a.Skip, a.Tokens, a.In, a.D)
 	}
 	l.cond, l.ldcond = inputOf(a.Cond, a.Tokens, a.D)
-	l.time, l.ldtime = inputOf(a.Time, a.Tokens, a.D)
-	l.xNorm, l.skipNorm = d.newBatchNorm(a.XNorm, a.In), d.newBatchNorm(a.SkipNorm, a.In)
-	l.weights, l.ldw = matOf(a.W, a.Out, a.In*a.K)
-	l.bias = sized(a.Bias, a.Out)
-	return l
+	l.xNorm, l.skipNorm = l.device.newBatchNorm(a.XNorm, a.In), l.device.newBatchNorm(a.SkipNorm, a.In)
 }
 
 // packForward fills panel i of the weights: [K, In, tileRows] of its output
@@ -157,7 +160,7 @@ func (l *convLayer) packForward(i int) {
 	w := l.packed[i*size : (i+1)*size]
 	clear(w)
 	for r := range min(tileRows, l.out-i*tileRows) {
-		from := l.weights[(i*tileRows+r)*l.ldw:]
+		from := l.weights[(i*tileRows+r)*l.in*l.k:]
 		for c := range l.in {
 			for t := range l.k {
 				w[(t*l.in+c)*tileRows+r] = from[c*l.k+t]

@@ -3,14 +3,15 @@ package cpu
 import "rpg/generator/compute"
 
 // maxGroups is the largest number of groups of tokens whose sums of weight
-// gradients are kept apart until the end.
+// gradients are taken apart from each other.
 const maxGroups = 32
 
 // ConvLayerBackward works in groups of tokens. For each token it convolves DY
 // with the weights turned round, which gives the gradient of g; from that come
 // DX, DCond and DTime. The gradient of the weights is, for each tap, the
 // product of DY, [Out, D], and the shifted g, [D, In], or what minimal filtering
-// makes of that; it is summed over the group and then, group by group, added to DW.
+// makes of that; it is summed over the group and then, group by group, over all.
+// There is memory for the sums of as many groups as keep the workers busy.
 func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 	b := keep[convLayerBackward](d)
 	*b = convLayerBackward{convLayer: d.newConvLayer(a.ConvLayer), dy: inputSignals(a.DY, a.Tokens, a.Out, a.D)}
@@ -25,14 +26,14 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 		}
 	}
 	b.addDX = a.AddDX
-	if !absent(a.DW) {
+	if a.DW != nil {
+		b.take(a.ConvLayer)
 		b.dcond, b.lddcond = matOf(a.DCond, a.Tokens, a.D)
 		b.dtime, b.lddtime = matOf(a.DTime, a.Tokens, a.D)
-		b.dw, b.lddw = matOf(a.DW, a.Out, a.In*a.K)
-		if a.DBias != nil {
-			b.dbias = sized(a.DBias, a.Out)
-		}
-		b.wantsSums = a.XNorm != nil && a.XNorm.DScale != nil && b.dx.data != nil
+		b.dw, b.dbias = sized(a.DW, a.Out*a.In*a.K), sized(a.DBias, a.Out)
+	}
+	if b.wantsSums = a.XNorm != nil && a.XNorm.DScale != nil && b.dx.data != nil; b.wantsSums && a.DW == nil {
+		b.x, b.xNorm = inputSignals(a.X, a.Tokens, a.In, a.D), d.newBatchNorm(a.XNorm, a.In)
 	}
 	b.outUp, b.inUp = roundUp(a.Out, tileRows), roundUp(a.In, tileRows)
 	b.panels, b.sumCount = (a.In+tileCols-1)/tileCols, b.packedTaps()
@@ -43,36 +44,40 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 	b.groups = (a.Tokens + b.group - 1) / b.group
 	b.part = b.sumCount*b.outUp*b.panels*tileCols + b.outUp
 	turned := b.inUp * b.packedTaps() * a.Out
-	common := d.common(turned + b.inUp + b.outUp + b.groups*b.part)
+	b.round = min(b.groups, 2*d.pool.threads)
+	common := d.common(turned + b.inUp + b.outUp + (1+b.round)*b.part)
 	b.turned, common = cut(common, turned)
-	b.zeros, b.parts = cut(common, max(b.inUp, b.outUp))
+	b.zeros, common = cut(common, max(b.inUp, b.outUp))
+	b.total, b.parts = cut(common, b.part)
 	clear(b.zeros)
+	clear(b.total)
 	b.normSums = d.partials(2 * b.groups * a.In)
 	clear(b.normSums)
 	d.parallel(b.inUp/tileRows, b, func(a any, _, i, _ int) { a.(*convLayerBackward).packBackward(i) })
-	d.split(a.Tokens, b.group, b, func(a any, worker, first, end int) {
-		b := a.(*convLayerBackward)
-		sums := b.parts[first/b.group*b.part:][:b.part]
-		clear(sums)
-		m := b.memory(b.device.scratch(worker, b.memorySize()))
-		for token := first; token < end; token++ {
-			b.token(m, sums, token)
+	for b.first = 0; b.first < a.Tokens; b.first += b.round * b.group {
+		d.split(min(b.round*b.group, a.Tokens-b.first), b.group, b, func(a any, worker, lo, hi int) {
+			b := a.(*convLayerBackward)
+			sums := b.parts[lo/b.group*b.part:][:b.part]
+			clear(sums)
+			m := b.memory(b.device.scratch(worker, b.memorySize()))
+			for token := b.first + lo; token < b.first+hi; token++ {
+				b.token(m, sums, token)
+			}
+		})
+		if b.dw != nil {
+			d.spans(b.part, b, func(a any, _, lo, hi int) { a.(*convLayerBackward).addParts(lo, hi) })
 		}
-	})
-	if b.dw == nil {
-		drop(b)
-		return
 	}
-	d.parallel(a.Out, b, func(a any, worker, o, _ int) {
-		b := a.(*convLayerBackward)
-		if b.filters {
-			b.addFilterSums(o, b.device.scratch(worker, 2*b.panels*tileCols))
-			return
-		}
-		for i := range b.groups {
-			b.addSums(o, b.parts[i*b.part:(i+1)*b.part])
-		}
-	})
+	if b.dw != nil {
+		d.parallel(a.Out, b, func(a any, worker, o, _ int) {
+			b := a.(*convLayerBackward)
+			if b.filters {
+				b.addFilterSums(o, b.device.scratch(worker, b.panels*tileCols))
+			} else {
+				b.addSums(o)
+			}
+		})
+	}
 	if b.wantsSums {
 		setGradients(a.XNorm, b.normSums, a.In, float64(a.Tokens*a.D))
 	}
@@ -97,11 +102,13 @@ type convLayerBackward struct {
 	// with tapColumns, for a single input channel, one whose columns are the taps.
 	sumCount   int
 	tapColumns bool
+	first      int       // token of the round in progress
+	round      int       // groups in a round
 	part       int       // values of the sums of one group, those of the bias last
-	parts      []float32 // [groups, part]
+	parts      []float32 // [round, part]
+	total      []float32 // [part]: the sums of all groups of the rounds so far
 	turned     []float32
-	dw, dbias  []float32 // both nil if dx alone is wanted, dbias may be nil
-	lddw       int
+	dw, dbias  []float32 // nil if dx alone is wanted
 }
 
 // packBackward fills panel i of the turned weights: [K, Out, tileRows] of its
@@ -117,7 +124,7 @@ func (b *convLayerBackward) packBackward(i int) {
 	for r := range min(tileRows, b.in-i*tileRows) {
 		c := i*tileRows + r
 		for o := range b.out {
-			from := b.weights[o*b.ldw+c*b.k:][:b.k]
+			from := b.weights[(o*b.in+c)*b.k:][:b.k]
 			for t, v := range from {
 				w[((b.k-1-t)*b.out+o)*tileRows+r] = v
 			}
@@ -182,7 +189,7 @@ func (b *convLayerBackward) token(m convMemory, sums []float32, token int) {
 	}
 }
 
-// back takes the gradient of g to DX alone.
+// back takes the gradient of g to DX alone, and to the sums of the XNorm.
 func (b *convLayerBackward) back(m convMemory, token int) {
 	time := b.time[token*b.ldtime:]
 	for c := range b.in {
@@ -191,6 +198,10 @@ func (b *convLayerBackward) back(m convMemory, token int) {
 			clear(dx)
 		}
 		b.mulAdd(dx, m.dg[c*b.d:], time)
+		if b.wantsSums {
+			raw := b.x.row(token, c)
+			b.takeSums(b.xNorm.apply(m.x, raw, c), dx, raw, token, c)
+		}
 	}
 }
 
@@ -219,9 +230,15 @@ func (b *convLayerBackward) channel(g []float32, m convMemory, token, c int) {
 		dx = b.dx.row(token, c)
 	}
 	if b.wantsSums {
-		sum, along := b.xNorm.sums(x, dx, raw, c)
-		sums := b.normSums[2*(token/b.group*b.in+c):]
-		sums[0] += sum
-		sums[1] += along
+		b.takeSums(x, dx, raw, token, c)
 	}
+}
+
+// takeSums adds to the sums of the xNorm, for a row raw of X, x = N(raw), given
+// the gradient of x. It overwrites x.
+func (b *convLayerBackward) takeSums(x, dx, raw []float32, token, c int) {
+	sum, along := b.xNorm.sums(x, dx, raw, c)
+	sums := b.normSums[2*(token/b.group*b.in+c):]
+	sums[0] += sum
+	sums[1] += along
 }

@@ -46,12 +46,20 @@ func (b *convLayerBackward) tapWeights(m convMemory, sums []float32, token int) 
 	}
 }
 
-// addSums adds a group's sums for output channel o to its gradients.
-func (b *convLayerBackward) addSums(o int, sums []float32) {
-	if b.dbias != nil {
-		b.dbias[o] += sums[len(sums)-b.outUp+o]
+// addParts adds the sums of a round's groups, in their order, to the total, in
+// places lo..hi-1.
+func (b *convLayerBackward) addParts(lo, hi int) {
+	groups := (min(b.round*b.group, b.tokens-b.first) + b.group - 1) / b.group
+	for i := range groups {
+		b.add(b.total[lo:hi], b.parts[i*b.part+lo:i*b.part+hi])
 	}
-	dw := b.dw[o*b.lddw:][:b.in*b.k]
+}
+
+// addSums adds the total for output channel o to its gradients.
+func (b *convLayerBackward) addSums(o int) {
+	b.dbias[o] += b.total[b.part-b.outUp+o]
+	sums := b.total
+	dw := b.dw[o*b.in*b.k:][:b.in*b.k]
 	if b.tapColumns {
 		for t := range dw {
 			dw[t] += sums[o*tileCols+t]
@@ -100,23 +108,15 @@ func (b *convLayerBackward) filterWeights(m convMemory, sums []float32, token in
 	}
 }
 
-// addFilterSums adds the sums of all groups for output channel o to its
-// gradients. memory is for two rows of input channels.
-func (b *convLayerBackward) addFilterSums(o int, memory []float32) {
+// addFilterSums adds the total for output channel o to its gradients. row is
+// memory for a row of input channels.
+func (b *convLayerBackward) addFilterSums(o int, row []float32) {
+	b.dbias[o] += b.total[b.part-b.outUp+o]
 	ld := b.panels * tileCols
-	row, total := cut(memory, ld)
-	dw := b.dw[o*b.lddw:][:b.in*b.k]
+	dw := b.dw[o*b.in*b.k:][:b.in*b.k]
 	factors := weightFactors()
-	if b.dbias != nil {
-		for i := range b.groups {
-			b.dbias[o] += b.parts[(i+1)*b.part-b.outUp+o]
-		}
-	}
 	for j := range filterPoints {
-		clear(total)
-		for i := range b.groups {
-			b.add(total, b.parts[i*b.part+(j*b.outUp+o)*ld:][:ld])
-		}
+		total := b.total[(j*b.outUp+o)*ld:][:ld]
 		for k := range b.k {
 			if factors[k][j] == 0 {
 				continue

@@ -57,7 +57,7 @@ func benchConvLayer(d *device, in, out int) (compute.ConvLayerBackward, int) {
 		X: signal(1, in), Skip: signal(2, in), Y: signal(8, out),
 		Cond: compute.MatrixOf(filled(d, 3, tokens*width), tokens, width),
 		Time: compute.MatrixOf(filled(d, 4, tokens*width), tokens, width),
-		W:    compute.MatrixOf(filled(d, 5, out*in*k), out, in*k), Bias: filled(d, 6, out),
+		W:    filled(d, 5, out*in*k), Bias: filled(d, 6, out),
 	}
 	if in > 1 {
 		a.XNorm, a.SkipNorm = benchNorm(d, in), benchNorm(d, in)
@@ -69,7 +69,7 @@ func benchConvLayer(d *device, in, out int) (compute.ConvLayerBackward, int) {
 		ConvLayer: a, DY: signal(7, out), DX: signal(9, in),
 		DCond: compute.MatrixOf(d.Alloc(tokens*width), tokens, width),
 		DTime: compute.MatrixOf(d.Alloc(tokens*width), tokens, width),
-		DW:    compute.MatrixOf(d.Alloc(out*in*k), out, in*k), DBias: d.Alloc(out),
+		DW:    d.Alloc(out * in * k), DBias: d.Alloc(out),
 	}, 2 * tokens * in * out * k * width
 }
 

@@ -84,11 +84,11 @@ func (l *convLayer) packFilter(u []float32, i, panels, channels, rows int, turne
 			}
 			var w [filterTaps]float64
 			if turned {
-				for k, v := range l.weights[c*l.ldw+row*filterTaps:][:filterTaps] {
+				for k, v := range l.weights[(c*l.in+row)*filterTaps:][:filterTaps] {
 					w[filterTaps-1-k] = float64(v)
 				}
 			} else {
-				for k, v := range l.weights[row*l.ldw+c*filterTaps:][:filterTaps] {
+				for k, v := range l.weights[(row*l.in+c)*filterTaps:][:filterTaps] {
 					w[k] = float64(v)
 				}
 			}

@@ -28,13 +28,13 @@ func TestFilterError(t *testing.T) {
 		Tokens: tokens, In: in, Out: out, K: k, D: width, X: compute.MatrixOf(buffer(x), tokens, in*width), Y: compute.MatrixOf(d.Alloc(len(dy)), tokens, out*width),
 		Cond: compute.Matrix{Data: d.Alloc(width), Rows: tokens, Cols: width},
 		Time: compute.Matrix{Data: buffer(ones), Rows: tokens, Cols: width},
-		W:    compute.MatrixOf(buffer(w), out, in*k), Bias: d.Alloc(out),
+		W:    buffer(w), Bias: d.Alloc(out),
 	}
 	back := compute.ConvLayerBackward{
 		ConvLayer: layer, DY: compute.MatrixOf(buffer(dy), tokens, out*width), DX: compute.MatrixOf(d.Alloc(len(x)), tokens, in*width),
 		DCond: compute.MatrixOf(d.Alloc(tokens*width), tokens, width),
 		DTime: compute.MatrixOf(d.Alloc(tokens*width), tokens, width),
-		DW:    compute.MatrixOf(d.Alloc(len(w)), out, in*k), DBias: d.Alloc(out),
+		DW:    d.Alloc(len(w)), DBias: d.Alloc(out),
 	}
 	d.ConvLayer(layer)
 	d.ConvLayerBackward(back)
@@ -58,7 +58,7 @@ func TestFilterError(t *testing.T) {
 		name string
 		got  compute.Buffer
 		want []float64
-	}{{"y", layer.Y.Data, y}, {"dx", back.DX.Data, dx}, {"dw", back.DW.Data, dw}} {
+	}{{"y", layer.Y.Data, y}, {"dx", back.DX.Data, dx}, {"dw", back.DW, dw}} {
 		var square, size, worst float64
 		for i, got := range vals(c.got) {
 			e := float64(got) - c.want[i]

@@ -75,8 +75,8 @@ func (d *device) operand(m compute.Matrix, rows, k int, across, along bool) oper
 func (d *device) chunks(m, n, k int) {
 	g, kn := &d.gemm, d.products
 	deepest := kn.depthOf(min(k, chunkDepth))
-	g.packA = grow(g.packA, deepest*roundUp(min(m, chunkRows), kn.mr))
-	g.packB = grow(g.packB, deepest*roundUp(min(n, chunkColumns), kn.nr))
+	sizeA := roundUp(deepest*roundUp(min(m, chunkRows), kn.mr), 16) // so that B begins at a multiple of 64 bytes too
+	g.packA, g.packB = cut(d.common(sizeA+deepest*roundUp(min(n, chunkColumns), kn.nr)), sizeA)
 	for j0 := 0; j0 < n; j0 += chunkColumns {
 		for p0 := 0; p0 < k; p0 += chunkDepth {
 			for i0 := 0; i0 < m; i0 += chunkRows {
@@ -217,14 +217,6 @@ func tileSize(m, n, threads int, k *kernel) (tm, tn int) {
 func balance(n, most, unit int) int {
 	pieces := (n + most - 1) / most
 	return roundUp((n+pieces-1)/pieces, unit)
-}
-
-// grow returns x with at least n values.
-func grow(x []float32, n int) []float32 {
-	if len(x) < n {
-		return allocate(n)
-	}
-	return x
 }
 
 // allocate returns n values or more that begin at a multiple of 64 bytes: Go

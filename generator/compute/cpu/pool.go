@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 )
@@ -214,28 +215,38 @@ func drop[T any](t *T) {
 // scratch returns n values of working memory of a worker, with whatever was left
 // in them. Asking again gives the same memory: ask once for all that an item needs.
 func (d *device) scratch(worker, n int) []float32 {
-	m := d.pool.memory[worker]
-	if len(m) < n {
-		m = allocate(n + n/4)
-		d.pool.memory[worker] = m
-	}
-	return m[:n:n]
+	m := &d.pool.memory[worker]
+	enlarge(m, n)
+	return (*m)[:n:n]
 }
 
 // common returns n values of working memory that all workers share, with
 // whatever was left in them, for what one parallel part of an operation hands to
 // the next. Asking again gives the same memory.
 func (d *device) common(n int) []float32 {
-	if len(d.pool.common) < n {
-		d.pool.common = allocate(n + n/4)
-	}
+	enlarge(&d.pool.common, n)
 	return d.pool.common[:n:n]
+}
+
+// enlarge makes working memory large enough for n values. A few operations into a
+// training it stays as it is, and nothing else is allocated: without some help, the
+// garbage collector would not come for what it was before.
+func enlarge(memory *[]float32, n int) {
+	const worthIt = 64 << 10
+	if len(*memory) >= n {
+		return
+	}
+	large := len(*memory) >= worthIt
+	if *memory = nil; large {
+		debug.FreeOSMemory()
+	}
+	*memory = allocate(n)
 }
 
 // partials returns n values of working memory for sums.
 func (d *device) partials(n int) []float64 {
 	if len(d.sums) < n {
-		d.sums = make([]float64, n+n/4)
+		d.sums = make([]float64, n)
 	}
 	return d.sums[:n]
 }
