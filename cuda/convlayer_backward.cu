@@ -57,7 +57,7 @@ static __global__ void __launch_bounds__(threads) add_bias(const float *sums, co
 struct layer_gradients {
   layer_input input;
   signals dx;
-  bool add, alone;  // alone: nothing but dx is wanted
+  bool add, alone;  // alone: nothing but dx and the sums is wanted
   struct rpg_matrix dcond, dtime;
   float2 *sums;   // or null: for each row those of du and du·unit, [count, rows, channels]
   int64_t first;  // of the window
@@ -81,9 +81,11 @@ struct layer_gradients {
       if (at >= input.d) continue;
       const float time = input.time.data[token * input.time.stride + at];
       float v = dg[j] * time, x = 0, u = 0;
-      if (!alone) {
+      if (!alone || sums) {
         x = input.x.data[token * input.x.stride + channel + at];
         u = input.x_norm.scale ? x_norm.line(x) : x;
+      }
+      if (!alone) {
         float sum = (input.x_norm.scale ? elu(u) : u) + input.cond.data[token * input.cond.stride + at];
         if (input.skip.data) {
           const float skip = input.skip.data[token * input.skip.stride + channel + at];
@@ -159,7 +161,7 @@ static int backward(rpg_device *dev, const struct rpg_conv_layer_backward *a) {
   const struct rpg_conv_layer &of = a->of;
   const int in = static_cast<int>(of.in), out = static_cast<int>(of.out), k = static_cast<int>(of.k), d = static_cast<int>(of.d);
   conv_shape layer = {in, out, k, d, 0, of.tokens}, turned = {out, in, k, d, 0, of.tokens};
-  const bool alone = !a->dw.data, wants_sums = !alone && a->dx.data && of.x_norm.dscale, wants_bias = !alone && a->dbias;
+  const bool alone = !a->dw.data, wants_sums = a->dx.data && of.x_norm.dscale, wants_bias = !alone && a->dbias;
   const int64_t rows = ceil_div(d, row_width(dev, turned));
   const unsigned block = reduce_threads(ceil_div(d, dy_values));
   const int pieces = static_cast<int>(ceil_div(d, dy_values * block));

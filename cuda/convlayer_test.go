@@ -73,11 +73,11 @@ func (c convCase) outputs(t *testing.T, d compute.Device) map[string][]float32 {
 		X: matrix("", c.in*c.d), Skip: matrix("", c.in*c.d), Y: matrix("y", c.out*c.d),
 		XNorm: norm("x", c.in), SkipNorm: norm("skip", c.in), YNorm: norm("y", c.out),
 		Cond: matrix("", c.d), Time: matrix("", c.d),
-		W: compute.MatrixOf(get("", values(c.out*c.in*c.k)), c.out, c.in*c.k), Bias: get("", values(c.out))}
+		W: get("", values(c.out*c.in*c.k)), Bias: get("", values(c.out))}
 	d.ConvLayer(a)
 	b := compute.ConvLayerBackward{ConvLayer: a, DY: matrix("", c.out*c.d), DX: matrix("dx", c.in*c.d), AddDX: true,
 		DCond: matrix("dcond", c.d), DTime: matrix("dtime", c.d),
-		DW: compute.MatrixOf(get("dw", values(c.out*c.in*c.k)), c.out, c.in*c.k), DBias: get("dbias", values(c.out))}
+		DW: get("dw", values(c.out*c.in*c.k)), DBias: get("dbias", values(c.out))}
 	d.ConvLayerBackward(b)
 
 	a.YNorm, a.ELU, a.Y, a.Packed = nil, true, matrix("elu", c.out*c.d), d.PackConvLayer(a)

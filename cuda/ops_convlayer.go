@@ -44,7 +44,7 @@ func (d *device) ConvLayer(a compute.ConvLayer) {
 	args.y = d.output(a.Y, a.Tokens, a.Out*a.D)
 	args.bias, args.packed = d.vals(a.Bias, a.Out), d.optional(a.Packed, length(a.Packed))
 	if args.packed == 0 {
-		args.w = d.output(a.W, a.Out, a.In*a.K)
+		args.w = d.weights(a.W, a)
 	}
 	if n := a.YNorm; n != nil {
 		args.yNorm = d.batchNorm(n, a.Out)
@@ -59,7 +59,7 @@ func (d *device) ConvLayer(a compute.ConvLayer) {
 // PackConvLayer returns the weights as the kernels take them.
 func (d *device) PackConvLayer(a compute.ConvLayer) compute.Buffer {
 	args := d.convLayer(a)
-	args.w = d.output(a.W, a.Out, a.In*a.K)
+	args.w = d.weights(a.W, a)
 	var size uint64
 	if d.failure == nil {
 		d.keep(d.call("rpg_packed_bytes", uintptr(unsafe.Pointer(&args)), uintptr(unsafe.Pointer(&size))))
@@ -73,7 +73,7 @@ func (d *device) PackConvLayer(a compute.ConvLayer) compute.Buffer {
 
 func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 	args := convLayerBackwardArgs{of: d.convLayer(a.ConvLayer), dy: d.input(a.DY, a.Tokens, a.Out*a.D)}
-	args.of.w = d.output(a.W, a.Out, a.In*a.K)
+	args.of.w = d.weights(a.W, a.ConvLayer)
 	args.of.time = d.input(a.Time, a.Tokens, a.D)
 	if a.DX.Data != nil {
 		args.dx = d.output(a.DX, a.Tokens, a.In*a.D)
@@ -89,15 +89,18 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 			args.raw = d.output(a.Raw, a.Tokens, a.Out*a.D)
 		}
 	}
-	if a.DW.Data != nil {
+	sums := a.XNorm != nil && a.XNorm.DScale != nil
+	if a.DW != nil {
 		args.of.inputs(d, a.ConvLayer)
 		args.dcond, args.dtime = d.output(a.DCond, a.Tokens, a.D), d.output(a.DTime, a.Tokens, a.D)
-		args.dw, args.dbias = d.output(a.DW, a.Out, a.In*a.K), d.optional(a.DBias, a.Out)
-		if n := a.XNorm; n != nil && n.DScale != nil {
-			x := &args.of.xNorm
-			x.dscale, x.dbias = d.vals(n.DScale, a.In), d.vals(n.DBias, a.In)
-			x.along, x.level = d.vals(n.Along, a.In), d.vals(n.Level, a.In)
-		}
+		args.dw, args.dbias = d.weights(a.DW, a.ConvLayer), d.vals(a.DBias, a.Out)
+	} else if sums {
+		args.of.x, args.of.xNorm = d.input(a.X, a.Tokens, a.In*a.D), d.batchNorm(a.XNorm, a.In)
+	}
+	if sums {
+		n, x := a.XNorm, &args.of.xNorm
+		x.dscale, x.dbias = d.vals(n.DScale, a.In), d.vals(n.DBias, a.In)
+		x.along, x.level = d.vals(n.Along, a.In), d.vals(n.Level, a.In)
 	}
 	launch(d, "rpg_conv_layer_backward", args)
 }
@@ -108,6 +111,12 @@ func (d *device) convLayer(a compute.ConvLayer) convLayerArgs {
 		panic(errShape)
 	}
 	return convLayerArgs{tokens: int64(a.Tokens), in: int64(a.In), out: int64(a.Out), k: int64(a.K), d: int64(a.D)}
+}
+
+// weights is W or DW as a matrix [Out, In·K].
+func (d *device) weights(w compute.Buffer, a compute.ConvLayer) matrix {
+	cols := a.In * a.K
+	return matrix{d.vals(w, a.Out*cols), int64(a.Out), int64(cols), int64(cols)}
 }
 
 // inputs adds what g is made of.

@@ -368,8 +368,8 @@ struct rpg_conv_layer_backward {  // see compute.ConvLayerBackward
   struct rpg_conv_layer of;
   struct rpg_matrix dy, dx, raw;  // dx and raw may be absent
   struct rpg_matrix dcond, dtime;
-  struct rpg_matrix dw;  // absent: dx alone is wanted
-  float *dbias;          // may be null
+  struct rpg_matrix dw;  // absent: dx and what goes to x_norm alone is wanted
+  float *dbias;          // null without dw
   int32_t add_dx;
 };
 RPG_API int rpg_conv_layer_backward(rpg_device *dev, const struct rpg_conv_layer_backward *a);
