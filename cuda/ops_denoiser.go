@@ -34,8 +34,9 @@ type (
 	emaArgs struct {
 		ema, p uint64
 		n      int64
-		later  uint64
-		now    emaNow
+		//lint:ignore U1000 record.go finds it by its name
+		later uint64
+		now   emaNow
 	}
 	emaNow struct{ decay float32 }
 )

@@ -12,15 +12,17 @@ const errStep = "compute: steps count from 1"
 // Mirrors of the structs in rpg.h, whose comments say what the operations do.
 type (
 	normalArgs struct {
-		x     uint64
-		n     int64
+		x uint64
+		n int64
+		//lint:ignore U1000 record.go finds it by its name
 		later uint64
 		now   normalNow
 	}
 	normalNow      struct{ seed, stream uint64 }
 	normalRowsArgs struct {
-		x     matrix
-		keys  uint64
+		x    matrix
+		keys uint64
+		//lint:ignore U1000 record.go finds it by its name
 		later uint64
 		now   normalRowsNow
 	}
@@ -29,8 +31,9 @@ type (
 		p, g, m, v, norm, ema    uint64
 		n                        int64
 		maxNorm, new1, new2, eps float32
-		later                    uint64
-		now                      adamWNow
+		//lint:ignore U1000 record.go finds it by its name
+		later uint64
+		now   adamWNow
 	}
 	adamWNow struct{ rate, root, keep, newEMA float32 }
 )
