@@ -45,10 +45,6 @@ batch_statistics(const float2 *measures, int64_t rows, int channels, int width, 
   norm.running_var[c] = static_cast<float>((1 - move) * norm.running_var[c] + move * s.squares / (s.n - 1));
 }
 
-static conv_shape shape_of(const struct rpg_conv_layer &a) {
-  return {static_cast<int>(a.in), static_cast<int>(a.out), static_cast<int>(a.k), static_cast<int>(a.d), 0, a.tokens};
-}
-
 int rpg_packed_bytes(rpg_device *dev, const struct rpg_conv_layer *a, uint64_t *bytes) {
   *bytes = packed_bytes(dev, shape_of(*a));
   return 0;

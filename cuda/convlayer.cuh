@@ -67,7 +67,8 @@ struct layer_input {
     const int64_t row = static_cast<int64_t>(c) * d;
     return {x.data[at.x + row], skip.data ? skip.data[at.skip + row] : 0};
   }
-  __device__ __forceinline__ float value(const place &at, const raw &r, const channel_norm *table, int i, int count, int c) const {
+  __device__ __forceinline__ float value(const place &at, const raw &r, const channel_norm *table, int i, int count,
+                                         int c) const {
     if (!at.inside || c >= channels) return 0;
     const float x = x_norm.scale ? elu(table[i].line(r.x)) : r.x;
     const float s = skip_norm.scale ? elu(table[count + i].line(r.skip)) : r.skip;
@@ -120,6 +121,10 @@ struct conv_shape {
   int in, out, k, d;
   int64_t first, count;
 };
+
+inline conv_shape shape_of(const struct rpg_conv_layer &a) {
+  return {static_cast<int>(a.in), static_cast<int>(a.out), static_cast<int>(a.k), static_cast<int>(a.d), 0, a.tokens};
+}
 
 // Sinks take rows: 32·J positions of one channel, held by a warp, whose lane l has
 // positions p + l + 32·j. row is called for each channel, and finish at the end by

@@ -159,8 +159,9 @@ input_sums(const float2 *sums, int64_t rows, int channels, bool begin, bool end,
 template <class T>
 static int backward(rpg_device *dev, const struct rpg_conv_layer_backward *a) {
   const struct rpg_conv_layer &of = a->of;
-  const int in = static_cast<int>(of.in), out = static_cast<int>(of.out), k = static_cast<int>(of.k), d = static_cast<int>(of.d);
-  conv_shape layer = {in, out, k, d, 0, of.tokens}, turned = {out, in, k, d, 0, of.tokens};
+  conv_shape layer = shape_of(of), turned = layer;
+  const int in = layer.in, out = layer.out, k = layer.k, d = layer.d;
+  turned.in = out, turned.out = in;
   const bool alone = !a->dw.data, wants_sums = a->dx.data && of.x_norm.dscale, wants_bias = !alone && a->dbias;
   const int64_t rows = ceil_div(d, row_width(dev, turned));
   const unsigned block = reduce_threads(ceil_div(d, dy_values));
@@ -208,6 +209,5 @@ static int backward(rpg_device *dev, const struct rpg_conv_layer_backward *a) {
 
 int rpg_conv_layer_backward(rpg_device *dev, const struct rpg_conv_layer_backward *a) {
   if (a->of.tokens == 0) return 0;
-  const conv_shape s = {static_cast<int>(a->of.in), static_cast<int>(a->of.out), static_cast<int>(a->of.k), static_cast<int>(a->of.d), 0, 0};
-  return on_tensor_cores(dev, s) ? backward<bf16_t>(dev, a) : backward<float>(dev, a);
+  return on_tensor_cores(dev, shape_of(a->of)) ? backward<bf16_t>(dev, a) : backward<float>(dev, a);
 }

@@ -69,7 +69,8 @@ gradient_simt(layer_input input, window_values<float> gradients, conv_shape s, g
   const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
   const int outs = size.out_warps * TO, ins = size.in_warps * TC;
   const int t0 = blockIdx.x % plan.taps * group_taps;
-  const int c0 = static_cast<int>(blockIdx.x / plan.taps % plan.ins) * ins, o0 = static_cast<int>(blockIdx.x / plan.taps / plan.ins) * outs;
+  const int c0 = static_cast<int>(blockIdx.x / plan.taps % plan.ins) * ins;
+  const int o0 = static_cast<int>(blockIdx.x / plan.taps / plan.ins) * outs;
   float *dy = memory, *g = memory + outs * simt_piece;
   const float *my_dy = dy + warp / size.in_warps * TO * simt_piece + lane;
   const float *my_g = g + warp % size.in_warps * TC * width + lane;
@@ -94,8 +95,8 @@ gradient_simt(layer_input input, window_values<float> gradients, conv_shape s, g
           for (int n = 0; n < TO; n++) sums[n][c][t] += left[n] * right;
         }
     }
-    __syncthreads();  // before the next piece
   }
+  __syncthreads();  // before the sums are written where the tiles were
   // Each lane adds what all lanes have of one sum.
   const int o = o0 + warp / size.in_warps * TO, c = c0 + warp % size.in_warps * TC;
   float *mine = memory + warp * 32 * (at_once + 1);
@@ -116,10 +117,11 @@ gradient_simt(layer_input input, window_values<float> gradients, conv_shape s, g
 }
 
 template <int TO, int TC>
-int launch_gradient_simt(rpg_device *dev, const layer_input &input, const window_values<float> &gradients, const conv_shape &s,
-                         const gradient_plan &p, const simt_tile &size, float *parts) {
+int launch_gradient_simt(rpg_device *dev, const layer_input &input, const window_values<float> &gradients,
+                         const conv_shape &s, const gradient_plan &p, const simt_tile &size, float *parts) {
   const int warps = size.out_warps * size.in_warps;
-  const size_t tiles = size.out_warps * TO * simt_piece + size.in_warps * TC * (simt_piece + group_taps - 1), ends = warps * 32 * 29;
+  const size_t tiles = size.out_warps * TO * simt_piece + size.in_warps * TC * (simt_piece + group_taps - 1);
+  const size_t ends = warps * 32 * 29;
   LAUNCH(dev, (gradient_simt<TO, TC>), dim3(p.outs * p.ins * p.taps, p.parts), 32 * warps,
          sizeof(float) * (tiles > ends ? tiles : ends), input, gradients, s, p, size, parts);
   return 0;
@@ -130,8 +132,8 @@ inline gradient_plan plan_gradient_of(const conv_shape &s, const float *) {
   return plan_gradient(s, size.out_warps * (s.out == 1 ? 1 : 8), size.in_warps * (s.in == 1 ? 1 : 2), simt_piece, 1024);
 }
 
-inline int launch_gradient(rpg_device *dev, const layer_input &input, const window_values<float> &gradients, const conv_shape &s,
-                           const gradient_plan &p, float *parts) {
+inline int launch_gradient(rpg_device *dev, const layer_input &input, const window_values<float> &gradients,
+                           const conv_shape &s, const gradient_plan &p, float *parts) {
   const simt_tile size = simt_tile_of(s);
   if (s.out == 1 && s.in == 1) return launch_gradient_simt<1, 1>(dev, input, gradients, s, p, size, parts);
   if (s.out == 1) return launch_gradient_simt<1, 2>(dev, input, gradients, s, p, size, parts);
@@ -223,8 +225,8 @@ inline gradient_plan plan_gradient_of(const conv_shape &s, const bf16_t *) {
   return plan_gradient(s, 32 * gradient_tiles(s), gradient_ins, tensor_piece, 256);
 }
 
-inline int launch_gradient(rpg_device *dev, const layer_input &input, const window_values<bf16_t> &gradients, const conv_shape &s,
-                           const gradient_plan &p, float *parts) {
+inline int launch_gradient(rpg_device *dev, const layer_input &input, const window_values<bf16_t> &gradients,
+                           const conv_shape &s, const gradient_plan &p, float *parts) {
   const dim3 grid(p.outs * p.ins * p.taps, p.parts);
   const int tiles = gradient_tiles(s);
   const size_t bytes = sizeof(bf16_t) * ((tensor_piece + group_taps + 1) * signal_stride + 32 * tiles * gradient_stride);

@@ -37,7 +37,8 @@ inline simt_plan plan_simt(const conv_shape &s) {
 
 // pack_simt lays weights out as [in, k, out_up], 0 for channels that do not
 // exist. For the gradient of g they are turned round: w is [in, out·k] then.
-static __global__ void __launch_bounds__(threads) pack_simt(struct rpg_matrix w, conv_shape s, int out_up, bool turned, float *to) {
+static __global__ void __launch_bounds__(threads)
+pack_simt(struct rpg_matrix w, conv_shape s, int out_up, bool turned, float *to) {
   each_value(static_cast<int64_t>(s.in) * s.k * out_up, [&](int64_t i) {
     const int64_t o = i % out_up, t = i / out_up % s.k, c = i / out_up / s.k;
     float v = 0;
@@ -53,7 +54,7 @@ __device__ void load_simt(const Source &source, float *tile, channel_norm *table
                           int p, int width) {
   const int lane = threadIdx.x & 31, warps = blockDim.x >> 5, strips = (width + 31) / 32;
   source.fill(table, first, channels);
-  __syncthreads();
+  __syncthreads();  // and until nobody reads the tile of the last channels any more
   for (int unit = threadIdx.x >> 5; unit < strips * ((channels + 7) / 8); unit += warps) {
     const int i = unit % strips * 32 + lane, c = unit / strips * 8;
     if (i >= width) continue;
@@ -84,7 +85,8 @@ __device__ __forceinline__ void load_weights(float (&w)[TO], const float *from) 
 
 // convolve_simt has a block for each tile of each token.
 template <int TO, int J, class Source, class Sink>
-__global__ void __launch_bounds__(256, J == 8 ? 1 : 2) convolve_simt(Source source, Sink sink, conv_shape s, simt_plan plan, const float *weights) {
+__global__ void __launch_bounds__(256, J == 8 ? 1 : 2)
+convolve_simt(Source source, Sink sink, conv_shape s, simt_plan plan, const float *weights) {
   DYNAMIC_SHARED(tile, float);
   SHARED(table, channel_norm[2 * simt_channels]);
   const int64_t tiles = ceil_div(s.d, plan.width), token = s.first + blockIdx.x / tiles;
@@ -98,10 +100,7 @@ __global__ void __launch_bounds__(256, J == 8 ? 1 : 2) convolve_simt(Source sour
     float sums[TO][J] = {};
     for (int first = 0; first < s.in; first += plan.channels) {
       const int channels = s.in - first < plan.channels ? s.in - first : plan.channels;
-      if (o0 == 0 || s.in > plan.channels) {
-        __syncthreads();  // before the tile of the last channels is overwritten
-        load_simt(source, tile, table, token, first, channels, p0 - s.k / 2, width);
-      }
+      if (o0 == 0 || s.in > plan.channels) load_simt(source, tile, table, token, first, channels, p0 - s.k / 2, width);
       if (!busy) continue;
       const float *w = weights + static_cast<int64_t>(first) * s.k * plan.out_up + o;
       for (int c = 0; c < channels; c++)

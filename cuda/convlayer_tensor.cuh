@@ -19,7 +19,8 @@ inline int64_t packed_tiles(const conv_shape &s) { return ceil_div(s.out, 16) * 
 
 // pack_tensor lays weights out as left tiles, [out/16, in/16, k, lane], 0 for
 // channels that do not exist; turned as for pack_simt.
-static __global__ void __launch_bounds__(threads) pack_tensor(struct rpg_matrix w, conv_shape s, int64_t tiles, bool turned, packed_tile *to) {
+static __global__ void __launch_bounds__(threads)
+pack_tensor(struct rpg_matrix w, conv_shape s, int64_t tiles, bool turned, packed_tile *to) {
   const int steps = (s.in + 15) / 16;
   each_value(tiles * 32, [&](int64_t i) {
     const int g = i % 32 / 4, t = i % 4, tap = static_cast<int>(i / 32 % s.k);
@@ -45,7 +46,7 @@ __device__ void load_positions(const Source &source, bf16_t *tile, int stride, c
                                int first, int channels, int p, int width) {
   const int lane = threadIdx.x & 31, warps = blockDim.x >> 5, strips = (width + 7) / 8;
   source.fill(table, first, channels);
-  __syncthreads();
+  __syncthreads();  // and until nobody reads the tile of the last channels any more
   for (int strip = threadIdx.x >> 5; strip < strips; strip += warps) {
     const int i = strip * 8 + lane / 4;
     if (i >= width) continue;
@@ -107,10 +108,8 @@ convolve_tensor(Source source, Sink sink, conv_shape s, int chunk, const packed_
     warp_sums sums[MT][8] = {};
     for (int first = 0; first < s.in; first += chunk) {
       const int channels = s.in - first < chunk ? (s.in - first + 15) / 16 * 16 : chunk;
-      if (o0 == 0 || s.in > chunk) {
-        __syncthreads();  // before the tile of the last channels is overwritten
+      if (o0 == 0 || s.in > chunk)
         load_positions(source, tile, stride, table, token, first, channels, p0 - s.k / 2, tensor_width + s.k - 1);
-      }
       if (count == 0) continue;
       const int64_t next = static_cast<int64_t>(steps) * s.k * 32;
       const packed_tile *from = weights + o / 16 * next + static_cast<int64_t>(first / 16) * s.k * 32 + lane;
