@@ -135,7 +135,12 @@ int rpg_workspace(rpg_device *dev, size_t bytes, void **address) {
     // Doubling keeps the sum of all at most twice the last, and their number small.
     size_t size = dev->workspace_bytes ? dev->workspace_bytes : 1 << 20;
     while (size < bytes) size *= 2;
-    TRY(dev, cudaMalloc(&dev->workspace[dev->workspaces], size));
+    const cudaError_t status = cudaMalloc(&dev->workspace[dev->workspaces], size);
+    if (status != cudaSuccess) {
+      char what[64];
+      snprintf(what, sizeof what, "workspace of %zu bytes", size);
+      return rpg_failed(dev, what, status);
+    }
     dev->workspaces++;
     dev->workspace_bytes = size;
   }

@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
@@ -26,6 +27,9 @@ func launch[A comparable](d *device, function string, a A) {
 	d.keep(d.call(function, uintptr(unsafe.Pointer(&d.args))))
 }
 
+// outOfMemory is cudaErrorMemoryAllocation.
+const outOfMemory = 2
+
 // call calls a function whose first argument is the device, and returns an error
 // with the library's text when its status is not 0. Addresses of Go's memory must
 // be converted in the call itself.
@@ -50,5 +54,9 @@ func (d *device) call(function string, args ...uintptr) error {
 	if int32(status) == 0 {
 		return nil
 	}
-	return fmt.Errorf("cuda: %s: %s", function, d.library.errorText(d.handle))
+	text := fmt.Sprintf("cuda: %s: %s", function, d.library.errorText(d.handle))
+	if int32(status) == outOfMemory {
+		return &MemoryError{text}
+	}
+	return errors.New(text)
 }

@@ -57,3 +57,8 @@ func (e *MissingError) Hint() string {
 	}
 	return "use --device cpu"
 }
+
+// MemoryError says that a GPU has no room for an allocation.
+type MemoryError struct{ text string }
+
+func (e *MemoryError) Error() string { return e.text }

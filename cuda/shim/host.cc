@@ -32,8 +32,19 @@ static void perform(const std::function<void()> &work) {
   TSAN(__tsan_release(&done));
 }
 
+// lost is whether the GPU is lost: from launch number RPG_SHIM_LOST on, of a kernel
+// or a graph, nothing works any more.
+static bool lost = false;
+
+static cudaError_t count_launch() {
+  static long launches = 0;
+  lost = lost || ++launches == shim::setting("RPG_SHIM_LOST", 0);
+  return lost ? cudaErrorLaunchFailure : cudaSuccess;
+}
+
 // queue does the work, or records it.
 static cudaError_t queue(cudaStream_t stream, std::function<void()> work) {
+  if (lost) return cudaErrorLaunchFailure;
   if (stream->recording)
     stream->recorded.push_back(std::move(work));
   else
@@ -50,6 +61,8 @@ cudaError_t shim::launch(cudaStream_t stream, const char *name, dim3 grid, dim3 
             grid.z, block.x, block.y, block.z, dynamic_bytes);
     return cudaErrorInvalidConfiguration;
   }
+  if (!stream->recording)
+    if (cudaError_t status = count_launch()) return status;
   return queue(stream, [=] { run_blocks(grid, block, dynamic_bytes, kernel); });
 }
 
@@ -63,6 +76,7 @@ const char *cudaGetErrorString(cudaError_t status) {
     case cudaErrorInsufficientDriver: return "CUDA driver version is insufficient for CUDA runtime version";
     case cudaErrorNoDevice: return "no CUDA-capable device is detected";
     case cudaErrorInvalidDevice: return "invalid device ordinal";
+    case cudaErrorLaunchFailure: return "unspecified launch failure";
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
     default: return "invalid argument";
   }
@@ -101,6 +115,7 @@ struct Memory {
   std::mutex lock;
   std::map<void *, size_t> live;
   size_t used = 0;
+  long allocations = 0;
   size_t total() { return static_cast<size_t>(shim::setting("RPG_SHIM_MEMORY", 4L << 30)); }
 };
 Memory memory;
@@ -127,7 +142,8 @@ cudaError_t cudaMemGetInfo(size_t *available, size_t *total) {
 cudaError_t cudaMalloc(void **address, size_t bytes) {
   std::lock_guard<std::mutex> locked(memory.lock);
   *address = nullptr;
-  if (memory.used + bytes > memory.total()) return cudaErrorMemoryAllocation;
+  const long last = shim::setting("RPG_SHIM_ALLOCATIONS", 0);
+  if (memory.used + bytes > memory.total() || (last && ++memory.allocations > last)) return cudaErrorMemoryAllocation;
   const size_t all = (bytes + 2 * guard + 255) / 256 * 256;
   unsigned char *p = static_cast<unsigned char *>(aligned_alloc(256, all));
   if (!p) return cudaErrorMemoryAllocation;
@@ -168,6 +184,7 @@ cudaError_t cudaMemsetAsync(void *dst, int value, size_t bytes, cudaStream_t str
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned) { return *stream = new ShimStream, cudaSuccess; }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) { return delete stream, cudaSuccess; }
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  if (lost) return cudaErrorLaunchFailure;
   return stream->recording ? cudaErrorStreamCaptureUnsupported : cudaSuccess;
 }
 
@@ -196,6 +213,7 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *work, cudaGraph_t graph, unsig
 }
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t work, cudaStream_t) {
+  if (cudaError_t status = count_launch()) return status;
   for (const auto &step : work->work) perform(step);
   return cudaSuccess;
 }
