@@ -173,7 +173,7 @@ func newSampler(dev compute.Device, c Config, layout *tokenize.Layout, checkpoin
 	s := &sampler{dev: dev, cfg: c, layout: layout, l: layout.Tokens(), d: c.TokenDim, steps: steps}
 	s.piece = pieceTokens(s.l)
 	s.positions, s.positioned = make([]float32, s.piece*c.Width), -1
-	rows := windowRows(c, together*s.l, dev.Info().Threads)
+	rows := windowRows(c, together*s.l, dev.Info())
 	s.net = declareNetwork(c, s.piece, checkpoints, 1, rows)
 	s.net.ps.alloc(dev, false)
 	s.net.rec.sequence = s.l
@@ -203,17 +203,22 @@ func pieceTokens(l int) int {
 }
 
 // windowRows is the number of tokens that are denoised together, spread evenly
-// over windows when there are few. The matrix products of the mlp want many. The
-// convolutions work token by token: as many as leave their activations, from one
-// layer to the next, in the 2 MiB of second-level cache that a core of today has.
-func windowRows(c Config, total, threads int) int {
+// over windows when there are few. The matrix products of the mlp want many. On a
+// CPU the convolutions work token by token: as many as leave their activations,
+// from one layer to the next, in the 2 MiB of second-level cache that a core of
+// today has. A GPU wants all that half a gigabyte of activations allows.
+func windowRows(c Config, total int, device compute.Info) int {
 	most := 512
 	if c.Denoiser == "conv" {
 		values := 0 // a token's, in all layers
 		for _, n := range c.Channels {
 			values += n * c.TokenDim
 		}
-		most = max(1, threads) * max(1, (3<<19)/(4*values))
+		if device.Kind == "cuda" {
+			most = max(1, (1<<29)/(4*values))
+		} else {
+			most = max(1, device.Threads) * max(1, (3<<19)/(4*values))
+		}
 	}
 	windows := (total + most - 1) / most
 	return (total + windows - 1) / windows
