@@ -16,11 +16,13 @@ import (
 	"rpg/tokenize"
 )
 
-// TestTraining: 20 steps on the shim have the losses of 20 steps on the CPU, and
-// what is then sampled from the CPU's weights is alike. Sums are taken in other
+func TestTraining(t *testing.T) { testTraining(t, openShim) }
+
+// testTraining: 20 steps on what open gives have the losses of 20 steps on the CPU,
+// and what is then sampled from the CPU's weights is alike. Sums are taken in other
 // orders on the two, and AdamW, which divides gradients by their size, makes
 // much of a small difference.
-func TestTraining(t *testing.T) {
+func testTraining(t *testing.T, open func(t *testing.T) *device) {
 	zoo, template := smallZoo(t)
 	for _, denoiser := range []string{"mlp", "conv"} {
 		t.Run(denoiser, func(t *testing.T) {
@@ -30,7 +32,7 @@ func TestTraining(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer host.Close()
-			gpu := openShim(t)
+			gpu := open(t)
 			defer gpu.Close()
 			r, err := generator.Resolve(10_853, []generator.Override{
 				{Key: "recurrent", Value: "mamba2"}, {Key: "denoiser", Value: denoiser}, {Key: "token-dim", Value: "512"},
