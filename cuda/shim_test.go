@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -38,6 +39,32 @@ func shimLibrary(t *testing.T, b build) string {
 	if path := os.Getenv(libraryVariable); path != "" {
 		return path
 	}
+	c := hostCompiler(t)
+	var objects []string
+	var wait sync.WaitGroup
+	limit := make(chan struct{}, runtime.NumCPU())
+	for _, source := range files(t, "*.cu", "shim/*.cc") {
+		path, args := c.object(t, b, ".", source)
+		objects = append(objects, path)
+		wait.Go(func() {
+			limit <- struct{}{}
+			defer func() { <-limit }()
+			c.make(t, ".", path, args)
+		})
+	}
+	wait.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	return c.library(t, b, objects)
+}
+
+// compiler is g++ and the folder of all that it has made.
+type compiler struct{ gxx, version, made string }
+
+// hostCompiler skips the test where the kernels cannot be run on the host.
+func hostCompiler(t *testing.T) compiler {
+	t.Helper()
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skip("the shim's fibers are written for Linux on amd64")
 	}
@@ -45,56 +72,91 @@ func shimLibrary(t *testing.T, b build) string {
 	if err != nil {
 		t.Skip("no g++: the kernels are not run on the host")
 	}
+	version, err := exec.Command(gxx, "--version").Output()
+	if err != nil {
+		t.Fatalf("%s --version: %v", gxx, err)
+	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(cache, "rpg", "cuda-shim")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	made := filepath.Join(cache, "rpg", "cuda-shim")
+	if err := os.MkdirAll(made, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	headers := files(t, "*.h", "*.cuh", "shim/*.h")
-	common := []string{"-std=c++17", "-g", "-fPIC", "-fvisibility=hidden", "-ftls-model=initial-exec",
-		"-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-I."}
-
-	sources := files(t, "*.cu", "shim/*.cc")
-	objects := make([]string, len(sources))
-	var wait sync.WaitGroup
-	limit := make(chan struct{}, runtime.NumCPU())
-	for i, source := range sources {
-		flags := append(append([]string{}, common...), b.runtime...)
-		if strings.HasSuffix(source, ".cu") {
-			flags = append(append([]string{}, common...), b.kernels...)
-		}
-		objects[i] = filepath.Join(dir, hash(t, gxx, flags, append(headers, source))+".o")
-		wait.Go(func() {
-			limit <- struct{}{}
-			defer func() { <-limit }()
-			make1(t, gxx, objects[i], append(flags, "-x", "c++", "-c", source))
-		})
-	}
-	wait.Wait()
-	if t.Failed() {
-		t.FailNow()
-	}
-	library := filepath.Join(dir, hash(t, gxx, objects, nil)+"-"+b.name+".so")
-	make1(t, gxx, library, append(append([]string{"-shared", "-pthread", "-Wl,-z,defs"}, b.kernels...), objects...))
-	return library
+	return compiler{gxx, string(version), made}
 }
 
-// make1 has g++ make a file, unless it is there. Two tests may make it at once.
-func make1(t *testing.T, gxx, out string, args []string) {
-	if _, err := os.Stat(out); err == nil {
+// object returns the path of a source's object, and what g++ is to be told in
+// folder to make it.
+func (c compiler) object(t *testing.T, b build, folder, source string) (path string, args []string) {
+	t.Helper()
+	flags := []string{"-std=c++17", "-g", "-fPIC", "-fvisibility=hidden", "-ftls-model=initial-exec",
+		"-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-I."}
+	if strings.HasSuffix(source, ".cu") {
+		flags = append(flags, b.kernels...)
+	} else {
+		flags = append(flags, b.runtime...)
+	}
+	read := map[string]bool{}
+	h := sha256.New()
+	var hash func(path string)
+	hash = func(path string) {
+		if read[path] {
+			return
+		}
+		read[path] = true
+		text, err := os.ReadFile(filepath.Join(folder, path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.Write([]byte("\x00" + path + "\x00"))
+		h.Write(text)
+		for _, m := range included.FindAllStringSubmatch(string(text), -1) {
+			next := m[1]
+			if beside := filepath.Join(filepath.Dir(path), next); exists(filepath.Join(folder, beside)) {
+				next = beside
+			}
+			hash(next)
+		}
+	}
+	h.Write([]byte(c.version + strings.Join(flags, "\x00")))
+	hash(source)
+	return filepath.Join(c.made, hex.EncodeToString(h.Sum(nil))[:24]+".o"), append(flags, "-x", "c++", "-c", source)
+}
+
+var included = regexp.MustCompile(`(?m)^#include "([^"]+)"`)
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// library links objects and returns the library's path. Of inline functions that
+// several objects have, the first one's are taken.
+func (c compiler) library(t *testing.T, b build, objects []string) string {
+	t.Helper()
+	sum := sha256.Sum256([]byte(c.version + strings.Join(objects, "\x00")))
+	path := filepath.Join(c.made, hex.EncodeToString(sum[:])[:24]+"-"+b.name+".so")
+	c.make(t, ".", path, append(append([]string{"-shared", "-pthread", "-Wl,-z,defs"}, b.kernels...), objects...))
+	return path
+}
+
+// make has g++ make a file, unless it is there. Two tests may make it at once.
+func (c compiler) make(t *testing.T, folder, out string, args []string) {
+	if exists(out) {
 		return
 	}
-	f, err := os.CreateTemp(filepath.Dir(out), "new")
+	f, err := os.CreateTemp(c.made, "new")
 	if err != nil {
 		t.Error(err)
 		return
 	}
 	f.Close()
 	defer os.Remove(f.Name())
-	if text, err := exec.Command(gxx, append(args, "-o", f.Name())...).CombinedOutput(); err != nil {
+	program := exec.Command(c.gxx, append(args, "-o", f.Name())...)
+	program.Dir = folder
+	if text, err := program.CombinedOutput(); err != nil {
 		t.Errorf("g++ %s: %v\n%s", strings.Join(args, " "), err, text)
 		return
 	}
@@ -115,25 +177,4 @@ func files(t *testing.T, patterns ...string) []string {
 		all = append(all, found...)
 	}
 	return all[:len(all):len(all)]
-}
-
-// hash is of a compiler's version, flags and the contents of files.
-func hash(t *testing.T, gxx string, flags, paths []string) string {
-	t.Helper()
-	h := sha256.New()
-	version, err := exec.Command(gxx, "--version").Output()
-	if err != nil {
-		t.Fatalf("%s --version: %v", gxx, err)
-	}
-	h.Write(version)
-	h.Write([]byte(strings.Join(flags, "\x00")))
-	for _, path := range paths {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		h.Write([]byte("\x00" + path + "\x00"))
-		h.Write(text)
-	}
-	return hex.EncodeToString(h.Sum(nil))[:24]
 }

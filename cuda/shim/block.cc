@@ -57,6 +57,7 @@ struct Fiber {
   const char *file;
   int line;
   void *tsan = nullptr;
+  unsigned warp_barriers;  // so far
 };
 
 // Meeting is a warp operation that some lanes of mask have reached. Lanes read
@@ -71,6 +72,7 @@ struct Meeting {
 struct Warp {
   uint32_t alive;
   Meeting meetings[4];  // of different masks
+  char barriers[2];     // what TSan orders by
 };
 
 // Variable is one SHARED of the block.
@@ -185,6 +187,7 @@ void Worker::prepare(dim3 grid, dim3 block, uint64_t number, size_t dynamic_byte
   for (int i = 0; i < count; i++) {
     Fiber &f = fibers[i];
     f.state = fresh;
+    f.warp_barriers = 0;
     const uint3 thread = {unsigned(i) % block.x, unsigned(i) / block.x % block.y, unsigned(i) / block.x / block.y};
     f.place = Place{thread, at, block, grid, i % 32};
     warps[i / 32].alive |= 1u << i % 32;
@@ -345,6 +348,15 @@ const uint64_t *meet(uint32_t mask, uint64_t value, const char *file, int line) 
   for (int other = 0; other < 32; other++)
     if (other != lane && mask >> other & 1) worker->fibers[number / 32 * 32 + other].state = ready;
   return given;
+}
+
+void warp_barrier(const char *file, int line) {
+  Fiber &f = *worker->running;
+  // Two in turn, as in barrier. Shuffles, which are meetings too, order nothing.
+  TSAN(char *turn = &worker->warps[(&f - worker->fibers.data()) / 32].barriers[f.warp_barriers & 1]; __tsan_release(turn));
+  meet(0xffffffffu, 0, file, line);
+  TSAN(__tsan_acquire(turn));
+  f.warp_barriers++;
 }
 
 void *shared(const void *tag, size_t bytes, const char *file, int line) {

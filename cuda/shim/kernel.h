@@ -62,6 +62,9 @@ void barrier(const char *file, int line);
 // what each of them gave, by lane: valid until the lane's next call.
 const uint64_t *meet(uint32_t mask, uint64_t value, const char *file, int line);
 
+// warp_barrier is a meeting of all lanes that orders what they do to memory.
+void warp_barrier(const char *file, int line);
+
 // shared gives the block's memory for the variable that tag stands for, NaN at
 // first; dynamic_shared the bytes that the launch asked for.
 void *shared(const void *tag, size_t bytes, const char *file, int line);
@@ -114,7 +117,7 @@ using type_of = T;
 #define DYNAMIC_SHARED(name, type) type *name = static_cast<type *>(shim::dynamic_shared())
 
 #define __syncthreads() shim::barrier(__FILE__, __LINE__)
-#define __syncwarp(...) ((void)shim::ballot(0xffffffffu, true, __FILE__, __LINE__))
+#define __syncwarp(...) shim::warp_barrier(__FILE__, __LINE__)
 #define __ballot_sync(mask, yes) shim::ballot(mask, yes, __FILE__, __LINE__)
 #define __any_sync(mask, yes) (shim::ballot(mask, yes, __FILE__, __LINE__) != 0)
 #define __all_sync(mask, yes) (shim::ballot(mask, !(yes), __FILE__, __LINE__) == 0)
