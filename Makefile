@@ -4,14 +4,17 @@
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build demo test corpus lint bench
+.PHONY: help build cuda demo test test-gpu corpus lint bench
 .DEFAULT_GOAL := help
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
 
 build: ## make bin/rpg
 	$(GO) build -o bin/rpg ./cmd/rpg
+
+cuda: ## make the engine for NVIDIA GPUs, which builds after it carry inside
+	cuda/build
 
 demo: build ## train on the embedded zoo, write new models, score them
 	bin/rpg fetch onnxruntime
@@ -20,6 +23,9 @@ demo: build ## train on the embedded zoo, write new models, score them
 test: build ## run all tests; brings what they need into ~/.cache/rpg
 	bin/rpg fetch onnxruntime
 	RPG_TEST_PYTHON="$$(.ci/python)" $(GO) test ./...
+
+test-gpu: cuda ## run what needs a GPU: the engine's tests, and compute-sanitizer
+	.ci/gpu
 
 corpus: ## hold onnxio against other readers over every ONNX file to be had
 	.ci/corpus

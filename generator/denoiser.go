@@ -17,6 +17,8 @@ type denoiser interface {
 	// embed returns the embeddings of the times t, a row each: in training the
 	// times of the rows to come, in sampling those of all steps.
 	embed(dev compute.Device, t compute.Buffer) compute.Matrix
+	// timeWidth is the width of an embedding.
+	timeWidth() int
 	// time takes the embeddings for the rows to come, a row each, or a single
 	// row for all of them.
 	time(dev compute.Device, e compute.Matrix)
@@ -65,6 +67,8 @@ func (k *timeMLP) embed(dev compute.Device, t compute.Buffer) compute.Matrix {
 	k.second.forward(dev, k.e, k.b)
 	return k.e
 }
+
+func (k *timeMLP) timeWidth() int { return k.width }
 
 // backward takes the gradient of the embedding from de.
 func (k *timeMLP) backward(dev compute.Device) {

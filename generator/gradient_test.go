@@ -42,6 +42,7 @@ func TestGradients(t *testing.T) {
 			}
 			loss := func(values []float32) float64 {
 				dev.Upload(ps.value, values)
+				tr.drawRows(tr.drawModels())
 				tr.gradients()
 				var x [1]float32
 				if err := dev.Download(x[:], tr.loss); err != nil {

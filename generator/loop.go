@@ -22,6 +22,9 @@ var ErrInterrupted = errors.New("generator: interrupted; the run is saved")
 // of threads of the device.
 func (r *Run) Train(ctx context.Context, dev compute.Device, zoo *Zoo, h Hooks) error {
 	tr := newTrainer(dev, r.Config, zoo)
+	if err := dev.Sync(); err != nil { // no memory for it
+		return err
+	}
 	if err := r.resume(tr); err != nil {
 		return err
 	}

@@ -142,14 +142,24 @@ type sampler struct {
 	meanRow    compute.Matrix // the mean of the states
 	positions  []float32      // of the piece's tokens, from positioned on
 	positioned int
-	t          compute.Buffer   // the steps' times
-	embedded   []compute.Matrix // their embeddings, of one row each
+	t          compute.Buffer // the steps' times
+	embedded   compute.Matrix // their embeddings, a row each
+	time       compute.Matrix // the embedding of the step in progress, one row
+	stepRow    compute.Ints   // its number
 
-	window         []windowRow // what the rows of z, x and noise are
-	filled         int         // rows of the window that are taken
-	z, x, noise    compute.Matrix
-	xRow, noiseRow []compute.Buffer
-	out            []float32
+	window      []windowRow  // what the rows of z, x and noise are
+	filled      int          // rows of the window that are taken
+	keys        compute.Ints // of the rows' noise, see Device.NormalRows
+	z, x, noise compute.Matrix
+	host        hostWindow
+	step        int    // in progress
+	work        func() // denoiseStep, made once
+}
+
+// hostWindow is what is uploaded for a window, and what comes back.
+type hostWindow struct {
+	keys, step []int32
+	out        []float32
 }
 
 // windowRow is a token of a model.
@@ -163,7 +173,7 @@ func newSampler(dev compute.Device, c Config, layout *tokenize.Layout, checkpoin
 	s := &sampler{dev: dev, cfg: c, layout: layout, l: layout.Tokens(), d: c.TokenDim, steps: steps}
 	s.piece = pieceTokens(s.l)
 	s.positions, s.positioned = make([]float32, s.piece*c.Width), -1
-	rows := windowRows(c, together*s.l, dev.Info().Threads)
+	rows := windowRows(c, together*s.l, dev.Info())
 	s.net = declareNetwork(c, s.piece, checkpoints, 1, rows)
 	s.net.ps.alloc(dev, false)
 	s.net.rec.sequence = s.l
@@ -171,12 +181,11 @@ func newSampler(dev compute.Device, c Config, layout *tokenize.Layout, checkpoin
 	s.net.den.alloc(dev, len(steps), false)
 	s.meanRow = newMatrix(dev, 1, c.Width)
 	s.z, s.x, s.noise = newMatrix(dev, rows, c.Width), newMatrix(dev, rows, s.d), newMatrix(dev, rows, s.d)
-	for i := range rows {
-		s.xRow = append(s.xRow, s.x.RowRange(i, i+1).Data)
-		s.noiseRow = append(s.noiseRow, s.noise.RowRange(i, i+1).Data)
-	}
-	s.t = dev.Alloc(len(steps))
-	s.window, s.out = make([]windowRow, rows), make([]float32, rows*s.d)
+	s.time = newMatrix(dev, 1, s.net.den.timeWidth())
+	s.t, s.stepRow, s.keys = dev.Alloc(len(steps)), dev.AllocInts(1), dev.AllocInts(4*rows)
+	s.window = make([]windowRow, rows)
+	s.host = hostWindow{make([]int32, 4*rows), make([]int32, 1), make([]float32, rows*s.d)}
+	s.work = s.denoiseStep
 	return s
 }
 
@@ -194,17 +203,22 @@ func pieceTokens(l int) int {
 }
 
 // windowRows is the number of tokens that are denoised together, spread evenly
-// over windows when there are few. The matrix products of the mlp want many. The
-// convolutions work token by token: as many as leave their activations, from one
-// layer to the next, in the 2 MiB of second-level cache that a core of today has.
-func windowRows(c Config, total, threads int) int {
+// over windows when there are few. The matrix products of the mlp want many. On a
+// CPU the convolutions work token by token: as many as leave their activations,
+// from one layer to the next, in the 2 MiB of second-level cache that a core of
+// today has. A GPU wants all that half a gigabyte of activations allows.
+func windowRows(c Config, total int, device compute.Info) int {
 	most := 512
 	if c.Denoiser == "conv" {
 		values := 0 // a token's, in all layers
 		for _, n := range c.Channels {
 			values += n * c.TokenDim
 		}
-		most = max(1, threads) * max(1, (3<<19)/(4*values))
+		if device.Kind == "cuda" {
+			most = max(1, (1<<29)/(4*values))
+		} else {
+			most = max(1, device.Threads) * max(1, (3<<19)/(4*values))
+		}
 	}
 	windows := (total + most - 1) / most
 	return (total + windows - 1) / windows
@@ -244,10 +258,7 @@ func (s *sampler) start() error {
 		times[k] = float32(step.T)
 	}
 	s.dev.Upload(s.t, times)
-	e := s.net.den.embed(s.dev, s.t)
-	for k := range s.steps {
-		s.embedded = append(s.embedded, e.RowRange(k, k+1))
-	}
+	s.embedded = s.net.den.embed(s.dev, s.t)
 	return s.net.den.freeze(s.dev)
 }
 
@@ -329,37 +340,54 @@ func (s *sampler) take(model *sampleJob, first int, z compute.Matrix) int {
 func (s *sampler) denoise(ctx context.Context, progress func(part float64)) error {
 	begin := time.Now()
 	defer func() { s.took.Denoise += time.Since(begin) }()
-	dev, den := s.dev, s.net.den
-	den.condition(dev, s.z)
-	s.fillNoise(s.xRow, purposeStart, 0)
+	dev := s.dev
+	s.net.den.condition(dev, s.z)
+	for i, row := range s.window[:s.filled] {
+		key := compute.RowKey(row.model.Seed, uint64(row.token))
+		copy(s.host.keys[4*i:], key[:])
+	}
+	dev.UploadInts(s.keys, s.host.keys)
+	s.fillNoise(s.x, purposeStart, 0)
 	for k, step := range s.steps {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		den.time(dev, s.embedded[k])
-		pred := den.predict(dev, s.x)
-		var noise compute.Buffer
+		s.step = k
 		if step.Noise != 0 {
-			s.fillNoise(s.noiseRow, purposeStep, k)
-			noise = s.noise.Data
+			compute.Record(dev, "denoising step with noise", s.work)
+		} else {
+			compute.Record(dev, "denoising step", s.work)
 		}
-		dev.Combine(s.x.Data, float32(step.X), s.x.Data, float32(step.Pred), pred.Data, float32(step.Noise), noise)
 		progress(float64(k+1) / float64(len(s.steps)))
 	}
-	if err := dev.Download(s.out, s.x.Data); err != nil {
+	if err := dev.Download(s.host.out, s.x.Data); err != nil {
 		return err
 	}
 	for i, row := range s.window[:s.filled] {
-		copy(row.model.Tokens[row.token*s.d:(row.token+1)*s.d], s.out[i*s.d:])
+		copy(row.model.Tokens[row.token*s.d:(row.token+1)*s.d], s.host.out[i*s.d:])
 	}
 	s.filled = 0
 	return nil
 }
 
+// denoiseStep does the step in progress.
+func (s *sampler) denoiseStep() {
+	dev, den, step := s.dev, s.net.den, s.steps[s.step]
+	s.host.step[0] = int32(s.step)
+	dev.UploadInts(s.stepRow, s.host.step)
+	dev.Gather(s.time, s.embedded, s.stepRow, 0)
+	den.time(dev, s.time)
+	pred := den.predict(dev, s.x)
+	var noise compute.Buffer
+	if step.Noise != 0 {
+		s.fillNoise(s.noise, purposeStep, s.step)
+		noise = s.noise.Data
+	}
+	dev.Combine(s.x.Data, float32(step.X), s.x.Data, float32(step.Pred), pred.Data, float32(step.Noise), noise)
+}
+
 // fillNoise draws standard normal noise for the rows of the window: a function
 // of the model's seed, the step and the token, whatever the windows.
-func (s *sampler) fillNoise(dst []compute.Buffer, p purpose, step int) {
-	for i, row := range s.window[:s.filled] {
-		s.dev.Normal(dst[i], row.model.Seed, stream(p, uint64(step)<<32|uint64(row.token)))
-	}
+func (s *sampler) fillNoise(dst compute.Matrix, p purpose, step int) {
+	s.dev.NormalRows(dst, s.keys, stream(p, uint64(step)<<32))
 }

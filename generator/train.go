@@ -98,6 +98,7 @@ type trainer struct {
 	valid                      compute.Ints
 	host                       hostRows
 	layoutValid                []int32
+	work                       func() // compute, made once
 }
 
 // hostRows is the step's input before it is uploaded.
@@ -146,6 +147,7 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	tr.host = hostRows{x0: make([]float32, n*tr.d), t: make([]float32, n), a: make([]float32, n), b: make([]float32, n),
 		valid: make([]int32, n), pick: make([]int32, n),
 		models: make([]int, zoo.Count), order: make([]int, tr.models*tr.l), report: make([]float32, 2)}
+	tr.work = tr.compute
 	return tr
 }
 
@@ -219,12 +221,16 @@ func (tr *trainer) drawRows(models []int) {
 	}
 }
 
-// gradients computes the loss of the next step and all gradients.
+// compute is the device's part of a step, once rows are drawn.
+func (tr *trainer) compute() {
+	tr.gradients()
+	tr.update()
+}
+
+// gradients computes the loss of the rows drawn and all gradients.
 func (tr *trainer) gradients() {
 	dev, net := tr.dev, tr.net
-	models := tr.drawModels()
-	tr.drawRows(models)
-	z := net.rec.forward(dev, net.rec.stateTable(net.rec.states.value), models)
+	z := net.rec.forward(dev, net.rec.stateTable(net.rec.states.value), tr.host.models[:tr.models])
 	dev.Normal(tr.eps.Data, tr.cfg.Seed, stream(purposeNoise, uint64(tr.step)))
 	dev.Diffuse(tr.xt, tr.target, tr.x0, tr.eps, tr.a, tr.b, tr.cfg.prediction())
 	net.den.condition(dev, z)
@@ -289,8 +295,8 @@ func (e *DivergedError) Error() string {
 // next does one step.
 func (tr *trainer) next() (StepEvent, error) {
 	lr := tr.cfg.learningRate(tr.step)
-	tr.gradients()
-	tr.update()
+	tr.drawRows(tr.drawModels())
+	compute.Record(tr.dev, "training step", tr.work)
 	if err := tr.dev.Download(tr.host.report, tr.report); err != nil {
 		return StepEvent{}, err
 	}

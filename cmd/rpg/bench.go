@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"rpg/cuda"
 	"rpg/generator/compute"
 	"rpg/generator/compute/cpu"
 )
@@ -109,6 +111,12 @@ func (s *session) bench(c *cli.Context) error {
 	b := &bench{s: s, c: c, machine: m, least: time.Duration(seconds * float64(time.Second)), device: d,
 		peaks: map[compute.Device]float64{}, copying: map[int]float64{}, learned: map[string]*learning{}}
 	defer func() { os.RemoveAll(b.folder) }()
+	if d.Info().Kind == "cuda" {
+		if noBF16 == nil {
+			bfloat.Close()
+		}
+		bfloat, noBF16 = cuda.Open(m.gpu, true)
+	}
 	if noBF16 != nil {
 		s.detail("no rows of bf16: %v", noBF16)
 	} else {
@@ -207,18 +215,40 @@ func (b *bench) flops(d compute.Device, name, shape string, flop, seconds float6
 	return benchRow{Name: name, Shape: shape, Value: flop / seconds / 1e9, Unit: "GFLOP/s", OfPeak: &share}
 }
 
-// peak is the floating-point operations a second of d's own multiply-adds,
-// measured once; it becomes a row of its own.
+// peak is the floating-point operations a second of d's own multiply-adds or, of
+// a GPU, of its best matrix product, measured once; it becomes a row of its own.
 func (b *bench) peak(d compute.Device) float64 {
 	if b.peaks[d] == 0 {
-		b.peaks[d] = cpu.FMAPeak(d)
-		name := "peak/fma"
-		if d == b.bfloat {
-			name += "/bf16"
+		name, shape := "peak/fma", "multiply-adds"
+		if d.Info().Kind == "cuda" {
+			name, shape = "peak/product", fmt.Sprintf("%[1]dx%[1]dx%[1]d", peakProduct)
+			b.peaks[d] = b.productPeak(d)
+		} else {
+			b.peaks[d] = cpu.FMAPeak(d)
 		}
-		b.rowsDone = append(b.rowsDone, benchRow{Name: name, Shape: "multiply-adds", Value: b.peaks[d] / 1e9, Unit: "GFLOP/s"})
+		b.rowsDone = append(b.rowsDone, benchRow{Name: withPrecision(name, d == b.bfloat), Shape: shape, Value: b.peaks[d] / 1e9, Unit: "GFLOP/s"})
 	}
 	return b.peaks[d]
+}
+
+// peakProduct is the size of a square product that fills any GPU of today.
+const peakProduct = 8192
+
+// productPeak is the operations a second of that product, the best of some runs.
+// A device that fails says so in the next measurement.
+func (b *bench) productPeak(d compute.Device) float64 {
+	const n = peakProduct
+	x, y, z := compute.MatrixOf(normals(d, 0, n*n), n, n), compute.MatrixOf(normals(d, 1, n*n), n, n), compute.MatrixOf(d.Alloc(n*n), n, n)
+	best := math.Inf(1)
+	for range 5 {
+		begun := time.Now()
+		d.Gemm(z, x, y, false, false, 0, nil)
+		if d.Sync() != nil {
+			break
+		}
+		best = min(best, time.Since(begun).Seconds())
+	}
+	return 2 * n * n * n / best
 }
 
 // median runs work again and again for the time of a figure (at least five

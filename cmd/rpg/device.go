@@ -1,20 +1,25 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
 
+	"rpg/cuda"
+	"rpg/generator"
 	"rpg/generator/compute"
 	"rpg/generator/compute/cpu"
 )
 
 // machine is what --device, --threads and --precision ask for.
 type machine struct {
-	why       string // why this device
-	threads   int    // 0: all
+	device    string // --device as it was given
+	kind      string // auto, cpu or cuda
+	gpu       int    // the number of the GPU, with auto the first
+	threads   int    // of the CPU, 0: all
 	precision string // one of precisions
 }
 
@@ -24,42 +29,91 @@ var precisions = []string{"f32", "bf16"}
 // precisionFlag is for the verbs that train and sample.
 func precisionFlag() cli.Flag {
 	return &cli.StringFlag{Name: "precision", Value: precisions[0], Category: computing,
-		Usage: "of matrix products: `f32`, or bf16 with f32 sums, where the processor has it"}
+		Usage: "of products: `f32`, or bf16 with f32 sums, where the processor or GPU has it"}
 }
 
 // machineOf reads and checks --device, --threads and, where the verb has it,
 // --precision.
 func machineOf(c *cli.Context) (machine, error) {
-	why, err := deviceChoice(c.String("device"))
-	if err != nil {
+	m := machine{device: c.String("device"), precision: precisions[0]}
+	var err error
+	if m.kind, m.gpu, err = deviceChoice(m.device); err != nil {
 		return machine{}, err
 	}
-	threads, err := threadCount(c)
-	if err != nil {
+	if m.threads, err = threadCount(c); err != nil {
 		return machine{}, err
 	}
-	precision := precisions[0]
 	if findFlag(c.Command.Flags, "precision") != nil {
-		precision = c.String("precision")
+		m.precision = c.String("precision")
 	}
-	if !slices.Contains(precisions, precision) {
-		return machine{}, usagef(didYouMean(precision, precisions, "--precision ", ""), "--precision: expected %s, found %q", strings.Join(precisions, " or "), precision)
+	if !slices.Contains(precisions, m.precision) {
+		return machine{}, usagef(didYouMean(m.precision, precisions, "--precision ", ""), "--precision: expected %s, found %q", strings.Join(precisions, " or "), m.precision)
 	}
-	return machine{why, threads, precision}, nil
+	return m, nil
 }
 
 // openDevice opens the device and says which one it is and why.
 func (s *session) openDevice(m machine) (compute.Device, error) {
+	d, why, err := m.open()
+	if err != nil {
+		return nil, err
+	}
+	s.say("device: %s (%s)", d.Info().Name, why)
+	return d, nil
+}
+
+// open returns the device that m asks for and why it is this one. With auto it is
+// the first GPU or, for the reason that is told, the CPU.
+func (m machine) open() (d compute.Device, why string, err error) {
+	why = "--device " + m.device
+	if m.kind != "cpu" {
+		d, err := cuda.Open(m.gpu, m.precision == "bf16")
+		if err == nil || m.kind == "cuda" {
+			return d, why, withHint(err, "--device auto or --device cpu uses the CPU")
+		}
+		why += ": " + shortly(err)
+	}
 	open := cpu.Open
 	if m.precision == "bf16" {
 		open = cpu.OpenBF16
 	}
-	d, err := open(m.threads)
-	if err != nil {
-		return nil, err
+	d, err = open(m.threads)
+	return d, why, err
+}
+
+// shortly says in a few words why there is no GPU.
+func shortly(err error) string {
+	var missing *cuda.MissingError
+	if errors.As(err, &missing) {
+		return missing.Reason.String()
 	}
-	s.say("device: %s (%s)", d.Info().Name, m.why)
-	return d, nil
+	return strings.TrimPrefix(err.Error(), "cuda: ")
+}
+
+// checkMemory refuses a training whose buffers alone are larger than the GPU's memory.
+func checkMemory(d compute.Device, f generator.Forecast) error {
+	i := d.Info()
+	if i.Kind != "cuda" || f.DeviceBytes <= i.Memory {
+		return nil
+	}
+	return failedf(smaller, "%s: out of memory: expected room for %s (%d bytes), found %s (%d bytes)",
+		i.Name, size(f.DeviceBytes), f.DeviceBytes, size(i.Memory), i.Memory)
+}
+
+// smaller is what to do about a training for which there is no memory.
+const smaller = "a smaller --diffusion-batch, --batch or --token-dim takes less; --dry-run says how much"
+
+// trainingFailed gives err, with which a training ended after the step that is
+// given, a hint where it is the device that failed.
+func trainingFailed(err error, d compute.Device, run string, step int) error {
+	if d.Sync() == nil {
+		return err // a file, and not the device
+	}
+	var memory *cuda.MemoryError
+	if errors.As(err, &memory) && step == 0 {
+		return withHint(err, smaller)
+	}
+	return withHint(err, "what was saved in "+run+" is whole: the same command goes on from there, with --device cpu too")
 }
 
 // threadCount reads --threads.
@@ -71,24 +125,23 @@ func threadCount(c *cli.Context) (int, error) {
 	return n, nil
 }
 
-// deviceChoice checks a --device value and says why the CPU is taken.
-func deviceChoice(name string) (why string, err error) {
-	kind, number, numbered := strings.Cut(name, ":")
-	switch {
-	case name == "auto":
-		return "--device auto: this build has no CUDA engine yet", nil
-	case name == "cpu":
-		return "--device cpu", nil
-	case kind == "cuda":
-		if _, err := strconv.ParseUint(number, 10, 16); numbered && err != nil {
-			return "", usagef("cuda:0 is the first GPU", "--device: expected cuda:N with a number N, found %q", name)
-		}
-		return "", failedf("--device auto or --device cpu uses the CPU", "--device %s: this build has no CUDA engine yet", name)
-	}
+// deviceChoice reads a --device value.
+func deviceChoice(name string) (kind string, gpu int, err error) {
 	known := []string{"auto", "cpu", "cuda"}
+	if slices.Contains(known, name) {
+		return name, 0, nil
+	}
+	kind, number, _ := strings.Cut(name, ":")
+	if kind == "cuda" {
+		gpu, err := strconv.ParseUint(number, 10, 16)
+		if err != nil {
+			return "", 0, usagef("cuda:0 is the first GPU", "--device: expected cuda:N with a number N, found %q", name)
+		}
+		return kind, int(gpu), nil
+	}
 	hint := "auto takes the best there is"
 	if n := nearest(kind, known); n != "" && !slices.Contains(known, kind) {
 		hint = "did you mean \"--device " + n + "\"?"
 	}
-	return "", usagef(hint, "--device: expected auto, cpu, cuda or cuda:N, found %q", name)
+	return "", 0, usagef(hint, "--device: expected auto, cpu, cuda or cuda:N, found %q", name)
 }

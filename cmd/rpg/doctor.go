@@ -14,7 +14,6 @@ import (
 	"rpg/evaluate"
 	"rpg/evaluate/fetch"
 	"rpg/generator/compute"
-	"rpg/generator/compute/cpu"
 )
 
 func (s *session) doctorVerb() verb {
@@ -95,17 +94,18 @@ func (s *session) selfTest(c *cli.Context) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	d, err := cpu.Open(m.threads)
+	d, why, err := m.open()
 	if err != nil {
 		return nil, err
 	}
 	defer d.Close()
+	name := fmt.Sprintf("%s (%s)", d.Info().Name, why)
 	begun := time.Now()
 	if err := checkDevice(d); err != nil {
-		return []finding{good("device", d.Info().Name),
+		return []finding{good("device", name),
 			{Name: "self-test", Value: err.Error(), Hint: "report this, with the text above: results on this machine cannot be trusted"}}, nil
 	}
-	return []finding{good("device", d.Info().Name),
+	return []finding{good("device", name),
 		good("self-test", fmt.Sprintf("passed in %s", time.Since(begun).Round(time.Millisecond)))}, nil
 }
 

@@ -16,6 +16,7 @@ var topics = []struct{ name, usage string }{
 	{"config", "settings: flags, --set, --config, and which wins"},
 	{"run-folder", "what is in the folder that train writes"},
 	{"presets", "the two sets of settings for training"},
+	{"devices", "CPU and GPU: which one calculates, and what it needs"},
 	{"novelty", "how evaluate tells new models from copies"},
 	{"data", "images to score on, and how they become network input"},
 }
@@ -31,7 +32,7 @@ Commands:
 Begin with:
   rpg demo                          everything once, on an embedded zoo
   rpg COMMAND -h                    flags and examples of a command
-  rpg help TOPIC                    ` + "exit-codes, config, run-folder, presets, novelty, data" + `
+  rpg help TOPIC                    ` + "exit-codes, config, run-folder, presets, devices, novelty, data" + `
 `
 
 // commandHelp is the template for one command: usage, examples, flags.

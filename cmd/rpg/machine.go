@@ -106,8 +106,8 @@ func memoryText() string {
 func gpuText() string {
 	driver := fileText("/proc/driver/nvidia/version")
 	if driver == "" {
-		return "no NVIDIA driver (this build has no CUDA engine yet: the CPU does everything)"
+		return "no NVIDIA driver: the CPU does everything"
 	}
 	first, _, _ := strings.Cut(driver, "\n")
-	return strings.Join(strings.Fields(strings.TrimPrefix(first, "NVRM version:")), " ") + " (this build has no CUDA engine yet)"
+	return strings.Join(strings.Fields(strings.TrimPrefix(first, "NVRM version:")), " ")
 }

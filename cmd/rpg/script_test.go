@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 
 // TestScripts runs testdata/script/*.txtar. Each script finds four checkpoints
 // of the embedded zoo in zoo/, the first 100 images in images.bin, an empty HOME, the exports of one network by
-// several versions of PyTorch in $EXPORTERS, and, besides the commands of testscript:
+// several versions of PyTorch in $EXPORTERS, the kernels of package cuda for the host in $SHIM, and, besides the commands of testscript:
 //
 //	exits CODE PROGRAM ARGS...   the program ends with exactly this code
 //	json PATH VALUE              stdout is JSON and holds VALUE at PATH (a.0.b, .. is a dot in a
@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 	if path, _, _, err := fetch.FindRuntime(); err == nil {
 		library = path
 	}
+	shim := shimLibrary(t)
 	exporters, err := filepath.Abs("../../onnxio/testdata/exporters")
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +61,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
 			e.Setenv("XDG_CACHE_HOME", "")
 			e.Setenv("ORT", library)
+			e.Setenv("SHIM", shim)
 			e.Setenv("EXPORTERS", exporters)
 			if err := writeZoo(filepath.Join(e.WorkDir, "zoo"), 4); err != nil {
 				return err
@@ -67,8 +69,11 @@ func TestScripts(t *testing.T) {
 			return os.WriteFile(filepath.Join(e.WorkDir, "images.bin"), fixtures.Images()[:100*3073], 0o644)
 		},
 		Condition: func(name string) (bool, error) {
-			if name == "onnxruntime" {
+			switch name {
+			case "onnxruntime":
 				return library != "", nil
+			case "shim":
+				return shim != "", nil
 			}
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
@@ -76,6 +81,24 @@ func TestScripts(t *testing.T) {
 			"exits": exits, "json": checkJSON, "within": within, "cut": cut, "picture": writePicture, "fill": fill, "swap": swap, "widths": widths,
 		},
 	})
+}
+
+// shimLibrary is a library of package cuda that runs on the host, which the tests
+// of that package make, or "" on a machine where they cannot.
+func shimLibrary(t *testing.T) string {
+	t.Helper()
+	answer := filepath.Join(t.TempDir(), "path")
+	build := exec.Command("go", "test", "-count", "1", "-run", "^TestShimPath$", "rpg/cuda")
+	build.Env = append(os.Environ(), "RPG_TEST_SHIM_PATH="+answer)
+	if text, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	path, err := os.ReadFile(answer)
+	if err != nil {
+		t.Log("the host shim cannot be made here: scripts of the CUDA device are skipped")
+		return ""
+	}
+	return string(path)
 }
 
 // writeZoo writes the first n embedded checkpoints as 0.onnx, 1.onnx, ...

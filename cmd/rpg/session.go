@@ -74,7 +74,7 @@ const (
 // computeFlags are the flags of the verbs that calculate.
 func computeFlags() []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "device", Value: "auto", Usage: "`auto`, cpu, cuda or cuda:N", Category: computing},
+		&cli.StringFlag{Name: "device", Value: "auto", Usage: "`auto`, cpu, cuda or cuda:N; auto is the first GPU, or the CPU where there is none", Category: computing},
 		&cli.IntFlag{Name: "threads", Usage: "worker threads, 0 for one on each core; results do not depend on it", Category: computing},
 		&cli.Uint64Flag{Name: "seed", Value: 1, Usage: "random seed; the same seed gives the same bytes", Category: computing},
 	}

@@ -143,6 +143,10 @@ type Device interface {
 	// stream and i only (see Normals), the same on every device within 1e-6
 	// relative.
 	Normal(dst Buffer, seed, stream uint64)
+	// NormalRows: row i of dst is Normal of a seed and a stream of its own: the
+	// stream is offset plus that of keys, [4·dst.Rows], which has the seed and the
+	// stream of each row, low words first (see RowKey).
+	NormalRows(dst Matrix, keys Ints, offset uint64)
 	// Diffuse: xt[i] = a_i·x0[i] + b_i·eps[i], and the training target:
 	// eps, v = a·eps - b·x0, or x0.
 	Diffuse(xt, target, x0, eps Matrix, a, b Buffer, p Prediction)

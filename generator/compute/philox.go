@@ -47,6 +47,11 @@ func Normals(seed, stream, block uint64) [4]float32 {
 	return out
 }
 
+// RowKey returns a row's part of the keys of NormalRows.
+func RowKey(seed, stream uint64) [4]int32 {
+	return [4]int32{int32(seed), int32(seed >> 32), int32(stream), int32(stream >> 32)}
+}
+
 // logFraction returns ln((r+1)/2^32) to 1e-11 relative, in a third of the time
 // of math.Log. With (r+1)/2^32 = 2^e·m, m near 1, and s = (m-1)/(m+1),
 // ln m = 2·(s + s³/3 + s⁵/5 + …), where |s| < 0.172.

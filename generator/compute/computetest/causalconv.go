@@ -57,6 +57,7 @@ var causalConvCases = []causalConvCase{
 	{"shorter than the kernel", 3, 2, 5, 4, 3},
 	{"kernel of one", 2, 5, 3, 1, 0},
 	{"kernel of three", 2, 9, 17, 3, 1},
+	{"kernel of seven", 2, 40, 5, 7, 2},
 	{"columns of a wider matrix", 2, 33, 37, 4, 71},
 	{"many sequences", 9, 48, 96, 4, 40},
 	{"long", 1, 700, 33, 4, 0},

@@ -58,6 +58,8 @@ var gatedRMSNormCases = []gatedRMSNormCase{
 	{"odd sizes", 13, 37, 5, 2, 1e-5},
 	{"small values", 5, 33, 1, 1e-2, 1e-3},
 	{"columns of a wider matrix", 300, 130, 90, 1, 1e-5},
+	{"long rows", 3, 2100, 1, 1, 1e-5},
+	{"many rows", 1030, 3, 0, 1, 1e-5},
 }
 
 func (c gatedRMSNormCase) inputs(e *Env) (a *gatedRMSNormInputs, x, z compute.Matrix, w compute.Buffer) {

@@ -15,7 +15,7 @@ func operations() []Operation {
 		layerNorm(), layerNormBackward(),
 		gateAdd(), gateAddBackward(),
 		convLayer(), convLayerBackward(),
-		timeFeatures(), normal(), diffuse(), maskedMSE(),
+		timeFeatures(), normal(), normalRows(), diffuse(), maskedMSE(),
 		squaredSum(), adamW(), ema(),
 	}
 }

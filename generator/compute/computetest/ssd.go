@@ -57,6 +57,8 @@ var ssdCases = []ssdCase{
 	{"state of one value", 1, 20, 2, 8, 1, 8, 3, 0},
 	{"columns of a wider matrix", 2, 48, 4, 16, 24, 20, 100, 0},
 	{"full size", 1, 150, 2, 64, 32, 64, 7, 0},
+	{"wide heads and states", 1, 71, 1, 66, 130, 66, 1, 0},
+	{"many heads", 2, 20, 67, 2, 3, 8, 1, 0},
 	{"forgets quickly", 1, 150, 3, 9, 8, 64, 0, 3},
 	{"forgets at once", 1, 70, 2, 5, 6, 64, 0, 60},
 }

@@ -1,0 +1,213 @@
+// ConvLayerBackward goes through windows of tokens, so that what its kernels
+// leave for each other has a bounded size: first the gradient of Y, dy, for all
+// of the window; from it and g the gradient of the weights; then that of g, which
+// is dy convolved with the weights turned round, and from it DX and the rest.
+//
+// Of what DX may overlap, DY and Y are read by the first kernel only, for the
+// same tokens; and a value of Skip is read for the last time by the thread that
+// then writes the same value of DX. Likewise for Y and Raw. So blocks may run in
+// any order.
+#include "convlayer_gradients.cuh"
+#include "convlayer_ways.cuh"
+
+static constexpr int dy_values = 4;  // of each thread of output_gradient
+
+// output_gradient writes dy of a window, [count, out, d], and Raw. A block takes a
+// piece of one row; sums, if not null, gets the piece's sum.
+template <class T>
+static __global__ void __launch_bounds__(threads)
+output_gradient(struct rpg_matrix dy, struct rpg_matrix y, struct rpg_batch_norm norm, struct rpg_matrix raw, conv_shape s,
+                int pieces, T *to, float *sums) {
+  const int64_t row = blockIdx.x / pieces, token = s.first + row / s.out;
+  const int o = static_cast<int>(row % s.out), p0 = static_cast<int>(blockIdx.x % pieces) * dy_values * blockDim.x;
+  const int64_t channel = static_cast<int64_t>(o) * s.d;
+  channel_norm n = {};
+  float along = 0, level = 0;
+  if (norm.scale) n = norm_of(norm, o), along = norm.along[o], level = norm.level[o];
+  float sum = 0;
+#pragma unroll
+  for (int k = 0; k < dy_values; k++) {
+    const int p = p0 + k * blockDim.x + threadIdx.x;
+    if (p >= s.d) continue;
+    float v = dy.data[token * dy.stride + channel + p];
+    if (norm.scale) {
+      const float x = y.data[token * y.stride + channel + p], u = n.line(x);
+      if (u < 0) v *= expf(u);
+      v = n.scale * n.inv_std * (v - level - (x - n.mean) * n.inv_std * along);
+    }
+    if (raw.data) raw.data[token * raw.stride + channel + p] = v;
+    put(to + row * s.d + p, v);
+    sum += v;
+  }
+  if (!sums) return;
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+}
+
+// add_bias adds the sums of a window to DBias. A block has one channel.
+static __global__ void __launch_bounds__(threads) add_bias(const float *sums, conv_shape s, int pieces, float *dbias) {
+  double sum = 0;
+  for (int64_t i = threadIdx.x; i < s.count * pieces; i += blockDim.x)
+    sum += sums[(i / pieces * s.out + blockIdx.x) * pieces + i % pieces];
+  sum = block_sum(sum);
+  if (threadIdx.x == 0) dbias[blockIdx.x] = static_cast<float>(dbias[blockIdx.x] + sum);
+}
+
+// layer_gradients is the sink of the gradient of g.
+struct layer_gradients {
+  layer_input input;
+  signals dx;
+  bool add, alone;  // alone: nothing but dx and the sums is wanted
+  struct rpg_matrix dcond, dtime;
+  float2 *sums;   // or null: for each row those of du and du·unit, [count, rows, channels]
+  int64_t first;  // of the window
+
+  template <int J>
+  struct columns {
+    float cond[J], time[J];
+  };
+
+  template <int J>
+  __device__ __forceinline__ void row(int64_t token, int c, int p, const float (&dg)[J], columns<J> &columns) const {
+    const int lane = threadIdx.x & 31;
+    const int64_t channel = static_cast<int64_t>(c) * input.d;
+    channel_norm x_norm = {}, skip_norm = {};
+    if (input.x_norm.scale) x_norm = norm_of(input.x_norm, c);
+    if (input.skip_norm.scale) skip_norm = norm_of(input.skip_norm, c);
+    float du_sum = 0, along = 0;
+#pragma unroll
+    for (int j = 0; j < J; j++) {
+      const int at = p + lane + 32 * j;
+      if (at >= input.d) continue;
+      const float time = input.time.data[token * input.time.stride + at];
+      float v = dg[j] * time, x = 0, u = 0;
+      if (!alone || sums) {
+        x = input.x.data[token * input.x.stride + channel + at];
+        u = input.x_norm.scale ? x_norm.line(x) : x;
+      }
+      if (!alone) {
+        float sum = (input.x_norm.scale ? elu(u) : u) + input.cond.data[token * input.cond.stride + at];
+        if (input.skip.data) {
+          const float skip = input.skip.data[token * input.skip.stride + channel + at];
+          sum += input.skip_norm.scale ? elu(skip_norm.line(skip)) : skip;
+        }
+        columns.cond[j] += v;
+        columns.time[j] += dg[j] * sum;
+      }
+      if (!dx.data) continue;
+      float *to = dx.data + token * dx.stride + channel + at;
+      if (add) v += *to;
+      *to = v;
+      const float du = u < 0 ? v * expf(u) : v;
+      du_sum += du;
+      along += du * (x - x_norm.mean) * x_norm.inv_std;
+    }
+    if (!sums) return;
+    du_sum = warp_sum(du_sum);
+    along = warp_sum(along);
+    if (lane == 0)
+      sums[((token - first) * ceil_div(input.d, 32 * J) + p / (32 * J)) * input.channels + c] = make_float2(du_sum, along);
+  }
+
+  template <int J>
+  __device__ void finish(int64_t token, int p, const columns<J> &columns, float *memory, int group, int groups) const {
+    if (alone) return;
+    const int lane = threadIdx.x & 31, width = 32 * J;
+#pragma unroll
+    for (int j = 0; j < J; j++) {
+      memory[(2 * group) * width + lane + 32 * j] = columns.cond[j];
+      memory[(2 * group + 1) * width + lane + 32 * j] = columns.time[j];
+    }
+    __syncthreads();
+    for (int i = group * 32 + lane; i < width && p + i < input.d; i += groups * 32) {
+      float cond = 0, time = 0;
+      for (int k = 0; k < groups; k++) {
+        cond += memory[2 * k * width + i];
+        time += memory[(2 * k + 1) * width + i];
+      }
+      dcond.data[token * dcond.stride + p + i] += cond;
+      dtime.data[token * dtime.stride + p + i] += time;
+    }
+  }
+};
+
+// input_sums adds the sums of a window, [rows, channels], to those of the windows
+// before. A block has one channel. The last window goes to the norm; count is the
+// number of values of the channel.
+static __global__ void __launch_bounds__(threads)
+input_sums(const float2 *sums, int64_t rows, int channels, bool begin, bool end, double count, double *state,
+           struct rpg_batch_norm norm) {
+  const int c = blockIdx.x;
+  double du = 0, along = 0;
+  for (int64_t row = threadIdx.x; row < rows; row += blockDim.x) {
+    du += sums[row * channels + c].x;
+    along += sums[row * channels + c].y;
+  }
+  du = block_sum(du);
+  along = block_sum(along);
+  if (threadIdx.x > 0) return;
+  if (!begin) du += state[2 * c], along += state[2 * c + 1];
+  state[2 * c] = du, state[2 * c + 1] = along;
+  if (!end) return;
+  norm.dbias[c] = static_cast<float>(norm.dbias[c] + du);
+  norm.dscale[c] = static_cast<float>(norm.dscale[c] + along);
+  norm.level[c] = static_cast<float>(du / count);
+  norm.along[c] = static_cast<float>(along / count);
+}
+
+// backward is all of it, with dy stored as T.
+template <class T>
+static int backward(rpg_device *dev, const struct rpg_conv_layer_backward *a) {
+  const struct rpg_conv_layer &of = a->of;
+  conv_shape layer = shape_of(of), turned = layer;
+  const int in = layer.in, out = layer.out, k = layer.k, d = layer.d;
+  turned.in = out, turned.out = in;
+  const bool alone = !a->dw.data, wants_sums = a->dx.data && of.x_norm.dscale, wants_bias = !alone && a->dbias;
+  const int64_t rows = ceil_div(d, row_width(dev, turned));
+  const unsigned block = reduce_threads(ceil_div(d, dy_values));
+  const int pieces = static_cast<int>(ceil_div(d, dy_values * block));
+
+  const int64_t dy_bytes = static_cast<int64_t>(out) * d * sizeof(T), sums_bytes = wants_sums ? rows * in * sizeof(float2) : 0;
+  const int64_t bias_bytes = wants_bias ? out * pieces * sizeof(float) : 0;
+  const int64_t window = window_of(of.tokens, dy_bytes + sums_bytes + bias_bytes);
+  layer.count = window;
+  const gradient_plan most = plan_gradient_of(layer, static_cast<const T *>(nullptr));
+  workspace space;
+  const int64_t weights_at = space.take(packed_bytes(dev, turned));
+  const int64_t dy_at = space.take(window * dy_bytes);
+  const int64_t sums_at = space.take(window * sums_bytes);
+  const int64_t bias_at = space.take(window * bias_bytes);
+  const int64_t parts_at = space.take(alone ? 0 : sizeof(float) * most.parts * in * out * k);
+  const int64_t state_at = space.take(wants_sums ? 2 * sizeof(double) * in : 0);
+  if (int bad = space.get(dev)) return bad;
+  void *weights = space.at<void>(weights_at);
+  T *dy = space.at<T>(dy_at);
+  float2 *sums = wants_sums ? space.at<float2>(sums_at) : nullptr;
+  float *bias_sums = wants_bias ? space.at<float>(bias_at) : nullptr, *parts = space.at<float>(parts_at);
+
+  if (int bad = pack(dev, of.w, turned, true, weights)) return bad;
+  for (int64_t first = 0; first < of.tokens; first += window) {
+    layer.first = turned.first = first;
+    layer.count = turned.count = of.tokens - first < window ? of.tokens - first : window;
+    LAUNCH(dev, output_gradient<T>, dim3(static_cast<unsigned>(layer.count * out * pieces)), block, 0, a->dy, of.y, of.y_norm,
+           a->raw, layer, pieces, dy, bias_sums);
+    if (wants_bias) LAUNCH(dev, add_bias, out, reduce_threads(layer.count * pieces), 0, bias_sums, layer, pieces, a->dbias);
+    const window_values<T> gradients = {dy, first, out, d};
+    if (!alone) {
+      const gradient_plan plan = plan_gradient_of(layer, dy);
+      if (int bad = launch_gradient(dev, input_of(of), gradients, layer, plan, parts)) return bad;
+      LAUNCH(dev, add_parts, spans(static_cast<int64_t>(in) * out * k), threads, 0, parts, plan.parts, layer, a->dw);
+    }
+    const layer_gradients sink = {input_of(of), signals_of(a->dx), a->add_dx != 0, alone, a->dcond, a->dtime, sums, first};
+    if (int bad = convolve(dev, gradients, sink, turned, weights)) return bad;
+    if (wants_sums)
+      LAUNCH(dev, input_sums, in, reduce_threads(turned.count * rows), 0, sums, turned.count * rows, in, first == 0,
+             first + turned.count == of.tokens, static_cast<double>(of.tokens) * d, space.at<double>(state_at), of.x_norm);
+  }
+  return 0;
+}
+
+int rpg_conv_layer_backward(rpg_device *dev, const struct rpg_conv_layer_backward *a) {
+  if (a->of.tokens == 0) return 0;
+  return on_tensor_cores(dev, shape_of(a->of)) ? backward<bf16_t>(dev, a) : backward<float>(dev, a);
+}

@@ -1,0 +1,248 @@
+// The gradient of the weights, dW[o,c,t] = Σ over tokens and positions of
+// dy[o,p]·g[c,p+t-K/2]. Each block sums over a part of the tokens and positions of
+// a window, for some output channels, input channels and up to group_taps taps;
+// then add_parts adds the parts in their order.
+#pragma once
+
+#include "convlayer_simt.cuh"
+#include "convlayer_tensor.cuh"
+
+constexpr int group_taps = 7;
+constexpr int simt_piece = 128, tensor_piece = 64;  // positions at a time
+constexpr int64_t most_part_values = 16 << 20;      // of all parts, unless there is one only
+
+// gradient_plan is how the work is cut up: blockIdx.x goes through tiles of
+// channels and taps, blockIdx.y through the parts. Their number depends on the
+// sizes alone, for the same bits on every GPU: two blocks for each processor of a
+// large one on tensor cores, more of the smaller blocks without.
+struct gradient_plan {
+  int outs, ins, taps;  // tiles of output channels, of input channels, of taps
+  int parts;
+  int64_t units;  // pieces of all tokens
+};
+
+inline gradient_plan plan_gradient(const conv_shape &s, int tile_outs, int tile_ins, int piece, int blocks) {
+  gradient_plan p;
+  p.outs = static_cast<int>(ceil_div(s.out, tile_outs));
+  p.ins = static_cast<int>(ceil_div(s.in, tile_ins));
+  p.taps = static_cast<int>(ceil_div(s.k, group_taps));
+  p.units = s.count * ceil_div(s.d, piece);
+  // A part has some pieces, or it costs more to write and to add than to sum.
+  const int64_t tiles = static_cast<int64_t>(p.outs) * p.ins * p.taps, weights = static_cast<int64_t>(s.in) * s.out * s.k;
+  int64_t parts = blocks / tiles;
+  if (parts > most_part_values / weights) parts = most_part_values / weights;
+  if (parts > ceil_div(p.units, 8)) parts = ceil_div(p.units, 8);
+  p.parts = static_cast<int>(parts < 1 ? 1 : parts);
+  return p;
+}
+
+// A stretch is the pieces first..end-1 of one part.
+struct stretch {
+  int64_t first, end;
+};
+__device__ inline stretch stretch_of(const gradient_plan &p, int part) {
+  return {p.units * part / p.parts, p.units * (part + 1) / p.parts};
+}
+
+// ---- float32 ------------------------------------------------------------------
+
+// A warp has TO output and TC input channels; its lanes have positions of their
+// own until the end.
+struct simt_tile {
+  int out_warps, in_warps;
+};
+inline simt_tile simt_tile_of(const conv_shape &s) {
+  const int to = s.out == 1 ? 1 : 8, tc = s.in == 1 ? 1 : 2;
+  int outs = static_cast<int>(ceil_div(s.out, to)), ins = static_cast<int>(ceil_div(s.in, tc));
+  if (ins > 2) ins = outs == 1 ? ins < 8 ? ins : 8 : 2;
+  if (outs > 8 / ins) outs = 8 / ins;
+  return {outs, ins};
+}
+
+template <int TO, int TC>
+__global__ void __launch_bounds__(256, TO == 8 ? 1 : 3)
+gradient_simt(layer_input input, window_values<float> gradients, conv_shape s, gradient_plan plan, simt_tile size, float *parts) {
+  DYNAMIC_SHARED(memory, float);
+  SHARED(table, channel_norm[2 * simt_channels]);
+  constexpr int values = TO * TC * group_taps, at_once = values < 28 ? values : 28;
+  constexpr int width = simt_piece + group_taps - 1;
+  const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+  const int outs = size.out_warps * TO, ins = size.in_warps * TC;
+  const int t0 = blockIdx.x % plan.taps * group_taps;
+  const int c0 = static_cast<int>(blockIdx.x / plan.taps % plan.ins) * ins;
+  const int o0 = static_cast<int>(blockIdx.x / plan.taps / plan.ins) * outs;
+  float *dy = memory, *g = memory + outs * simt_piece;
+  const float *my_dy = dy + warp / size.in_warps * TO * simt_piece + lane;
+  const float *my_g = g + warp % size.in_warps * TC * width + lane;
+  const int pieces = (s.d + simt_piece - 1) / simt_piece;
+  float sums[TO][TC][group_taps] = {};
+  const stretch all = stretch_of(plan, blockIdx.y);
+  for (int64_t unit = all.first; unit < all.end; unit++) {
+    const int64_t token = s.first + unit / pieces;
+    const int p0 = static_cast<int>(unit % pieces) * simt_piece;
+    load_simt(gradients, dy, table, token, o0, outs, p0, simt_piece);
+    load_simt(input, g, table, token, c0, ins, p0 + t0 - s.k / 2, width);
+    for (int p = 0; p < simt_piece && p0 + p < s.d; p += 32) {
+      float left[TO];
+#pragma unroll
+      for (int n = 0; n < TO; n++) left[n] = my_dy[n * simt_piece + p];
+#pragma unroll
+      for (int c = 0; c < TC; c++)
+#pragma unroll
+        for (int t = 0; t < group_taps; t++) {
+          const float right = my_g[c * width + p + t];
+#pragma unroll
+          for (int n = 0; n < TO; n++) sums[n][c][t] += left[n] * right;
+        }
+    }
+  }
+  __syncthreads();  // before the sums are written where the tiles were
+  // Each lane adds what all lanes have of one sum.
+  const int o = o0 + warp / size.in_warps * TO, c = c0 + warp % size.in_warps * TC;
+  float *mine = memory + warp * 32 * (at_once + 1);
+#pragma unroll
+  for (int first = 0; first < values; first += at_once) {
+#pragma unroll
+    for (int v = 0; v < at_once; v++)
+      mine[lane * (at_once + 1) + v] = sums[(first + v) / (TC * group_taps)][(first + v) / group_taps % TC][(first + v) % group_taps];
+    __syncwarp();
+    const int v = first + lane, n = v / (TC * group_taps), i = v / group_taps % TC, t = t0 + v % group_taps;
+    if (lane < at_once && o + n < s.out && c + i < s.in && t < s.k) {
+      float sum = 0;
+      for (int k = 0; k < 32; k++) sum += mine[k * (at_once + 1) + lane];
+      parts[((static_cast<int64_t>(blockIdx.y) * s.out + o + n) * s.in + c + i) * s.k + t] = sum;
+    }
+    __syncwarp();
+  }
+}
+
+template <int TO, int TC>
+int launch_gradient_simt(rpg_device *dev, const layer_input &input, const window_values<float> &gradients,
+                         const conv_shape &s, const gradient_plan &p, const simt_tile &size, float *parts) {
+  const int warps = size.out_warps * size.in_warps;
+  const size_t tiles = size.out_warps * TO * simt_piece + size.in_warps * TC * (simt_piece + group_taps - 1);
+  const size_t ends = warps * 32 * 29;
+  LAUNCH(dev, (gradient_simt<TO, TC>), dim3(p.outs * p.ins * p.taps, p.parts), 32 * warps,
+         sizeof(float) * (tiles > ends ? tiles : ends), input, gradients, s, p, size, parts);
+  return 0;
+}
+
+inline gradient_plan plan_gradient_of(const conv_shape &s, const float *) {
+  const simt_tile size = simt_tile_of(s);
+  return plan_gradient(s, size.out_warps * (s.out == 1 ? 1 : 8), size.in_warps * (s.in == 1 ? 1 : 2), simt_piece, 1024);
+}
+
+inline int launch_gradient(rpg_device *dev, const layer_input &input, const window_values<float> &gradients,
+                           const conv_shape &s, const gradient_plan &p, float *parts) {
+  const simt_tile size = simt_tile_of(s);
+  if (s.out == 1 && s.in == 1) return launch_gradient_simt<1, 1>(dev, input, gradients, s, p, size, parts);
+  if (s.out == 1) return launch_gradient_simt<1, 2>(dev, input, gradients, s, p, size, parts);
+  if (s.in == 1) return launch_gradient_simt<8, 1>(dev, input, gradients, s, p, size, parts);
+  return launch_gradient_simt<8, 2>(dev, input, gradients, s, p, size, parts);
+}
+
+// ---- tensor cores ---------------------------------------------------------------
+
+constexpr int gradient_ins = 16;                        // input channels of a block
+constexpr int gradient_stride = tensor_piece + 8;       // of dy in shared memory, [outputs, positions]
+constexpr int signal_stride = gradient_ins + 8;         // of g, [positions, channels]
+
+// A warp has 16·MT output channels, 8 input channels and all taps.
+template <int MT>
+__global__ void __launch_bounds__(tensor_threads, MT == 4 ? 2 : 3)
+gradient_tensor(layer_input input, window_values<bf16_t> gradients, conv_shape s, gradient_plan plan, float *parts) {
+  DYNAMIC_SHARED(memory, bf16_t);
+  SHARED(table, channel_norm[2 * gradient_ins]);
+  bf16_t *g = memory, *dy = memory + (tensor_piece + group_taps + 1) * signal_stride;
+  const int lane = threadIdx.x & 31, wm = threadIdx.x >> 6, wn = threadIdx.x >> 5 & 1;
+  const int t0 = blockIdx.x % plan.taps * group_taps;
+  const int c0 = static_cast<int>(blockIdx.x / plan.taps % plan.ins) * gradient_ins;
+  const int o0 = static_cast<int>(blockIdx.x / plan.taps / plan.ins) * 32 * MT;
+  const int o = o0 + wm * 16 * MT, count = o >= s.out ? 0 : (s.out - o + 15) / 16;  // of my tiles, MT or more: all
+  const int taps = s.k - t0 < group_taps ? s.k - t0 : group_taps;
+  const tile_spot spot = by_rows(lane);
+  const bf16_t *left0 = dy + (wm * 16 * MT + spot.row) * gradient_stride + spot.step * 8;
+  // The right tiles of two steps of 16 positions, of 8 channels, at once.
+  const bf16_t *right0 = g + lane * signal_stride + wn * 8;
+  const int pieces = (s.d + tensor_piece - 1) / tensor_piece;
+  warp_sums sums[MT][group_taps] = {};
+  const stretch all = stretch_of(plan, blockIdx.y);
+  for (int64_t unit = all.first; unit < all.end; unit++) {
+    const int64_t token = s.first + unit / pieces;
+    const int p0 = static_cast<int>(unit % pieces) * tensor_piece;
+    // Steps of 8 positions of one channel; rows of the workspace are aligned
+    // where d is a multiple of 8.
+    const bf16_t *from = gradients.data + ((token - gradients.first) * s.out + o0) * s.d + p0;
+    for (int i = threadIdx.x; i < 32 * MT * (tensor_piece / 8); i += tensor_threads) {
+      const int row = i / (tensor_piece / 8), p = i % (tensor_piece / 8) * 8;
+      bf16_t *to = dy + row * gradient_stride + p;
+      const int valid = o0 + row >= s.out ? 0 : s.d - p0 - p;
+      if (s.d % 8 == 0) {
+        copy_async(to, valid > 0 ? from + static_cast<int64_t>(row) * s.d + p : gradients.data, valid > 0 ? 16 : 0);
+      } else {
+        for (int k = 0; k < 8; k++) to[k] = k < valid ? from[static_cast<int64_t>(row) * s.d + p + k] : bf16_t(0);
+      }
+    }
+    copy_commit();
+    load_positions(input, g, signal_stride, table, token, c0, gradient_ins, p0 + t0 - s.k / 2, tensor_piece + group_taps - 1);
+    copy_wait<0>();
+    __syncthreads();
+    for (int p = 0; p < tensor_piece && p0 + p < s.d && count > 0; p += 32) {
+      warp_tile left[MT][2] = {};
+#pragma unroll
+      for (int m = 0; m < MT; m++)
+        for (int half = 0; half < 2; half++)
+          if (m < count) left[m][half] = load_tile(left0 + m * 16 * gradient_stride + p + 16 * half);
+#pragma unroll
+      for (int t = 0; t < group_taps; t++) {
+        if (t >= taps) continue;
+        const warp_tile right = load_tile_transposed(right0 + (p + t) * signal_stride);
+#pragma unroll
+        for (int m = 0; m < MT; m++) {
+          if (m >= count) continue;
+          multiply_add(sums[m][t], left[m][0], right.v);
+          multiply_add(sums[m][t], left[m][1], right.v + 2);
+        }
+      }
+    }
+    __syncthreads();  // before the next piece
+  }
+#pragma unroll
+  for (int m = 0; m < MT; m++)
+#pragma unroll
+    for (int t = 0; t < group_taps; t++)
+#pragma unroll
+      for (int n = 0; n < 4; n++) {
+        const int out = o + m * 16 + lane / 4 + n / 2 * 8, c = c0 + wn * 8 + lane % 4 * 2 + n % 2;
+        if (out < s.out && c < s.in && t < taps)
+          parts[((static_cast<int64_t>(blockIdx.y) * s.out + out) * s.in + c) * s.k + t0 + t] = sums[m][t].v[n];
+      }
+}
+
+inline int gradient_tiles(const conv_shape &s) { return s.out >= 128 ? 4 : static_cast<int>(ceil_div(s.out, 32)); }
+
+inline gradient_plan plan_gradient_of(const conv_shape &s, const bf16_t *) {
+  return plan_gradient(s, 32 * gradient_tiles(s), gradient_ins, tensor_piece, 256);
+}
+
+inline int launch_gradient(rpg_device *dev, const layer_input &input, const window_values<bf16_t> &gradients,
+                           const conv_shape &s, const gradient_plan &p, float *parts) {
+  const dim3 grid(p.outs * p.ins * p.taps, p.parts);
+  const int tiles = gradient_tiles(s);
+  const size_t bytes = sizeof(bf16_t) * ((tensor_piece + group_taps + 1) * signal_stride + 32 * tiles * gradient_stride);
+  if (tiles == 1) LAUNCH(dev, gradient_tensor<1>, grid, tensor_threads, bytes, input, gradients, s, p, parts);
+  if (tiles == 2) LAUNCH(dev, gradient_tensor<2>, grid, tensor_threads, bytes, input, gradients, s, p, parts);
+  if (tiles == 3) LAUNCH(dev, gradient_tensor<3>, grid, tensor_threads, bytes, input, gradients, s, p, parts);
+  if (tiles == 4) LAUNCH(dev, gradient_tensor<4>, grid, tensor_threads, bytes, input, gradients, s, p, parts);
+  return 0;
+}
+
+// add_parts adds the parts to dW.
+static __global__ void __launch_bounds__(threads) add_parts(const float *parts, int count, conv_shape s, struct rpg_matrix dw) {
+  const int64_t cols = static_cast<int64_t>(s.in) * s.k, n = cols * s.out;
+  each_value(n, [&](int64_t i) {
+    float sum = 0;
+    for (int part = 0; part < count; part++) sum += parts[part * n + i];
+    dw.data[i / cols * dw.stride + i % cols] += sum;
+  });
+}

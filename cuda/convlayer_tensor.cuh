@@ -1,0 +1,175 @@
+// Convolutions on tensor cores: for each tap, sums [outputs, positions] +=
+// weights [outputs, channels] · g [channels, positions]. g of up to
+// tensor_channels channels is put into shared memory at a time, position by
+// position, so that each tap is the same rows one position farther. A block has
+// tensor_width positions and 32·MT output channels, a warp 64 and 16·MT.
+#pragma once
+
+#include "convlayer.cuh"
+
+constexpr int tensor_channels = 64, tensor_width = 128, tensor_threads = 128;
+constexpr int sums_stride = tensor_width + 8;  // of results in shared memory, without conflicts of banks
+
+struct alignas(16) packed_tile {  // a left tile, for one lane
+  warp_tile tile;
+};
+
+// packed_tiles is the number of 16×16 tiles of weights.
+inline int64_t packed_tiles(const conv_shape &s) { return ceil_div(s.out, 16) * ceil_div(s.in, 16) * s.k; }
+
+// pack_tensor lays weights out as left tiles, [out/16, in/16, k, lane], 0 for
+// channels that do not exist; turned as for pack_simt.
+static __global__ void __launch_bounds__(threads)
+pack_tensor(struct rpg_matrix w, conv_shape s, int64_t tiles, bool turned, packed_tile *to) {
+  const int steps = (s.in + 15) / 16;
+  each_value(tiles * 32, [&](int64_t i) {
+    const int g = i % 32 / 4, t = i % 4, tap = static_cast<int>(i / 32 % s.k);
+    const int64_t in0 = i / 32 / s.k % steps * 16, out0 = i / 32 / s.k / steps * 16;
+    const auto at = [&](int64_t o, int64_t c) {
+      if (o >= s.out || c >= s.in) return 0.0f;
+      return turned ? w.data[c * w.stride + o * s.k + s.k - 1 - tap] : w.data[o * w.stride + c * s.k + tap];
+    };
+    packed_tile p;
+    for (int n = 0; n < 4; n++) {
+      const int64_t o = out0 + g + n % 2 * 8, c = in0 + 2 * t + n / 2 * 8;
+      p.tile.v[n] = bf16_pair(at(o, c), at(o, c + 1));
+    }
+    to[i] = p;
+  });
+}
+
+// load_positions puts positions p..p+width-1 of channels first.. into tile,
+// [width, stride], rounded. A warp takes 8 positions of 8 channels at a time, so
+// that it reads whole sectors and writes without conflicts of banks.
+template <class Source>
+__device__ void load_positions(const Source &source, bf16_t *tile, int stride, channel_norm *table, int64_t token,
+                               int first, int channels, int p, int width) {
+  const int lane = threadIdx.x & 31, warps = blockDim.x >> 5, strips = (width + 7) / 8;
+  source.fill(table, first, channels);
+  __syncthreads();  // and until nobody reads the tile of the last channels any more
+  for (int strip = threadIdx.x >> 5; strip < strips; strip += warps) {
+    const int i = strip * 8 + lane / 4;
+    if (i >= width) continue;
+    const typename Source::place at = source.at(token, p + i);
+    for (int c0 = lane % 4 * 2; c0 < channels; c0 += 32) {
+      typename Source::raw raw[4][2] = {};
+#pragma unroll
+      for (int n = 0; n < 4; n++) {
+        const int c = c0 + 8 * n;
+        if (c >= channels) continue;
+        raw[n][0] = source.load(at, first + c);
+        raw[n][1] = source.load(at, first + c + 1);
+      }
+#pragma unroll
+      for (int n = 0; n < 4; n++) {
+        const int c = c0 + 8 * n;
+        if (c >= channels) continue;
+        const float v0 = source.value(at, raw[n][0], table, c, channels, first + c);
+        const float v1 = source.value(at, raw[n][1], table, c + 1, channels, first + c + 1);
+        *reinterpret_cast<uint32_t *>(tile + i * stride + c) = bf16_pair(v0, v1);
+      }
+    }
+  }
+  __syncthreads();
+}
+
+inline int tensor_chunk(int in) { return in >= tensor_channels ? tensor_channels : (in + 15) / 16 * 16; }
+inline size_t tensor_bytes(const conv_shape &s) {
+  const size_t tile = static_cast<size_t>(tensor_width + s.k - 1) * (tensor_chunk(s.in) + 8) * sizeof(bf16_t);
+  return (tile + 15) / 16 * 16 + 32 * sums_stride * sizeof(float);
+}
+
+template <int MT>
+__device__ __forceinline__ void load_left(packed_tile (&left)[MT], const packed_tile *from, int64_t stride, int count) {
+#pragma unroll
+  for (int m = 0; m < MT; m++)
+    if (m < count) left[m] = from[m * stride];
+}
+
+// convolve_tensor has a block for each tile of each token.
+template <int MT, class Source, class Sink>
+__global__ void __launch_bounds__(tensor_threads, MT == 4 ? 2 : 3)
+convolve_tensor(Source source, Sink sink, conv_shape s, int chunk, const packed_tile *weights) {
+  DYNAMIC_SHARED(memory, float);
+  SHARED(table, channel_norm[2 * tensor_channels]);
+  float *results = memory;  // [32, sums_stride]
+  bf16_t *tile = reinterpret_cast<bf16_t *>(memory + 32 * sums_stride);
+  const int tiles = (s.d + tensor_width - 1) / tensor_width, stride = chunk + 8;
+  const int64_t token = s.first + blockIdx.x / tiles;
+  const int p0 = static_cast<int>(blockIdx.x % tiles) * tensor_width, lane = threadIdx.x & 31, warp = threadIdx.x >> 5;
+  const int wm = warp >> 1, wn = warp & 1;
+  const int steps = (s.in + 15) / 16;  // of 16 channels
+  const tile_spot spot = by_columns(lane);
+  const bf16_t *right0 = tile + (wn * 64 + spot.row) * stride + spot.step * 8;
+  typename Sink::template columns<4> columns{};
+  for (int o0 = 0; o0 < s.out; o0 += 32 * MT) {
+    const int o = o0 + wm * 16 * MT;
+    const int count = p0 + wn * 64 >= s.d || o >= s.out ? 0 : (s.out - o + 15) / 16;  // of my tiles, MT or more: all
+    warp_sums sums[MT][8] = {};
+    for (int first = 0; first < s.in; first += chunk) {
+      const int channels = s.in - first < chunk ? (s.in - first + 15) / 16 * 16 : chunk;
+      if (o0 == 0 || s.in > chunk)
+        load_positions(source, tile, stride, table, token, first, channels, p0 - s.k / 2, tensor_width + s.k - 1);
+      if (count == 0) continue;
+      const int64_t next = static_cast<int64_t>(steps) * s.k * 32;
+      const packed_tile *from = weights + o / 16 * next + static_cast<int64_t>(first / 16) * s.k * 32 + lane;
+      packed_tile left[MT] = {}, ahead[MT] = {};
+      load_left<MT>(left, from, next, count);
+      for (int c = 0; c < channels; c += 16)
+        for (int t = 0; t < s.k; t++) {
+          from += 32;
+          if (c + 16 < channels || t + 1 < s.k) load_left<MT>(ahead, from, next, count);
+#pragma unroll
+          for (int n = 0; n < 4; n++) {
+            const warp_tile right = load_tile(right0 + (n * 16 + t) * stride + c);
+#pragma unroll
+            for (int m = 0; m < MT; m++) {
+              if (m >= count) continue;
+              multiply_add(sums[m][2 * n], left[m].tile, right.v);
+              multiply_add(sums[m][2 * n + 1], left[m].tile, right.v + 2);
+            }
+          }
+#pragma unroll
+          for (int m = 0; m < MT; m++) left[m] = ahead[m];
+        }
+    }
+#pragma unroll
+    for (int m = 0; m < MT; m++) {
+      __syncthreads();  // before results are overwritten
+      float *to = results + (wm * 16 + lane / 4) * sums_stride + wn * 64 + lane % 4 * 2;
+#pragma unroll
+      for (int n = 0; n < 8; n++)
+#pragma unroll
+        for (int half = 0; half < 2; half++)
+          *reinterpret_cast<float2 *>(to + half * 8 * sums_stride + n * 8) =
+              make_float2(sums[m][n].v[2 * half], sums[m][n].v[2 * half + 1]);
+      __syncthreads();
+      for (int r = warp; r < 32; r += 4) {
+        const int channel = o0 + (r / 16 * MT + m) * 16 + r % 16;
+        if (channel >= s.out) continue;
+        float v[4];
+#pragma unroll
+        for (int j = 0; j < 4; j++) v[j] = results[r * sums_stride + lane + 32 * j];
+        sink.template row<4>(token, channel, p0, v, columns);
+      }
+    }
+  }
+  __syncthreads();  // before finish writes where the results were
+  sink.template finish<4>(token, p0, columns, results, warp, 4);
+}
+
+template <class Source, class Sink>
+int launch_tensor(rpg_device *dev, const Source &source, const Sink &sink, const conv_shape &s, const packed_tile *weights) {
+  const dim3 grid(static_cast<unsigned>(ceil_div(s.d, tensor_width) * s.count));
+  const size_t bytes = tensor_bytes(s);
+  const int chunk = tensor_chunk(s.in);
+  if (s.out <= 32)
+    LAUNCH(dev, (convolve_tensor<1, Source, Sink>), grid, tensor_threads, bytes, source, sink, s, chunk, weights);
+  else if (s.out <= 64)
+    LAUNCH(dev, (convolve_tensor<2, Source, Sink>), grid, tensor_threads, bytes, source, sink, s, chunk, weights);
+  else if (s.out <= 96)
+    LAUNCH(dev, (convolve_tensor<3, Source, Sink>), grid, tensor_threads, bytes, source, sink, s, chunk, weights);
+  else
+    LAUNCH(dev, (convolve_tensor<4, Source, Sink>), grid, tensor_threads, bytes, source, sink, s, chunk, weights);
+  return 0;
+}

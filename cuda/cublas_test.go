@@ -1,0 +1,120 @@
+package cuda
+
+import (
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ebitengine/purego"
+)
+
+// fakeBLAS makes testdata/cublaslt.cc, lets devices find it, and returns its
+// counters.
+func fakeBLAS(t *testing.T) (counter func(name string) int) {
+	t.Helper()
+	gxx, err := exec.LookPath("g++")
+	if err != nil {
+		t.Skip("no g++: cuBLASLt cannot be imitated")
+	}
+	path := filepath.Join(t.TempDir(), "libcublasLt.so")
+	text, err := exec.Command(gxx, "-std=c++17", "-O2", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror",
+		"testdata/cublaslt.cc", "-o", path).CombinedOutput()
+	if err != nil {
+		t.Fatalf("g++: %v\n%s", err, text)
+	}
+	t.Setenv("RPG_CUBLASLT", path)
+	t.Setenv("RPG_CUDA_BLAS", "lt")
+	fake, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(name string) int {
+		entry, err := purego.Dlsym(fake, name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, _, _ := purego.SyscallN(entry)
+		return int(int32(n))
+	}
+}
+
+// cuBLASLt gets what cublasLt.h demands, for all products but those that it cannot
+// do, and one shape is looked up once.
+func TestCUBLAS(t *testing.T) {
+	lib := shimLibrary(t, plain)
+	counter := fakeBLAS(t)
+	for _, bf16 := range []bool{false, true} {
+		name := "float32"
+		if bf16 {
+			name = "bf16"
+		}
+		t.Run(name, func(t *testing.T) {
+			before := counter("fake_open")
+			d := openProducts(t, lib, bf16)
+			if name := d.Info().Name; !strings.Contains(name, "cuBLASLt 13.1.0") {
+				t.Errorf("the device is %q, want it to name cuBLASLt 13.1.0", name)
+			}
+			for _, p := range products() {
+				if p.m*p.n*p.k > 1<<20 {
+					continue // the imitation is slow
+				}
+				t.Run(p.String(), func(t *testing.T) {
+					done, asked := counter("fake_matmuls"), counter("fake_heuristics")
+					e := p.example(bf16)
+					e.run(t, d)
+					e.run(t, d)
+					want := 2
+					if p.k == 0 || !bf16 && (p.repeatA || p.repeatB) {
+						want = 0
+					}
+					if n := counter("fake_matmuls") - done; n != want {
+						t.Errorf("cuBLASLt did %d products, want %d", n, want)
+					}
+					if n := counter("fake_heuristics") - asked; n > 1 {
+						t.Errorf("cuBLASLt was asked %d times, want 1", n)
+					}
+				})
+			}
+			if err := d.Close(); err != nil {
+				t.Error(err)
+			}
+			if n := counter("fake_open") - before; n != 0 {
+				t.Errorf("%d objects of cuBLASLt were not destroyed", n)
+			}
+		})
+	}
+}
+
+// Where cuBLASLt refuses, before or when it is called, the own kernels step in.
+func TestCUBLASRefuses(t *testing.T) {
+	lib := shimLibrary(t, plain)
+	counter := fakeBLAS(t)
+	for _, what := range []string{"heuristic", "matmul"} {
+		t.Run(what, func(t *testing.T) {
+			t.Setenv("FAKE_REFUSE", what)
+			d := openProducts(t, lib, true)
+			done := counter("fake_matmuls")
+			for _, p := range []product{{m: 33, n: 40, k: 65, bias: true, beta: 1}, {m: 70, n: 50, k: 2500, transA: true, beta: 1}} {
+				e := p.example(true)
+				e.run(t, d)
+				e.run(t, d)
+			}
+			if n := counter("fake_matmuls") - done; n != 0 {
+				t.Errorf("cuBLASLt did %d products, want none", n)
+			}
+		})
+	}
+}
+
+func TestCUBLASMissing(t *testing.T) {
+	lib := shimLibrary(t, plain)
+	t.Setenv("RPG_CUBLASLT", filepath.Join(t.TempDir(), "none.so"))
+	t.Setenv("RPG_CUDA_BLAS", "lt")
+	if d, err := OpenLibrary(lib, 0, false); err == nil || !strings.Contains(err.Error(), "expected libcublasLt.so.13 or .12") {
+		t.Errorf("got %v, %v, want an error that names libcublasLt.so.13", d, err)
+	}
+	t.Setenv("RPG_CUDA_BLAS", "")
+	d := openProducts(t, lib, false)
+	product{m: 3, n: 4, k: 5}.example(false).run(t, d)
+}

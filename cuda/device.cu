@@ -1,0 +1,227 @@
+// The device: opening, memory, copies, recording. The operations have a file each.
+#include <string.h>
+
+#include "common.cuh"
+#include "gemm.cuh"
+
+static constexpr size_t staging_half = 1 << 20;  // bytes
+
+static thread_local char open_error[512];
+
+static int failed(char *text, size_t size, const char *what, cudaError_t status) {
+  snprintf(text, size, "%s: %s (%d)", what, cudaGetErrorString(status), static_cast<int>(status));
+  return static_cast<int>(status);
+}
+
+int rpg_failed(rpg_device *dev, const char *what, cudaError_t status) {
+  cudaGetLastError();  // or the next launch would report it
+  return failed(dev->error, sizeof dev->error, what, status);
+}
+
+int rpg_abi(void) { return RPG_ABI; }
+
+const char *rpg_error_text(const rpg_device *dev) { return dev ? dev->error : open_error; }
+
+// prepare is rpg_open once it is known that there is a driver and a GPU.
+static int prepare(rpg_device *dev) {
+  TRY(dev, cudaSetDevice(dev->ordinal));
+  int major = 0;
+  TRY(dev, cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, dev->ordinal));
+  if (major < 8) {
+    snprintf(dev->error, sizeof dev->error, "expected a GPU of compute capability 8.0 or newer, found %d.x", major);
+    return RPG_E_TOO_OLD;
+  }
+  TRY(dev, cudaDeviceGetAttribute(&dev->processors, cudaDevAttrMultiProcessorCount, dev->ordinal));
+  TRY(dev, cudaStreamCreateWithFlags(&dev->stream, cudaStreamNonBlocking));
+  TRY(dev, cudaHostAlloc(reinterpret_cast<void **>(&dev->fault), sizeof *dev->fault, cudaHostAllocPortable));
+  *dev->fault = 0;
+  TRY(dev, cudaHostAlloc(reinterpret_cast<void **>(&dev->staging), 2 * staging_half, cudaHostAllocPortable));
+  for (cudaEvent_t &event : dev->staged) TRY(dev, cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
+  return blas_open(dev);
+}
+
+int rpg_open(int ordinal, int bf16, rpg_device **out) {
+  *out = nullptr;
+  int count = 0;
+  cudaError_t status = cudaGetDeviceCount(&count);
+  if (status == cudaSuccess && count == 0) status = cudaErrorNoDevice;
+  if (status == cudaSuccess && (ordinal < 0 || ordinal >= count)) status = cudaErrorInvalidDevice;
+  if (status != cudaSuccess) return failed(open_error, sizeof open_error, "cudaGetDeviceCount", status);
+
+  rpg_device *dev = new rpg_device();
+  dev->ordinal = ordinal;
+  dev->bf16 = bf16 != 0;
+  if (int bad = prepare(dev)) {
+    memcpy(open_error, dev->error, sizeof open_error);
+    rpg_close(dev);
+    return bad;
+  }
+  *out = dev;
+  return 0;
+}
+
+// release frees everything that is there, and returns the first failure.
+static cudaError_t release(rpg_device *dev) {
+  cudaError_t first = cudaSuccess;
+  const auto note = [&first](cudaError_t status) {
+    if (first == cudaSuccess) first = status;
+  };
+  if (dev->stream) note(cudaStreamSynchronize(dev->stream));
+  blas_close(dev);
+  for (int i = 0; i < dev->workspaces; i++) note(cudaFree(dev->workspace[i]));
+  for (cudaEvent_t event : dev->staged)
+    if (event) note(cudaEventDestroy(event));
+  if (dev->staging) note(cudaFreeHost(dev->staging));
+  if (dev->fault) note(cudaFreeHost(dev->fault));
+  if (dev->stream) note(cudaStreamDestroy(dev->stream));
+  return first;
+}
+
+int rpg_close(rpg_device *dev) {
+  const cudaError_t status = release(dev);
+  delete dev;
+  return static_cast<int>(status);
+}
+
+int rpg_get_info(rpg_device *dev, struct rpg_info *info) {
+  memset(info, 0, sizeof *info);
+  cudaDeviceProp properties;
+  TRY(dev, cudaGetDeviceProperties(&properties, dev->ordinal));
+  snprintf(info->name, sizeof info->name, "%s", properties.name);
+  memcpy(info->products_by, dev->products_by, sizeof info->products_by);
+  info->major = properties.major;
+  info->minor = properties.minor;
+  info->processors = dev->processors;
+  info->bf16 = dev->bf16;
+  TRY(dev, cudaDriverGetVersion(&info->driver));
+  TRY(dev, cudaRuntimeGetVersion(&info->runtime));
+  size_t available, total;
+  TRY(dev, cudaMemGetInfo(&available, &total));
+  info->memory_free = available;
+  info->memory_total = total;
+  return 0;
+}
+
+// ---- memory -----------------------------------------------------------------
+
+int rpg_alloc(rpg_device *dev, uint64_t bytes, void **address) {
+  *address = nullptr;
+  TRY(dev, cudaSetDevice(dev->ordinal));
+  cudaError_t status = cudaMalloc(address, bytes);
+  if (status != cudaSuccess) return rpg_failed(dev, "cudaMalloc", status);
+  TRY(dev, cudaMemsetAsync(*address, 0, bytes, dev->stream));
+  return 0;
+}
+
+int rpg_free(rpg_device *dev, void *address) {
+  TRY(dev, cudaFree(address));
+  return 0;
+}
+
+int rpg_alloc_host(rpg_device *dev, uint64_t bytes, void **address) {
+  *address = nullptr;
+  TRY(dev, cudaHostAlloc(address, bytes, cudaHostAllocPortable));
+  return 0;
+}
+
+int rpg_free_host(rpg_device *dev, void *address) {
+  TRY(dev, cudaFreeHost(address));
+  return 0;
+}
+
+int rpg_workspace(rpg_device *dev, size_t bytes, void **address) {
+  if (bytes > dev->workspace_bytes) {
+    if (dev->recording) return rpg_failed(dev, "workspace for recorded work", cudaErrorStreamCaptureUnsupported);
+    // Doubling keeps the sum of all at most twice the last, and their number small.
+    size_t size = dev->workspace_bytes ? dev->workspace_bytes : 1 << 20;
+    while (size < bytes) size *= 2;
+    const cudaError_t status = cudaMalloc(&dev->workspace[dev->workspaces], size);
+    if (status != cudaSuccess) {
+      char what[64];
+      snprintf(what, sizeof what, "workspace of %zu bytes", size);
+      return rpg_failed(dev, what, status);
+    }
+    dev->workspaces++;
+    dev->workspace_bytes = size;
+  }
+  *address = dev->workspaces ? dev->workspace[dev->workspaces - 1] : nullptr;
+#ifndef __CUDACC__
+  if (!dev->recording) memset(*address, 0xff, bytes);  // NaN: nothing of before may be read
+#endif
+  return 0;
+}
+
+// ---- copies -----------------------------------------------------------------
+
+int rpg_upload(rpg_device *dev, void *dst, const void *src, uint64_t bytes) {
+  TRY(dev, cudaSetDevice(dev->ordinal));
+  for (uint64_t at = 0; at < bytes; at += staging_half) {
+    const size_t part = bytes - at < staging_half ? bytes - at : staging_half;
+    unsigned char *stage = dev->staging + dev->half * staging_half;
+    cudaEvent_t passed = dev->staged[dev->half];
+    TRY(dev, cudaEventSynchronize(passed));
+    memcpy(stage, static_cast<const unsigned char *>(src) + at, part);
+    TRY(dev, cudaMemcpyAsync(static_cast<unsigned char *>(dst) + at, stage, part, cudaMemcpyHostToDevice, dev->stream));
+    TRY(dev, cudaEventRecord(passed, dev->stream));
+    dev->half ^= 1;
+  }
+  return 0;
+}
+
+int rpg_download(rpg_device *dev, void *dst, const void *src, uint64_t bytes) {
+  TRY(dev, cudaSetDevice(dev->ordinal));
+  TRY(dev, cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToHost, dev->stream));
+  return rpg_sync(dev);
+}
+
+int rpg_copy_queued(rpg_device *dev, void *dst, const void *src, uint64_t bytes) {
+  TRY(dev, cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDefault, dev->stream));
+  return 0;
+}
+
+int rpg_sync(rpg_device *dev) {
+  TRY(dev, cudaStreamSynchronize(dev->stream));
+  const int fault = *static_cast<volatile int *>(dev->fault);
+  if (fault == RPG_E_ROW) snprintf(dev->error, sizeof dev->error, "compute: row number out of range");
+  if (fault == RPG_E_VALID) snprintf(dev->error, sizeof dev->error, "compute: number of valid values out of range");
+  return fault;
+}
+
+// ---- recording ----------------------------------------------------------------
+
+struct rpg_graph {
+  cudaGraphExec_t work;
+};
+
+int rpg_record(rpg_device *dev) {
+  TRY(dev, cudaSetDevice(dev->ordinal));
+  TRY(dev, cudaStreamBeginCapture(dev->stream, cudaStreamCaptureModeThreadLocal));
+  dev->recording = true;
+  return 0;
+}
+
+int rpg_record_end(rpg_device *dev, rpg_graph **graph) {
+  *graph = nullptr;
+  dev->recording = false;
+  cudaGraph_t recorded = nullptr;
+  TRY(dev, cudaStreamEndCapture(dev->stream, &recorded));
+  cudaGraphExec_t work = nullptr;
+  const cudaError_t status = cudaGraphInstantiate(&work, recorded, 0);
+  TRY(dev, cudaGraphDestroy(recorded));
+  TRY(dev, status);
+  *graph = new rpg_graph{work};
+  return 0;
+}
+
+int rpg_replay(rpg_device *dev, rpg_graph *graph) {
+  TRY(dev, cudaSetDevice(dev->ordinal));
+  TRY(dev, cudaGraphLaunch(graph->work, dev->stream));
+  return 0;
+}
+
+int rpg_graph_free(rpg_device *dev, rpg_graph *graph) {
+  cudaGraphExec_t work = graph->work;
+  delete graph;
+  TRY(dev, cudaGraphExecDestroy(work));
+  return 0;
+}

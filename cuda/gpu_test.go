@@ -1,0 +1,79 @@
+package cuda
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"rpg/generator/compute"
+	"rpg/generator/compute/computetest"
+)
+
+// The tests of this file run on the machine's first GPU, with the library that
+// make cuda makes; make test-gpu runs them. Without a GPU they are skipped.
+
+// openGPU opens the GPU until the test ends.
+func openGPU(t *testing.T, bf16 bool) *device {
+	t.Helper()
+	d, err := Open(0, bf16)
+	var missing *MissingError
+	if errors.As(err, &missing) {
+		t.Skipf("not run on a GPU: %v", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return d.(*device)
+}
+
+// With bf16, what may round its operands is held to that by TestGPUProducts and
+// TestGPUConvLayer; all other operations are held to the same answers as ever.
+func TestGPUConformance(t *testing.T) {
+	t.Logf("on %s", openGPU(t, false).Info().Name)
+	for _, bf16 := range []bool{false, true} {
+		var except []string
+		if bf16 {
+			except = []string{"Gemm", "ConvLayer", "ConvLayerBackward"}
+		}
+		t.Run(fmt.Sprintf("bf16=%t", bf16), func(t *testing.T) {
+			computetest.Run(t, func() (compute.Device, error) { return Open(0, bf16) }, except...)
+		})
+	}
+}
+
+// Products by the own kernels, and by cuBLASLt where the machine has it.
+func TestGPUProducts(t *testing.T) {
+	openGPU(t, false)
+	for _, by := range []string{"own", ""} {
+		for _, bf16 := range []bool{false, true} {
+			t.Run(fmt.Sprintf("RPG_CUDA_BLAS=%s,bf16=%t", by, bf16), func(t *testing.T) {
+				t.Setenv("RPG_CUDA_BLAS", by)
+				testProducts(t, openGPU(t, bf16), bf16)
+			})
+		}
+	}
+}
+
+// Tensor cores against float32 on the same GPU, as in TestConvLayerBF16.
+func TestGPUConvLayer(t *testing.T) {
+	openGPU(t, false)
+	for _, c := range bf16ConvCases {
+		t.Run(c.String(), func(t *testing.T) {
+			tol := 0.04
+			if c.integers {
+				tol = 0
+			}
+			near(t, c.outputs(t, openGPU(t, true)), c.outputs(t, openGPU(t, false)), tol)
+		})
+	}
+}
+
+func TestGPUTraining(t *testing.T) {
+	openGPU(t, false)
+	testTraining(t, func(t *testing.T) *device { return openGPU(t, false) })
+}

@@ -1,0 +1,150 @@
+package cuda
+
+import (
+	"context"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"rpg/fixtures"
+	"rpg/generator"
+	"rpg/generator/compute"
+	"rpg/generator/compute/cpu"
+	"rpg/onnxio"
+	"rpg/tokenize"
+)
+
+func TestTraining(t *testing.T) { testTraining(t, openShim) }
+
+// testTraining: 20 steps on what open gives have the losses of 20 steps on the CPU,
+// and what is then sampled from the CPU's weights is alike. Sums are taken in other
+// orders on the two, and AdamW, which divides gradients by their size, makes
+// much of a small difference.
+func testTraining(t *testing.T, open func(t *testing.T) *device) {
+	zoo, template := smallZoo(t)
+	for _, denoiser := range []string{"mlp", "conv"} {
+		t.Run(denoiser, func(t *testing.T) {
+			const steps, sampleSteps, lossTol, tokenTol = 20, 6, 1e-5, 1e-5
+			host, err := cpu.Open(2)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer host.Close()
+			gpu := open(t)
+			defer gpu.Close()
+			r, err := generator.Resolve(10_853, []generator.Override{
+				{Key: "recurrent", Value: "mamba2"}, {Key: "denoiser", Value: denoiser}, {Key: "token-dim", Value: "512"},
+				{Key: "width", Value: "16"}, {Key: "state", Value: "8"}, {Key: "head-dim", Value: "8"}, {Key: "denoiser-width", Value: "16"},
+				{Key: "blocks", Value: "1"}, {Key: "channels", Value: "1,2,4,2,1"}, {Key: "kernel", Value: "3"}, {Key: "batch", Value: "2"},
+				{Key: "diffusion-batch", Value: "8"}, {Key: "steps", Value: "20"}, {Key: "warmup", Value: "2"},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			train := func(dev compute.Device) (*generator.Run, []float64) {
+				run, err := generator.Create(t.TempDir(), r, zoo, template, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { run.Close() })
+				var losses []float64
+				if err := run.Train(context.Background(), dev, zoo, generator.Hooks{Step: func(e generator.StepEvent) { losses = append(losses, e.Loss) }}); err != nil {
+					t.Fatal(err)
+				}
+				return run, losses
+			}
+			run, want := train(host)
+			_, got := train(gpu)
+			if len(got) != steps || len(want) != steps {
+				t.Fatalf("%d and %d steps, want %d", len(got), len(want), steps)
+			}
+			worst := 0.0
+			for i, w := range want {
+				diff := math.Abs(got[i]-w) / w
+				if worst = max(worst, diff); !(diff <= lossTol) {
+					t.Errorf("step %d: the loss is %v, on the CPU %v", i+1, got[i], w)
+				}
+			}
+			if want[0] == want[1] || want[1] == want[steps-1] {
+				t.Error("the losses do not change")
+			}
+			if gpu.replays != steps-1 {
+				t.Errorf("training launched %d graphs, want one for each step but the first", gpu.replays)
+			}
+
+			sample := func(dev compute.Device) []float32 {
+				var tokens []float32
+				o := generator.SampleOptions{Count: 1, Seed: 5, State: "mean", Sampler: "ddim", Steps: sampleSteps, Eta: 0.5}
+				if _, err := run.Sample(context.Background(), dev, o, nil, func(s generator.Sample) error {
+					tokens = append(tokens, s.Tokens...)
+					return nil
+				}); err != nil {
+					t.Fatal(err)
+				}
+				return tokens
+			}
+			trained := gpu.replays
+			tokens, expected := sample(gpu), sample(host)
+			var error2, size2 float64
+			for i, v := range expected {
+				d := float64(tokens[i]) - float64(v)
+				error2, size2 = error2+d*d, size2+float64(v)*float64(v)
+			}
+			distance := math.Sqrt(error2 / size2)
+			if !(distance <= tokenTol) {
+				t.Errorf("sampled tokens are %v of their size apart, want at most %v", distance, tokenTol)
+			}
+			// The last step, without noise, is of another kind than the others.
+			if n := gpu.replays - trained; n != sampleSteps-2 {
+				t.Errorf("sampling launched %d graphs, want %d", n, sampleSteps-2)
+			}
+			t.Logf("from %.7g to %.7g, losses differ by %.2g, tokens by %.2g", want[0], want[steps-1], worst, distance)
+		})
+	}
+}
+
+// smallZoo reads the first checkpoints of the embedded zoo. It also returns what
+// writes the first one.
+func smallZoo(t *testing.T) (*generator.Zoo, func(path string) error) {
+	t.Helper()
+	const checkpoints, width = 2, 512
+	names, err := fs.Glob(fixtures.Zoo(), "*.onnx")
+	if err != nil || len(names) < checkpoints {
+		t.Fatalf("the embedded zoo has %d models (%v), want at least %d", len(names), err, checkpoints)
+	}
+	dir := t.TempDir()
+	var models []*onnxio.Model
+	for _, name := range names[:checkpoints] {
+		data, err := fs.ReadFile(fixtures.Zoo(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, filepath.Base(name))
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, err := onnxio.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { m.Close() })
+		models = append(models, m)
+	}
+	tokenizer, err := tokenize.Build(models, tokenize.Options{TokenDim: width, Stats: "pooled", Granularity: "tensor"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := tokenizer.Layout.Tokens() * width
+	zoo := &generator.Zoo{Tokenizer: tokenizer, Count: checkpoints, Tokens: make([]float32, checkpoints*size)}
+	for i, m := range models {
+		if err := tokenizer.Encode(m, zoo.Tokens[i*size:(i+1)*size]); err != nil {
+			t.Fatal(err)
+		}
+		zoo.Sources = append(zoo.Sources, m.Path)
+	}
+	return zoo, func(path string) error {
+		return onnxio.Write(path, models[0], models[0], onnxio.WriteOptions{Force: true})
+	}
+}
