@@ -22,6 +22,18 @@ int rpg_abi(void) { return RPG_ABI; }
 
 const char *rpg_error_text(const rpg_device *dev) { return dev ? dev->error : open_error; }
 
+// pinned takes memory of the host that the GPU reads and writes.
+template <typename T>
+static int pinned(rpg_device *dev, T **address, size_t bytes) {
+  void *at = nullptr;
+  const cudaError_t status = cudaHostAlloc(&at, bytes, cudaHostAllocPortable);
+  *address = static_cast<T *>(at);
+  if (status == cudaSuccess) return 0;
+  char what[64];
+  snprintf(what, sizeof what, "pinned memory of %zu bytes", bytes);
+  return rpg_failed(dev, what, status);
+}
+
 // prepare is rpg_open once it is known that there is a driver and a GPU.
 static int prepare(rpg_device *dev) {
   TRY(dev, cudaSetDevice(dev->ordinal));
@@ -33,9 +45,9 @@ static int prepare(rpg_device *dev) {
   }
   TRY(dev, cudaDeviceGetAttribute(&dev->processors, cudaDevAttrMultiProcessorCount, dev->ordinal));
   TRY(dev, cudaStreamCreateWithFlags(&dev->stream, cudaStreamNonBlocking));
-  TRY(dev, cudaHostAlloc(reinterpret_cast<void **>(&dev->fault), sizeof *dev->fault, cudaHostAllocPortable));
+  if (int bad = pinned(dev, &dev->fault, sizeof *dev->fault)) return bad;
   *dev->fault = 0;
-  TRY(dev, cudaHostAlloc(reinterpret_cast<void **>(&dev->staging), 2 * staging_half, cudaHostAllocPortable));
+  if (int bad = pinned(dev, &dev->staging, 2 * staging_half)) return bad;
   for (cudaEvent_t &event : dev->staged) TRY(dev, cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
   return blas_open(dev);
 }

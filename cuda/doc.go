@@ -87,6 +87,6 @@
 //     the workspace, 64 MiB by default as on a GPU.
 //   - RPG_SHIM_OPEN: the status with which opening fails. RPG_SHIM_MAJOR: the
 //     major compute capability, 8 by default.
-//   - RPG_SHIM_LOST: the number of the launch, of a kernel or a graph, at which the
-//     GPU is lost. RPG_SHIM_ALLOCATIONS: so many succeed, and no more.
+//   - RPG_SHIM_LOST: the number of the launch of a graph at which the GPU is lost.
+//     RPG_SHIM_ALLOCATIONS: so many succeed, and no more.
 package cuda

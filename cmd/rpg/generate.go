@@ -265,7 +265,11 @@ func (s *session) runGenerating(job generateJob) (*generation, error) {
 	case writing != nil:
 		return nil, writing
 	case err != nil && !errors.Is(err, context.Canceled):
-		return nil, withHint(err, "rpg generate -h explains the flags")
+		hint := "rpg generate -h explains the flags"
+		if device.Sync() != nil {
+			hint = "--device cpu generates on the CPU"
+		}
+		return nil, withHint(err, hint)
 	case err != nil:
 		return nil, err
 	}

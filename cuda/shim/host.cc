@@ -32,15 +32,8 @@ static void perform(const std::function<void()> &work) {
   TSAN(__tsan_release(&done));
 }
 
-// lost is whether the GPU is lost: from launch number RPG_SHIM_LOST on, of a kernel
-// or a graph, nothing works any more.
+// lost is whether the GPU is lost: then nothing works any more.
 static bool lost = false;
-
-static cudaError_t count_launch() {
-  static long launches = 0;
-  lost = lost || ++launches == shim::setting("RPG_SHIM_LOST", 0);
-  return lost ? cudaErrorLaunchFailure : cudaSuccess;
-}
 
 // queue does the work, or records it.
 static cudaError_t queue(cudaStream_t stream, std::function<void()> work) {
@@ -61,8 +54,6 @@ cudaError_t shim::launch(cudaStream_t stream, const char *name, dim3 grid, dim3 
             grid.z, block.x, block.y, block.z, dynamic_bytes);
     return cudaErrorInvalidConfiguration;
   }
-  if (!stream->recording)
-    if (cudaError_t status = count_launch()) return status;
   return queue(stream, [=] { run_blocks(grid, block, dynamic_bytes, kernel); });
 }
 
@@ -213,7 +204,9 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *work, cudaGraph_t graph, unsig
 }
 
 cudaError_t cudaGraphLaunch(cudaGraphExec_t work, cudaStream_t) {
-  if (cudaError_t status = count_launch()) return status;
+  static long launches = 0;
+  lost = lost || ++launches == shim::setting("RPG_SHIM_LOST", 0);
+  if (lost) return cudaErrorLaunchFailure;
   for (const auto &step : work->work) perform(step);
   return cudaSuccess;
 }
