@@ -130,17 +130,6 @@ int rpg_free(rpg_device *dev, void *address) {
   return 0;
 }
 
-int rpg_alloc_host(rpg_device *dev, uint64_t bytes, void **address) {
-  *address = nullptr;
-  TRY(dev, cudaHostAlloc(address, bytes, cudaHostAllocPortable));
-  return 0;
-}
-
-int rpg_free_host(rpg_device *dev, void *address) {
-  TRY(dev, cudaFreeHost(address));
-  return 0;
-}
-
 int rpg_workspace(rpg_device *dev, size_t bytes, void **address) {
   if (bytes > dev->workspace_bytes) {
     if (dev->recording) return rpg_failed(dev, "workspace for recorded work", cudaErrorStreamCaptureUnsupported);

@@ -54,16 +54,13 @@ struct rpg_info {
 };
 RPG_API int rpg_get_info(rpg_device *dev, struct rpg_info *info);
 
-// rpg_alloc gives zeroed device memory. rpg_alloc_host gives host memory that
-// the device reads too, for values that change between replays; not zeroed.
+// rpg_alloc gives zeroed device memory.
 RPG_API int rpg_alloc(rpg_device *dev, uint64_t bytes, void **address);
 RPG_API int rpg_free(rpg_device *dev, void *address);
-RPG_API int rpg_alloc_host(rpg_device *dev, uint64_t bytes, void **address);
-RPG_API int rpg_free_host(rpg_device *dev, void *address);
 
 // rpg_upload returns when src may be reused; rpg_download when dst is filled.
-// Both may be any host memory. rpg_copy_queued copies between any two addresses
-// in the stream's order; host memory must be of rpg_alloc_host.
+// Both may be any host memory. rpg_copy_queued copies within device memory, in
+// the stream's order.
 RPG_API int rpg_upload(rpg_device *dev, void *dst, const void *src, uint64_t bytes);
 RPG_API int rpg_download(rpg_device *dev, void *dst, const void *src, uint64_t bytes);
 RPG_API int rpg_copy_queued(rpg_device *dev, void *dst, const void *src, uint64_t bytes);
