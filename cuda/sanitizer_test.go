@@ -23,7 +23,7 @@ var (
 	// Go moves the caller from one thread to another, and maps memory, without
 	// TSan's knowledge.
 	races = sanitizer{build: threads, preload: "libtsan.so", options: "TSAN_OPTIONS=halt_on_error=1:suppressions=",
-		suppressions: "race:^rpg_\nrace:^cuda\nrace:^x_cgo_mmap$\n"}
+		suppressions: "race:^rpg_\nrace:^cuda\nrace:^mmap$\n"}
 )
 
 // environment returns what makes the sanitizer watch a program that is started
