@@ -7,14 +7,55 @@
 
 #include "tensor.cuh"
 
-// signals are the channels of tokens: value (token, c, p) is
-// data[token*stride + c*d + p].
+// number and put convert what is stored as float32 or as bf16.
+__device__ __forceinline__ float number(float v) { return v; }
+__device__ __forceinline__ float number(bf16_t v) {
+  const uint32_t bits = static_cast<uint32_t>(v) << 16;
+  float wide;
+  memcpy(&wide, &bits, sizeof wide);
+  return wide;
+}
+__device__ __forceinline__ void put(float *to, float v) { *to = v; }
+__device__ __forceinline__ void put(bf16_t *to, float v) { *to = static_cast<bf16_t>(bf16_pair(v, 0)); }
+
+// signals are the channels of tokens: value (token, c, p) is number
+// token*stride + c*d + p. They are all float32 or all bf16, which the kernels ask at
+// run time: the same for all threads, and nothing beside the time to reach memory.
 struct signals {
-  float *data;  // null: absent
+  void *data;  // null: absent
   int64_t stride;
+  bool rounded;
+
+  __device__ __forceinline__ float load(int64_t i) const {
+    return rounded ? number(static_cast<const bf16_t *>(data)[i]) : static_cast<const float *>(data)[i];
+  }
+  // store returns what is then there.
+  __device__ __forceinline__ float store(int64_t i, float v) const {
+    if (!rounded) return static_cast<float *>(data)[i] = v;
+    bf16_t *to = static_cast<bf16_t *>(data) + i;
+    put(to, v);
+    return number(*to);
+  }
 };
 
-inline signals signals_of(const struct rpg_matrix &m) { return {m.data, m.stride}; }
+inline signals signals_of(const struct rpg_signals &s) { return {s.data, s.stride, s.rounded != 0}; }
+
+// eight are the bf16 values of 8 neighbouring positions, pair k^turn of them as v[k].
+struct eight {
+  uint32_t v[4];
+  __device__ __forceinline__ float number_of(int k, int half) const { return number(static_cast<bf16_t>(v[k] >> 16 * half)); }
+};
+__device__ __forceinline__ eight load_eight(const void *data, int64_t i, int turn) {
+  const uint4 w = *reinterpret_cast<const uint4 *>(static_cast<const bf16_t *>(data) + i);
+  const bool odd = turn & 1;
+  const uint32_t v0 = odd ? w.y : w.x, v1 = odd ? w.x : w.y, v2 = odd ? w.w : w.z, v3 = odd ? w.z : w.w;
+  return turn & 2 ? eight{{v2, v3, v0, v1}} : eight{{v0, v1, v2, v3}};
+}
+
+// in_eights says whether all positions of all channels can be loaded so.
+inline bool in_eights(const signals &s, int d) {
+  return s.rounded && d % 8 == 0 && s.stride % 8 == 0 && reinterpret_cast<uintptr_t>(s.data) % 16 == 0;
+}
 
 // channel_norm is the part of a BatchNorm that makes N of one channel.
 struct channel_norm {
@@ -34,6 +75,7 @@ struct layer_input {
   struct rpg_batch_norm x_norm, skip_norm;
   struct rpg_matrix cond, time;
   int channels, d;
+  bool wide;  // load_eight may be used
 
   // A place is a position of a token; inside says whether the token has it.
   struct place {
@@ -65,7 +107,18 @@ struct layer_input {
   __device__ __forceinline__ raw load(const place &at, int c) const {
     if (!at.inside || c >= channels) return {0, 0};
     const int64_t row = static_cast<int64_t>(c) * d;
-    return {x.data[at.x + row], skip.data ? skip.data[at.skip + row] : 0};
+    return {x.load(at.x + row), skip.data ? skip.load(at.skip + row) : 0};
+  }
+  // load_eight is load for positions p..p+7, a multiple of 8, in the order of eight.
+  struct raws {
+    eight x, skip;
+    __device__ __forceinline__ raw of(int k, int half) const { return {x.number_of(k, half), skip.number_of(k, half)}; }
+  };
+  __device__ __forceinline__ raws load_eight(int64_t token, int p, int c, int turn) const {
+    if (p < 0 || p >= d || c >= channels) return {};
+    const int64_t at = static_cast<int64_t>(c) * d + p;
+    return {::load_eight(x.data, token * x.stride + at, turn),
+            skip.data ? ::load_eight(skip.data, token * skip.stride + at, turn) : eight{}};
   }
   __device__ __forceinline__ float value(const place &at, const raw &r, const channel_norm *table, int i, int count,
                                          int c) const {
@@ -77,28 +130,21 @@ struct layer_input {
 };
 
 inline layer_input input_of(const struct rpg_conv_layer &a) {
-  return {signals_of(a.x), signals_of(a.skip), a.x_norm, a.skip_norm, a.cond, a.time,
-          static_cast<int>(a.in), static_cast<int>(a.d)};
+  const signals x = signals_of(a.x), skip = signals_of(a.skip);
+  const int d = static_cast<int>(a.d);
+  return {x, skip, a.x_norm, a.skip_norm, a.cond, a.time, static_cast<int>(a.in), d,
+          in_eights(x, d) && (!skip.data || in_eights(skip, d))};
 }
-
-// A window's values are float32 or, for tensor cores, bf16.
-__device__ __forceinline__ float number(float v) { return v; }
-__device__ __forceinline__ float number(bf16_t v) {
-  const uint32_t bits = static_cast<uint32_t>(v) << 16;
-  float wide;
-  memcpy(&wide, &bits, sizeof wide);
-  return wide;
-}
-__device__ __forceinline__ void put(float *to, float v) { *to = v; }
-__device__ __forceinline__ void put(bf16_t *to, float v) { *to = static_cast<bf16_t>(bf16_pair(v, 0)); }
 
 // window_values is the source of the backward pass: what an earlier kernel left
-// in the workspace for a window of tokens from `first` on, dense.
+// in the workspace for a window of tokens from `first` on, dense: float32 or, for
+// tensor cores, bf16.
 template <class T>
 struct window_values {
   const T *data;
   int64_t first;
   int channels, d;
+  bool wide;  // as of layer_input
 
   struct place {
     int64_t at;
@@ -111,6 +157,14 @@ struct window_values {
   typedef float raw;
   __device__ __forceinline__ raw load(const place &at, int c) const {
     return at.inside && c < channels ? number(data[at.at + static_cast<int64_t>(c) * d]) : 0;
+  }
+  struct raws {
+    eight v;
+    __device__ __forceinline__ raw of(int k, int half) const { return v.number_of(k, half); }
+  };
+  __device__ __forceinline__ raws load_eight(int64_t token, int p, int c, int turn) const {
+    if (p < 0 || p >= d || c >= channels) return {};
+    return {::load_eight(data, ((token - first) * channels + c) * d + p, turn)};
   }
   __device__ __forceinline__ float value(const place &, raw r, const channel_norm *, int, int, int) const { return r; }
 };
@@ -135,8 +189,8 @@ template <int J>
 struct no_columns {};
 
 // layer_output is the sink of the forward pass: bias, ELU, and for a YNorm what
-// batch_statistics takes: for each row its sum and the squared differences to its
-// mean, [count, rows, out] of a window.
+// batch_statistics takes: for each row, of the values as they are stored, their sum
+// and the squared differences to their mean, [count, rows, out] of a window.
 struct layer_output {
   signals y;
   const float *bias;
@@ -151,7 +205,7 @@ struct layer_output {
   template <int J>
   __device__ __forceinline__ void row(int64_t token, int o, int p, const float (&sums)[J], columns<J> &) const {
     const int lane = threadIdx.x & 31;
-    float *to = y.data + token * y.stride + static_cast<int64_t>(o) * d;
+    const int64_t to = token * y.stride + static_cast<int64_t>(o) * d;
     const float start = bias[o];
     float v[J], sum = 0;
 #pragma unroll
@@ -159,7 +213,7 @@ struct layer_output {
       const int at = p + lane + 32 * j;
       v[j] = activate ? elu(sums[j] + start) : sums[j] + start;
       if (at < d) {
-        to[at] = v[j];
+        v[j] = y.store(to + at, v[j]);
         sum += v[j];
       }
     }

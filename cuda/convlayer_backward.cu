@@ -16,8 +16,7 @@ static constexpr int dy_values = 4;  // of each thread of output_gradient
 // piece of one row; sums, if not null, gets the piece's sum.
 template <class T>
 static __global__ void __launch_bounds__(threads)
-output_gradient(struct rpg_matrix dy, struct rpg_matrix y, struct rpg_batch_norm norm, struct rpg_matrix raw, conv_shape s,
-                int pieces, T *to, float *sums) {
+output_gradient(signals dy, signals y, struct rpg_batch_norm norm, signals raw, conv_shape s, int pieces, T *to, float *sums) {
   const int64_t row = blockIdx.x / pieces, token = s.first + row / s.out;
   const int o = static_cast<int>(row % s.out), p0 = static_cast<int>(blockIdx.x % pieces) * dy_values * blockDim.x;
   const int64_t channel = static_cast<int64_t>(o) * s.d;
@@ -29,13 +28,13 @@ output_gradient(struct rpg_matrix dy, struct rpg_matrix y, struct rpg_batch_norm
   for (int k = 0; k < dy_values; k++) {
     const int p = p0 + k * blockDim.x + threadIdx.x;
     if (p >= s.d) continue;
-    float v = dy.data[token * dy.stride + channel + p];
+    float v = dy.load(token * dy.stride + channel + p);
     if (norm.scale) {
-      const float x = y.data[token * y.stride + channel + p], u = n.line(x);
+      const float x = y.load(token * y.stride + channel + p), u = n.line(x);
       if (u < 0) v *= expf(u);
       v = n.scale * n.inv_std * (v - level - (x - n.mean) * n.inv_std * along);
     }
-    if (raw.data) raw.data[token * raw.stride + channel + p] = v;
+    if (raw.data) raw.store(token * raw.stride + channel + p, v);
     put(to + row * s.d + p, v);
     sum += v;
   }
@@ -59,7 +58,7 @@ struct layer_gradients {
   signals dx;
   bool add, alone;  // alone: nothing but dx and the sums is wanted
   struct rpg_matrix dcond, dtime;
-  float2 *sums;   // or null: for each row those of du and du·unit, [count, rows, channels]
+  float2 *sums;   // or null: for each row those of du and du·unit, of dx as stored, [count, rows, channels]
   int64_t first;  // of the window
 
   template <int J>
@@ -82,22 +81,22 @@ struct layer_gradients {
       const float time = input.time.data[token * input.time.stride + at];
       float v = dg[j] * time, x = 0, u = 0;
       if (!alone || sums) {
-        x = input.x.data[token * input.x.stride + channel + at];
+        x = input.x.load(token * input.x.stride + channel + at);
         u = input.x_norm.scale ? x_norm.line(x) : x;
       }
       if (!alone) {
         float sum = (input.x_norm.scale ? elu(u) : u) + input.cond.data[token * input.cond.stride + at];
         if (input.skip.data) {
-          const float skip = input.skip.data[token * input.skip.stride + channel + at];
+          const float skip = input.skip.load(token * input.skip.stride + channel + at);
           sum += input.skip_norm.scale ? elu(skip_norm.line(skip)) : skip;
         }
         columns.cond[j] += v;
         columns.time[j] += dg[j] * sum;
       }
       if (!dx.data) continue;
-      float *to = dx.data + token * dx.stride + channel + at;
-      if (add) v += *to;
-      *to = v;
+      const int64_t to = token * dx.stride + channel + at;
+      if (add) v += dx.load(to);
+      v = dx.store(to, v);
       const float du = u < 0 ? v * expf(u) : v;
       du_sum += du;
       along += du * (x - x_norm.mean) * x_norm.inv_std;
@@ -189,10 +188,10 @@ static int backward(rpg_device *dev, const struct rpg_conv_layer_backward *a) {
   for (int64_t first = 0; first < of.tokens; first += window) {
     layer.first = turned.first = first;
     layer.count = turned.count = of.tokens - first < window ? of.tokens - first : window;
-    LAUNCH(dev, output_gradient<T>, dim3(static_cast<unsigned>(layer.count * out * pieces)), block, 0, a->dy, of.y, of.y_norm,
-           a->raw, layer, pieces, dy, bias_sums);
+    LAUNCH(dev, output_gradient<T>, dim3(static_cast<unsigned>(layer.count * out * pieces)), block, 0, signals_of(a->dy), signals_of(of.y),
+           of.y_norm, signals_of(a->raw), layer, pieces, dy, bias_sums);
     if (wants_bias) LAUNCH(dev, add_bias, out, reduce_threads(layer.count * pieces), 0, bias_sums, layer, pieces, a->dbias);
-    const window_values<T> gradients = {dy, first, out, d};
+    const window_values<T> gradients = {dy, first, out, d, d % 8 == 0};
     if (!alone) {
       const gradient_plan plan = plan_gradient_of(layer, dy);
       if (int bad = launch_gradient(dev, input_of(of), gradients, layer, plan, parts)) return bad;

@@ -38,15 +38,45 @@ pack_tensor(struct rpg_matrix w, conv_shape s, int64_t tiles, bool turned, packe
   });
 }
 
-// load_positions puts positions p..p+width-1 of channels first.. into tile,
-// [width, stride], rounded. A warp takes 8 positions of 8 channels at a time, so
-// that it reads whole sectors and writes without conflicts of banks.
+// load_eights is load_positions for a source that is wide. A warp takes 32 positions
+// of 16 channels at a time, a lane 8 positions of two channels. The lanes with other
+// positions write other rows at the same time: rows of a tile are 4 banks, or 12 and
+// so on, more than a multiple of 16 apart, so that all lanes meet different banks.
+template <class Source>
+__device__ void load_eights(const Source &source, bf16_t *tile, int stride, const channel_norm *table, int64_t token,
+                            int first, int channels, int p, int width) {
+  const int lane = threadIdx.x & 31, warps = blockDim.x >> 5, turn = lane >> 3;
+  const int start = p & ~7, strips = (p + width - start + 31) / 32;
+  for (int unit = threadIdx.x >> 5; unit < strips * (channels / 16); unit += warps) {
+    const int at = start + unit % strips * 32 + turn * 8, c = unit / strips * 16 + lane % 8 * 2;
+    const typename Source::raws left = source.load_eight(token, at, first + c, turn);
+    const typename Source::raws right = source.load_eight(token, at, first + c + 1, turn);
+#pragma unroll
+    for (int k = 0; k < 4; k++) {
+      const int q = at + 2 * (k ^ turn);
+      const typename Source::place where[2] = {source.at(token, q), source.at(token, q + 1)};
+#pragma unroll
+      for (int half = 0; half < 2; half++) {
+        const int i = q + half - p;
+        const float v0 = source.value(where[half], left.of(k, half), table, c, channels, first + c);
+        const float v1 = source.value(where[half], right.of(k, half), table, c + 1, channels, first + c + 1);
+        if (i >= 0 && i < width) *reinterpret_cast<uint32_t *>(tile + i * stride + c) = bf16_pair(v0, v1);
+      }
+    }
+  }
+}
+
+// load_positions puts positions p..p+width-1 of channels first.., a multiple of 16,
+// into tile, [width, stride], rounded. A warp takes 8 positions of 8 channels at a
+// time, so that it reads whole sectors of float32 and writes without conflicts of
+// banks.
 template <class Source>
 __device__ void load_positions(const Source &source, bf16_t *tile, int stride, channel_norm *table, int64_t token,
                                int first, int channels, int p, int width) {
-  const int lane = threadIdx.x & 31, warps = blockDim.x >> 5, strips = (width + 7) / 8;
+  const int lane = threadIdx.x & 31, warps = blockDim.x >> 5, strips = source.wide ? 0 : (width + 7) / 8;
   source.fill(table, first, channels);
   __syncthreads();  // and until nobody reads the tile of the last channels any more
+  if (source.wide) load_eights(source, tile, stride, table, token, first, channels, p, width);
   for (int strip = threadIdx.x >> 5; strip < strips; strip += warps) {
     const int i = strip * 8 + lane / 4;
     if (i >= width) continue;

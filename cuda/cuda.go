@@ -90,7 +90,7 @@ func (l *library) open(ordinal int, bf16 bool) (compute.Device, error) {
 	if by, _, _ := bytes.Cut(i.productsBy[:], []byte{0}); bytes.HasPrefix(by, []byte("cuBLASLt")) {
 		precision = string(by) + ", " + precision
 	}
-	d.info = compute.Info{Kind: "cuda", Memory: int64(i.memoryTotal),
+	d.info = compute.Info{Kind: "cuda", Memory: int64(i.memoryTotal), BF16: bf16,
 		Name: fmt.Sprintf("%s, compute capability %d.%d, %s", name, i.major, i.minor, precision)}
 	return d, nil
 }

@@ -16,8 +16,8 @@
 //     that function, which takes its memory from rpg_workspace and calls LAUNCH.
 //  3. ops_FAMILY.go: a mirror of the struct, OPArgs, with addresses as uint64,
 //     sizes as int64 and matrix for struct rpg_matrix; and the method, which
-//     checks all sizes with vals, optional, whole, input and output, and calls
-//     launch. layout_test.go gets a line.
+//     checks all sizes with vals, optional, whole, input and output (which refuse
+//     rounded buffers), and calls launch. layout_test.go gets a line.
 //  4. computetest/OP.go has the cases, for all devices:
 //     go test ./cuda -run 'TestConformance/.*/OP$'
 //     runs it on the host; the pattern goes on with /CASE/PLACEMENT. What g++
@@ -58,7 +58,8 @@
 //
 // Values are float32 in memory. With dev->bf16, which Open was asked for,
 // matrix products and convolutions may round their factors to bf16 for the tensor
-// cores; they add up in float32. Everything else is the same in both.
+// cores; they add up in float32; and buffers of AllocRounded hold bf16: the signals
+// of convolutions. Everything else is the same in both.
 //
 // # Recording
 //

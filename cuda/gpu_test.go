@@ -75,5 +75,6 @@ func TestGPUConvLayer(t *testing.T) {
 
 func TestGPUTraining(t *testing.T) {
 	openGPU(t, false)
-	testTraining(t, func(t *testing.T) *device { return openGPU(t, false) })
+	testTraining(t, func(t *testing.T) *device { return openGPU(t, false) }, float32Training)
+	testTraining(t, func(t *testing.T) *device { return openGPU(t, true) }, bf16Training)
 }

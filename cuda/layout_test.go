@@ -40,6 +40,7 @@ var mirrors = map[string]any{
 	"rpg_gate_add":                gateAddArgs{},
 	"rpg_gate_add_backward":       gateAddBackwardArgs{},
 	"rpg_batch_norm":              batchNormArgs{},
+	"rpg_signals":                 signals{},
 	"rpg_conv_layer":              convLayerArgs{},
 	"rpg_conv_layer_backward":     convLayerBackwardArgs{},
 	"rpg_time_features":           timeFeaturesArgs{},

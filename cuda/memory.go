@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"fmt"
+	"math"
 	"runtime"
 	"unsafe"
 
@@ -13,20 +14,25 @@ const (
 	errShape   = "compute: sizes do not match"
 	errRange   = "compute: matrix exceeds its buffer"
 	errForeign = "compute: buffer of another device"
+	errRounded = "compute: rounded values where float32 is expected"
 	errBeta    = "compute: beta is neither 0 nor 1"
 	errSlice   = "compute: slice out of range"
 )
 
-const valueBytes = 4 // of float32 and int32
+const (
+	valueBytes   = 4 // of float32 and int32
+	roundedBytes = 2 // of bf16
+)
 
 // block is an allocation on a GPU. It is given back once no buffer refers to it.
 type block struct{ device *device }
 
-// run is a part of a block, n values of 4 bytes from an address on.
+// run is a part of a block, n values of some bytes each from an address on.
 type run struct {
 	of      *block
 	address uint64
 	n       int
+	bytes   uint64 // of a value: valueBytes or roundedBytes
 }
 
 func (r run) Len() int { return r.n }
@@ -35,7 +41,7 @@ func (r run) slice(lo, hi int) run {
 	if lo < 0 || lo > hi || hi > r.n {
 		panic(errSlice)
 	}
-	return run{r.of, r.address + uint64(lo)*valueBytes, hi - lo}
+	return run{r.of, r.address + uint64(lo)*r.bytes, hi - lo, r.bytes}
 }
 
 // buffer is a compute.Buffer, ints a compute.Ints on a GPU.
@@ -47,19 +53,31 @@ type (
 func (b buffer) Slice(lo, hi int) compute.Buffer { return buffer{b.slice(lo, hi)} }
 func (b ints) Slice(lo, hi int) compute.Ints     { return ints{b.slice(lo, hi)} }
 
-func (d *device) Alloc(n int) compute.Buffer   { return buffer{d.alloc(n)} }
-func (d *device) AllocInts(n int) compute.Ints { return ints{d.alloc(n)} }
+func (d *device) Alloc(n int) compute.Buffer   { return buffer{d.alloc(n, valueBytes)} }
+func (d *device) AllocInts(n int) compute.Ints { return ints{d.alloc(n, valueBytes)} }
+
+func (d *device) AllocRounded(n int) compute.Buffer {
+	if d.info.BF16 {
+		return buffer{d.alloc(n, roundedBytes)}
+	}
+	return d.Alloc(n)
+}
+
+func (d *device) Unrounded(b compute.Buffer) compute.Buffer {
+	r := d.own(b)
+	return buffer{run{r.of, r.address, int(uint64(r.n) * r.bytes / valueBytes), valueBytes}}
+}
 
 // alloc returns n zeroed values, at address 0 after a failure: then no operation
 // is queued any more.
-func (d *device) alloc(n int) run {
+func (d *device) alloc(n int, bytes uint64) run {
 	d.plainly()
 	d.collect()
-	r := run{of: &block{d}, n: n}
+	r := run{of: &block{d}, n: n, bytes: bytes}
 	if n == 0 || d.failure != nil {
 		return r
 	}
-	size := uint64(n) * valueBytes
+	size := uint64(n) * bytes
 	var at uint64
 	err := d.call("rpg_alloc", uintptr(size), uintptr(unsafe.Pointer(&at)))
 	if err != nil {
@@ -110,46 +128,93 @@ func (d *device) taken() (bytes uint64) {
 }
 
 func (d *device) Upload(dst compute.Buffer, src []float32) {
-	upload(d, d.vals(dst, len(src)), unsafe.Pointer(unsafe.SliceData(src)), len(src))
-}
-
-func (d *device) UploadInts(dst compute.Ints, src []int32) {
-	upload(d, d.whole(dst, len(src)), unsafe.Pointer(unsafe.SliceData(src)), len(src))
-}
-
-func upload(d *device, to uint64, from unsafe.Pointer, n int) {
-	if n == 0 || d.failure != nil {
+	to := d.either(dst, len(src))
+	if to.bytes == roundedBytes {
+		upload(d, to.address, rounded(src))
 		return
 	}
-	if d.current != nil && d.recordedUpload(to, unsafe.Slice((*byte)(from), n*valueBytes)) {
+	upload(d, to.address, src)
+}
+
+func (d *device) UploadInts(dst compute.Ints, src []int32) { upload(d, d.whole(dst, len(src)), src) }
+
+func upload[T any](d *device, to uint64, src []T) {
+	if len(src) == 0 || d.failure != nil {
 		return
 	}
-	d.keep(d.call("rpg_upload", uintptr(to), uintptr(from), uintptr(n)*valueBytes))
+	from, bytes := unsafe.Pointer(unsafe.SliceData(src)), len(src)*int(unsafe.Sizeof(src[0]))
+	if d.current != nil && d.recordedUpload(to, unsafe.Slice((*byte)(from), bytes)) {
+		return
+	}
+	d.keep(d.call("rpg_upload", uintptr(to), uintptr(from), uintptr(bytes)))
 }
 
 func (d *device) Download(dst []float32, src compute.Buffer) error {
-	from := d.vals(src, len(dst))
+	from := d.either(src, len(dst))
 	d.plainly()
-	if d.failure == nil && len(dst) > 0 {
-		d.keep(d.call("rpg_download", uintptr(unsafe.Pointer(unsafe.SliceData(dst))), uintptr(from), uintptr(len(dst))*valueBytes))
+	if from.bytes != roundedBytes {
+		download(d, dst, from.address)
+		return d.failure
+	}
+	stored := make([]uint16, len(dst))
+	download(d, stored, from.address)
+	for i, v := range stored {
+		dst[i] = math.Float32frombits(uint32(v) << 16)
 	}
 	return d.failure
+}
+
+func download[T any](d *device, dst []T, from uint64) {
+	if d.failure != nil || len(dst) == 0 {
+		return
+	}
+	d.keep(d.call("rpg_download", uintptr(unsafe.Pointer(unsafe.SliceData(dst))), uintptr(from), uintptr(len(dst))*unsafe.Sizeof(dst[0])))
+}
+
+// rounded returns values as bf16, as the kernels round them.
+func rounded(values []float32) []uint16 {
+	out := make([]uint16, len(values))
+	for i, v := range values {
+		bits := math.Float32bits(v)
+		if out[i] = uint16((bits + 0x7fff + bits>>16&1) >> 16); v != v {
+			out[i] = 0x7fff
+		}
+	}
+	return out
 }
 
 // vals returns the address of b, which must have n values. A nil buffer counts as
 // 0 values at address 0.
 func (d *device) vals(b compute.Buffer, n int) uint64 {
+	r := d.either(b, n)
+	if r.bytes == roundedBytes {
+		panic(errRounded)
+	}
+	return r.address
+}
+
+// either is vals for an argument that may be rounded.
+func (d *device) either(b compute.Buffer, n int) run {
 	if b == nil && n == 0 {
-		return 0
+		return run{}
 	}
-	v, ok := b.(buffer)
-	if b != nil && (!ok || v.of.device != d) {
-		panic(errForeign)
-	}
-	if v.n != n {
+	r := d.own(b)
+	if r.n != n {
 		panic(errShape)
 	}
-	return v.address
+	return r
+}
+
+// own is b as a buffer of this device; nil has no values.
+func (d *device) own(b compute.Buffer) run {
+	if b == nil {
+		return run{}
+	}
+	v, ok := b.(buffer)
+	if !ok || v.of.device != d {
+		panic(errForeign)
+	}
+	return v.run
 }
 
 // optional is vals, with address 0 for nil.
@@ -191,6 +256,12 @@ type matrix struct {
 
 // input is m for the library; it must be rows × cols and may repeat a row.
 func (d *device) input(m compute.Matrix, rows, cols int) matrix {
+	check(m, rows, cols)
+	return matrix{d.vals(m.Data, length(m.Data)), int64(rows), int64(cols), int64(m.Stride)}
+}
+
+// check panics unless m is rows × cols and inside of its buffer.
+func check(m compute.Matrix, rows, cols int) {
 	if m.Rows != rows || m.Cols != cols || rows < 0 || cols < 0 || m.Stride < 0 || m.Stride > 0 && m.Stride < cols {
 		panic(errShape)
 	}
@@ -198,7 +269,6 @@ func (d *device) input(m compute.Matrix, rows, cols int) matrix {
 	if rows > 0 && cols > 0 && (rows-1)*m.Stride+cols > n {
 		panic(errRange)
 	}
-	return matrix{d.vals(m.Data, n), int64(rows), int64(cols), int64(m.Stride)}
 }
 
 // output is input for a matrix that must not repeat a row.

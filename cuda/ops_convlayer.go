@@ -11,6 +11,11 @@ const errFewValues = "compute: batch statistics need two values a channel"
 
 // Mirrors of the structs in rpg.h.
 type (
+	signals struct {
+		data    uint64
+		stride  int64
+		rounded int32
+	}
 	batchNormArgs struct {
 		scale, bias                           uint64
 		eps, momentum                         float32
@@ -19,7 +24,7 @@ type (
 	}
 	convLayerArgs struct {
 		tokens, in, out, k, d  int64
-		x, skip, y             matrix
+		x, skip, y             signals
 		xNorm, skipNorm, yNorm batchNormArgs
 		cond, time, w          matrix
 		bias, packed           uint64
@@ -27,7 +32,7 @@ type (
 	}
 	convLayerBackwardArgs struct {
 		of           convLayerArgs
-		dy, dx, raw  matrix
+		dy, dx, raw  signals
 		dcond, dtime matrix
 		dw           matrix
 		dbias        uint64
@@ -41,7 +46,7 @@ func (d *device) ConvLayer(a compute.ConvLayer) {
 	}
 	args := d.convLayer(a)
 	args.inputs(d, a)
-	args.y = d.output(a.Y, a.Tokens, a.Out*a.D)
+	args.y = d.signalsOut(a.Y, a.Tokens, a.Out*a.D)
 	args.bias, args.packed = d.vals(a.Bias, a.Out), d.optional(a.Packed, length(a.Packed))
 	if args.packed == 0 {
 		args.w = d.weights(a.W, a)
@@ -64,7 +69,7 @@ func (d *device) PackConvLayer(a compute.ConvLayer) compute.Buffer {
 	if d.failure == nil {
 		d.keep(d.call("rpg_packed_bytes", uintptr(unsafe.Pointer(&args)), uintptr(unsafe.Pointer(&size))))
 	}
-	packed := buffer{d.alloc(int((size + valueBytes - 1) / valueBytes))}
+	packed := buffer{d.alloc(int((size+valueBytes-1)/valueBytes), valueBytes)}
 	if d.failure == nil {
 		d.keep(d.call("rpg_pack_conv_layer", uintptr(unsafe.Pointer(&args)), uintptr(packed.address)))
 	}
@@ -72,21 +77,21 @@ func (d *device) PackConvLayer(a compute.ConvLayer) compute.Buffer {
 }
 
 func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
-	args := convLayerBackwardArgs{of: d.convLayer(a.ConvLayer), dy: d.input(a.DY, a.Tokens, a.Out*a.D)}
+	args := convLayerBackwardArgs{of: d.convLayer(a.ConvLayer), dy: d.signals(a.DY, a.Tokens, a.Out*a.D)}
 	args.of.w = d.weights(a.W, a.ConvLayer)
 	args.of.time = d.input(a.Time, a.Tokens, a.D)
 	if a.DX.Data != nil {
-		args.dx = d.output(a.DX, a.Tokens, a.In*a.D)
+		args.dx = d.signalsOut(a.DX, a.Tokens, a.In*a.D)
 	}
 	if a.AddDX {
 		args.addDX = 1
 	}
 	if n := a.YNorm; n != nil {
-		args.of.y = d.input(a.Y, a.Tokens, a.Out*a.D)
+		args.of.y = d.signals(a.Y, a.Tokens, a.Out*a.D)
 		args.of.yNorm = d.batchNorm(n, a.Out)
 		args.of.yNorm.along, args.of.yNorm.level = d.vals(n.Along, a.Out), d.vals(n.Level, a.Out)
 		if a.Raw.Data != nil {
-			args.raw = d.output(a.Raw, a.Tokens, a.Out*a.D)
+			args.raw = d.signalsOut(a.Raw, a.Tokens, a.Out*a.D)
 		}
 	}
 	sums := a.XNorm != nil && a.XNorm.DScale != nil
@@ -95,7 +100,7 @@ func (d *device) ConvLayerBackward(a compute.ConvLayerBackward) {
 		args.dcond, args.dtime = d.output(a.DCond, a.Tokens, a.D), d.output(a.DTime, a.Tokens, a.D)
 		args.dw, args.dbias = d.weights(a.DW, a.ConvLayer), d.vals(a.DBias, a.Out)
 	} else if sums {
-		args.of.x, args.of.xNorm = d.input(a.X, a.Tokens, a.In*a.D), d.batchNorm(a.XNorm, a.In)
+		args.of.x, args.of.xNorm = d.signals(a.X, a.Tokens, a.In*a.D), d.batchNorm(a.XNorm, a.In)
 	}
 	if sums {
 		n, x := a.XNorm, &args.of.xNorm
@@ -121,17 +126,37 @@ func (d *device) weights(w compute.Buffer, a compute.ConvLayer) matrix {
 
 // inputs adds what g is made of.
 func (args *convLayerArgs) inputs(d *device, a compute.ConvLayer) {
-	args.x = d.input(a.X, a.Tokens, a.In*a.D)
+	args.x = d.signals(a.X, a.Tokens, a.In*a.D)
 	args.cond, args.time = d.input(a.Cond, a.Tokens, a.D), d.input(a.Time, a.Tokens, a.D)
 	if a.XNorm != nil {
 		args.xNorm = d.batchNorm(a.XNorm, a.In)
 	}
 	if a.Skip.Data != nil {
-		args.skip = d.input(a.Skip, a.Tokens, a.In*a.D)
+		args.skip = d.signals(a.Skip, a.Tokens, a.In*a.D)
 		if a.SkipNorm != nil {
 			args.skipNorm = d.batchNorm(a.SkipNorm, a.In)
 		}
 	}
+}
+
+// signals is m, which may be rounded, for the library; it must be rows × cols and may
+// repeat a row.
+func (d *device) signals(m compute.Matrix, rows, cols int) signals {
+	check(m, rows, cols)
+	r := d.either(m.Data, length(m.Data))
+	s := signals{data: r.address, stride: int64(m.Stride)}
+	if r.bytes == roundedBytes {
+		s.rounded = 1
+	}
+	return s
+}
+
+// signalsOut is signals for m that must not repeat a row.
+func (d *device) signalsOut(m compute.Matrix, rows, cols int) signals {
+	if m.Stride < cols {
+		panic(errShape)
+	}
+	return d.signals(m, rows, cols)
 }
 
 // batchNorm holds what N needs.

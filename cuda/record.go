@@ -97,7 +97,7 @@ func (d *device) Record(key string, f func()) {
 		r = &record{key: key}
 		d.records[key] = r
 	} else if r.stage == counting {
-		r.stage, r.values, r.block = capturing, make([]byte, r.used), d.alloc(r.used/valueBytes)
+		r.stage, r.values, r.block = capturing, make([]byte, r.used), d.alloc(r.used/valueBytes, valueBytes)
 		d.keep(d.call("rpg_record"))
 	}
 	r.next, r.used = 0, 0

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 // Raised by every change of this file that an older caller would misread.
-#define RPG_ABI 1
+#define RPG_ABI 2
 
 #define RPG_API extern "C" __attribute__((visibility("default")))
 
@@ -345,9 +345,16 @@ struct rpg_batch_norm {
   float *dscale, *dbias, *along, *level;  // dscale null: no sums are wanted
 };
 
+// The signals of tokens, row after row: value j of row i is data[i*stride + j].
+struct rpg_signals {
+  void *data;       // null: absent
+  int64_t stride;
+  int32_t rounded;  // 1: of bf16, else of float32
+};
+
 struct rpg_conv_layer {  // see compute.ConvLayer
   int64_t tokens, in, out, k, d;
-  struct rpg_matrix x, skip, y;
+  struct rpg_signals x, skip, y;
   struct rpg_batch_norm x_norm, skip_norm, y_norm;
   struct rpg_matrix cond, time, w;
   const float *bias;
@@ -363,7 +370,7 @@ RPG_API int rpg_pack_conv_layer(rpg_device *dev, const struct rpg_conv_layer *a,
 
 struct rpg_conv_layer_backward {  // see compute.ConvLayerBackward
   struct rpg_conv_layer of;
-  struct rpg_matrix dy, dx, raw;  // dx and raw may be absent
+  struct rpg_signals dy, dx, raw;  // dx and raw may be absent
   struct rpg_matrix dcond, dtime;
   struct rpg_matrix dw;  // absent: dx and what goes to x_norm alone is wanted
   float *dbias;          // null without dw

@@ -16,17 +16,34 @@ import (
 	"rpg/tokenize"
 )
 
-func TestTraining(t *testing.T) { testTraining(t, openShim) }
+func TestTraining(t *testing.T) { testTraining(t, openShim, float32Training) }
+
+// With bf16 the conv denoiser's signals are stored so too.
+func TestTrainingBF16(t *testing.T) {
+	testTraining(t, func(t *testing.T) *device { return openWith(t, shimLibrary(t, plain), true).(*device) }, bf16Training)
+}
+
+// trainingCase is a training of 20 steps, and how far its losses and then what is
+// sampled may be from those of the CPU in float32.
+type trainingCase struct {
+	denoiser, channels, rows string
+	loss, tokens             float64
+}
+
+var (
+	float32Training = []trainingCase{{"mlp", "1,8,1", "8", 1e-5, 1e-5}, {"conv", "1,2,4,2,1", "8", 1e-5, 1e-5}}
+	bf16Training    = []trainingCase{{"conv", "1,8,16,8,1", "3", 5e-3, 1e-2}}
+)
 
 // testTraining: 20 steps on what open gives have the losses of 20 steps on the CPU,
 // and what is then sampled from the CPU's weights is alike. Sums are taken in other
 // orders on the two, and AdamW, which divides gradients by their size, makes
 // much of a small difference.
-func testTraining(t *testing.T, open func(t *testing.T) *device) {
+func testTraining(t *testing.T, open func(t *testing.T) *device, cases []trainingCase) {
 	zoo, template := smallZoo(t)
-	for _, denoiser := range []string{"mlp", "conv"} {
-		t.Run(denoiser, func(t *testing.T) {
-			const steps, sampleSteps, lossTol, tokenTol = 20, 6, 1e-5, 1e-5
+	for _, c := range cases {
+		t.Run(c.denoiser, func(t *testing.T) {
+			const steps, sampleSteps = 20, 6
 			host, err := cpu.Open(2)
 			if err != nil {
 				t.Fatal(err)
@@ -35,10 +52,10 @@ func testTraining(t *testing.T, open func(t *testing.T) *device) {
 			gpu := open(t)
 			defer gpu.Close()
 			r, err := generator.Resolve(10_853, []generator.Override{
-				{Key: "recurrent", Value: "mamba2"}, {Key: "denoiser", Value: denoiser}, {Key: "token-dim", Value: "512"},
+				{Key: "recurrent", Value: "mamba2"}, {Key: "denoiser", Value: c.denoiser}, {Key: "token-dim", Value: "512"},
 				{Key: "width", Value: "16"}, {Key: "state", Value: "8"}, {Key: "head-dim", Value: "8"}, {Key: "denoiser-width", Value: "16"},
-				{Key: "blocks", Value: "1"}, {Key: "channels", Value: "1,2,4,2,1"}, {Key: "kernel", Value: "3"}, {Key: "batch", Value: "2"},
-				{Key: "diffusion-batch", Value: "8"}, {Key: "steps", Value: "20"}, {Key: "warmup", Value: "2"},
+				{Key: "blocks", Value: "1"}, {Key: "channels", Value: c.channels}, {Key: "kernel", Value: "3"}, {Key: "batch", Value: "2"},
+				{Key: "diffusion-batch", Value: c.rows}, {Key: "steps", Value: "20"}, {Key: "warmup", Value: "2"},
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -63,7 +80,7 @@ func testTraining(t *testing.T, open func(t *testing.T) *device) {
 			worst := 0.0
 			for i, w := range want {
 				diff := math.Abs(got[i]-w) / w
-				if worst = max(worst, diff); !(diff <= lossTol) {
+				if worst = max(worst, diff); !(diff <= c.loss) {
 					t.Errorf("step %d: the loss is %v, on the CPU %v", i+1, got[i], w)
 				}
 			}
@@ -93,8 +110,8 @@ func testTraining(t *testing.T, open func(t *testing.T) *device) {
 				error2, size2 = error2+d*d, size2+float64(v)*float64(v)
 			}
 			distance := math.Sqrt(error2 / size2)
-			if !(distance <= tokenTol) {
-				t.Errorf("sampled tokens are %v of their size apart, want at most %v", distance, tokenTol)
+			if !(distance <= c.tokens) {
+				t.Errorf("sampled tokens are %v of their size apart, want at most %v", distance, c.tokens)
 			}
 			// The last step, without noise, is of another kind than the others.
 			if n := gpu.replays - trained; n != sampleSteps-2 {

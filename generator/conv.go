@@ -81,8 +81,9 @@ func (k *conv) alloc(dev compute.Device, times int, train bool) {
 		}
 	}
 	k.passes = k.schedule(train)
-	rows := newMatrix(dev, k.rows, arrange(moments(k.passes)))
-	free := &spare{dev, []compute.Buffer{rows.Data}}
+	length := arrange(moments(k.passes))
+	rows := compute.MatrixOf(dev.AllocRounded(k.rows*length), k.rows, length)
+	free := &spare{dev, []compute.Buffer{dev.Unrounded(rows.Data)}}
 	if train { // after the passes
 		k.timeMLP.da, k.timeMLP.db = newMatrix(free, times, k.d), newMatrix(free, times, k.d)
 	}

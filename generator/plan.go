@@ -17,10 +17,11 @@ type Forecast struct {
 }
 
 // Plan forecasts the training of a configuration on a zoo of so many
-// checkpoints. It builds the trainer on a device that only counts.
-func Plan(c Config, t *tokenize.Tokenizer, checkpoints int) Forecast {
+// checkpoints, on a device of this kind. It builds the trainer on one that only
+// counts.
+func Plan(c Config, t *tokenize.Tokenizer, checkpoints int, info compute.Info) Forecast {
 	zoo := &Zoo{Tokenizer: t, Count: checkpoints}
-	m := new(meter)
+	m := &meter{info: info}
 	tr := newTrainer(m, c, zoo)
 	multiplies := tr.rows*tr.net.den.multiplies() + tr.models*tr.l*tr.net.rec.multiplies()
 	f := Forecast{
@@ -41,6 +42,7 @@ func Plan(c Config, t *tokenize.Tokenizer, checkpoints int) Forecast {
 // meter is a device that allocates nothing and counts what it would.
 type meter struct {
 	compute.Device // no operation may be called
+	info           compute.Info
 	bytes          int64
 }
 
@@ -54,11 +56,26 @@ type meterInts int
 func (b meterInts) Len() int                      { return int(b) }
 func (b meterInts) Slice(lo, hi int) compute.Ints { return meterInts(hi - lo) }
 
-func (m *meter) Info() compute.Info { return compute.Info{} }
+func (m *meter) Info() compute.Info { return m.info }
 
 func (m *meter) Alloc(n int) compute.Buffer {
 	m.bytes += 4 * int64(n)
 	return meterBuffer(n)
+}
+
+func (m *meter) AllocRounded(n int) compute.Buffer {
+	if !m.info.BF16 {
+		return m.Alloc(n)
+	}
+	m.bytes += 2 * int64(n)
+	return meterBuffer(n)
+}
+
+func (m *meter) Unrounded(b compute.Buffer) compute.Buffer {
+	if m.info.BF16 {
+		return meterBuffer(b.Len() / 2)
+	}
+	return b
 }
 
 func (m *meter) AllocInts(n int) compute.Ints {

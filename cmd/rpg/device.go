@@ -52,6 +52,11 @@ func machineOf(c *cli.Context) (machine, error) {
 	return m, nil
 }
 
+// info says of the device what is known before it is opened.
+func (m machine) info() compute.Info {
+	return compute.Info{Kind: m.kind, BF16: m.kind == "cuda" && m.precision == "bf16"}
+}
+
 // openDevice opens the device and says which one it is and why.
 func (s *session) openDevice(m machine) (compute.Device, error) {
 	d, why, err := m.open()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"rpg/generator"
+	"rpg/generator/compute"
 )
 
 // The JSON answer to train --dry-run, rpg.plan/1.
@@ -37,8 +38,8 @@ type planForecast struct {
 }
 
 // planTraining prints every setting with its origin and what the training will
-// cost. It touches nothing.
-func (s *session) planTraining(r generator.Resolved, zoo *generator.Zoo) error {
+// cost on a device of that kind. It touches nothing.
+func (s *session) planTraining(r generator.Resolved, zoo *generator.Zoo, info compute.Info) error {
 	values, zeros := 0, 0
 	for i := range zoo.Tokenizer.Layout.Weights {
 		w := &zoo.Tokenizer.Layout.Weights[i]
@@ -47,7 +48,7 @@ func (s *session) planTraining(r generator.Resolved, zoo *generator.Zoo) error {
 			zeros += w.Elements - w.Values()
 		}
 	}
-	f := generator.Plan(r.Config, zoo.Tokenizer, zoo.Count)
+	f := generator.Plan(r.Config, zoo.Tokenizer, zoo.Count, info)
 	p := plan{
 		Schema: "rpg.plan/1",
 		Zoo:    planZoo{zoo.Count, zoo.Tokenizer.Layout.Signature, values, zeros, f.Tokens},

@@ -1,7 +1,8 @@
 package compute
 
-// Buffer is a run of float32 values in a device's memory. Slices share memory
-// with the buffer they were cut from.
+// Buffer is a run of float32 values in a device's memory, or of values that are
+// kept rounded: see Device.AllocRounded. Slices share memory with the buffer they
+// were cut from.
 type Buffer interface {
 	Len() int
 	// Slice returns the values lo..hi-1. It panics when they are out of range.
@@ -55,6 +56,7 @@ type Info struct {
 	Name    string // e.g. "AMD EPYC 9B14, 2 threads, AVX-512"
 	Threads int    // worker threads (CPU)
 	Memory  int64  // bytes of device memory, 0 when unknown
+	BF16    bool   // AllocRounded keeps bf16
 }
 
 // Device runs the operations. Its methods are called from one goroutine.
@@ -63,6 +65,14 @@ type Device interface {
 	// Alloc returns n zeroed values; AllocInts n zeroed integers.
 	Alloc(n int) Buffer
 	AllocInts(n int) Ints
+	// AllocRounded is Alloc for values that may be kept as bf16, each rounded to the
+	// nearest, ties to even, when it is written: a device that computes in bf16 may
+	// do so, others keep float32. Upload and Download take such a buffer, and the
+	// operations that say so, for the arguments that they name.
+	AllocRounded(n int) Buffer
+	// Unrounded is the memory of a whole buffer of AllocRounded as float32 values:
+	// as many, or half of them where it is kept as bf16.
+	Unrounded(b Buffer) Buffer
 	// Upload copies src into dst (equal lengths); src may be reused at once.
 	Upload(dst Buffer, src []float32)
 	UploadInts(dst Ints, src []int32)

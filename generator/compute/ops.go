@@ -138,6 +138,9 @@ type AttentionBackward struct {
 // the normalized values N: XNorm and SkipNorm. YNorm, when there is one,
 // receives the statistics of Y. So normalized values are never stored.
 //
+// X, Skip and Y may each be in a buffer of AllocRounded. The statistics are then those
+// of what is stored.
+//
 // With ELU set, Y = ELU(that), alpha 1; with Packed, which PackConvLayer made, W
 // is not read. Both are for sampling; the backward pass takes neither.
 type ConvLayer struct {
@@ -160,6 +163,9 @@ type ConvLayer struct {
 //
 // Without DW, DX and what goes to XNorm are all that is computed: Skip, Cond,
 // DCond, DTime and DBias are not used, nor is X but for XNorm.
+//
+// DY, DX and Raw may be in buffers of AllocRounded too; what goes to XNorm is of DX as
+// stored.
 //
 // A row of DX may lie where the same token's rows of DY and Y do, in any way, or
 // exactly where that of Skip does; a row of Raw exactly where that of Y does.

@@ -114,6 +114,11 @@ func (d *device) Info() compute.Info { return d.info }
 func (d *device) Alloc(n int) compute.Buffer   { return buffer(values(n)) }
 func (d *device) AllocInts(n int) compute.Ints { return ints(make([]int32, n)) }
 
+// AllocRounded rounds nothing: the values are in cache, and would have to be
+// converted for every operation.
+func (d *device) AllocRounded(n int) compute.Buffer         { return d.Alloc(n) }
+func (d *device) Unrounded(b compute.Buffer) compute.Buffer { return b }
+
 func (d *device) Upload(dst compute.Buffer, src []float32) {
 	to := vals(dst)
 	if len(to) != len(src) {
