@@ -46,7 +46,11 @@ struct eight {
   __device__ __forceinline__ float number_of(int k, int half) const { return number(static_cast<bf16_t>(v[k] >> 16 * half)); }
 };
 __device__ __forceinline__ eight load_eight(const void *data, int64_t i, int turn) {
-  const uint4 w = *reinterpret_cast<const uint4 *>(static_cast<const bf16_t *>(data) + i);
+  const bf16_t *from = static_cast<const bf16_t *>(data) + i;
+#ifndef __CUDACC__
+  if (reinterpret_cast<uintptr_t>(from) % 16) shim::die("8 values at once that are not aligned to 16 bytes", __FILE__, __LINE__);
+#endif
+  const uint4 w = *reinterpret_cast<const uint4 *>(from);
   const bool odd = turn & 1;
   const uint32_t v0 = odd ? w.y : w.x, v1 = odd ? w.x : w.y, v2 = odd ? w.w : w.z, v3 = odd ? w.z : w.w;
   return turn & 2 ? eight{{v2, v3, v0, v1}} : eight{{v0, v1, v2, v3}};

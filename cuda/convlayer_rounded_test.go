@@ -10,19 +10,21 @@ import (
 )
 
 // roundedCase is a ConvLayer with all norms whose signals begin `shift` values into
-// their rows. Those of one channel are float32, as in the denoiser.
-type roundedCase struct{ tokens, in, out, k, d, shift int }
+// their rows, which are `gap` values longer than that. Those of one channel are
+// float32, as in the denoiser.
+type roundedCase struct{ tokens, in, out, k, d, shift, gap int }
 
 var roundedCases = []roundedCase{
-	{2, 16, 24, 7, 64, 0},  // 8 positions at once,
-	{3, 40, 70, 7, 136, 8}, // of channels that do not fill a tile,
-	{2, 140, 20, 3, 8, 16}, // and of tokens as short as that
-	{2, 24, 40, 9, 200, 0},
-	{2, 16, 24, 7, 64, 1}, // not aligned
-	{3, 33, 40, 7, 71, 3},
-	{3, 1, 32, 7, 72, 0}, // without tensor cores
-	{3, 32, 1, 7, 72, 0},
-	{2, 5, 7, 5, 19, 2},
+	{2, 16, 24, 7, 64, 0, 0},  // 8 positions at once,
+	{3, 40, 70, 7, 136, 8, 0}, // of channels that do not fill a tile,
+	{2, 140, 20, 3, 8, 16, 8}, // and of tokens as short as that
+	{2, 24, 40, 9, 200, 0, 0},
+	{2, 16, 24, 7, 64, 4, 4}, // no row is aligned
+	{2, 16, 24, 7, 64, 8, 1}, // the first one alone is
+	{3, 33, 40, 7, 71, 0, 0}, // nor is any channel here
+	{3, 1, 32, 7, 72, 0, 0},  // without tensor cores
+	{3, 32, 1, 7, 72, 0, 0},
+	{2, 5, 7, 5, 19, 2, 3},
 }
 
 // What a layer writes to rounded signals is, bit for bit, the rounded value of what
@@ -34,7 +36,7 @@ func TestConvLayerRounded(t *testing.T) {
 		t.Setenv("RPG_SHIM_ORDER", order)
 		d := openWith(t, lib, true).(*device)
 		for _, c := range roundedCases {
-			t.Run(fmt.Sprintf("%s, %d tokens of %d, %d to %d channels, K %d, shift %d", order, c.tokens, c.d, c.in, c.out, c.k, c.shift), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, %d tokens of %d, %d to %d channels, K %d, from %d on, gap %d", order, c.tokens, c.d, c.in, c.out, c.k, c.shift, c.gap), func(t *testing.T) {
 				c.test(t, d)
 			})
 		}
@@ -121,7 +123,7 @@ func (c roundedCase) statistics(t *testing.T, got map[string][]float32) {
 func (c roundedCase) each(signals []float32, channels, channel int, f func(at int, v float64)) {
 	for token := range c.tokens {
 		for p := range c.d {
-			at := token*(channels*c.d+c.shift) + c.shift + channel*c.d + p
+			at := token*(channels*c.d+c.shift+c.gap) + c.shift + channel*c.d + p
 			f(at, float64(signals[at]))
 		}
 	}
@@ -151,8 +153,8 @@ func (c roundedCase) run(t *testing.T, d *device, alloc func(n int) compute.Buff
 		if channels == 1 {
 			from = d.Alloc
 		}
-		b := fill(name, from(c.tokens*(cols+c.shift)), normal)
-		return compute.MatrixOf(b, c.tokens, cols+c.shift).Columns(c.shift, c.shift+cols)
+		b, stride := fill(name, from(c.tokens*(cols+c.shift+c.gap)), normal), cols+c.shift+c.gap
+		return compute.MatrixOf(b, c.tokens, stride).Columns(c.shift, c.shift+cols)
 	}
 	matrix := func(name string) compute.Matrix { return compute.MatrixOf(values(name, c.tokens*c.d), c.tokens, c.d) }
 	norm := func(name string, channels int) *compute.BatchNorm {

@@ -77,15 +77,20 @@ func (b *bench) gemm(d compute.Device, name string, g gemmShape) ([]benchRow, er
 // normals is a buffer of n values, standard normal numbers in a block that
 // comes again and again.
 func normals(d compute.Device, stream uint64, n int) compute.Buffer {
+	x := d.Alloc(n)
+	fillNormals(d, stream, x)
+	return x
+}
+
+// fillNormals fills x with them.
+func fillNormals(d compute.Device, stream uint64, x compute.Buffer) {
 	block := make([]float32, 0, 1<<14)
 	for i := range cap(block) / 4 {
 		four := compute.Normals(1, stream, uint64(i))
 		block = append(block, four[:]...)
 	}
-	x := d.Alloc(n)
-	for at := 0; at < n; at += len(block) {
-		end := min(n, at+len(block))
+	for at := 0; at < x.Len(); at += len(block) {
+		end := min(x.Len(), at+len(block))
 		d.Upload(x.Slice(at, end), block[:end-at])
 	}
-	return x
 }

@@ -144,7 +144,14 @@ const convKernel = 7
 
 // conv is a layer of so many channels in and out, and its gradients.
 func (m maker) conv(in, out int) compute.ConvLayerBackward {
-	signal := func(channels int) compute.Matrix { return m.matrix(opTokens, channels*opWidth) }
+	signal := func(channels int) compute.Matrix {
+		if channels == 1 {
+			return m.matrix(opTokens, opWidth)
+		}
+		x := m.d.AllocRounded(opTokens * channels * opWidth) // as the denoiser keeps them
+		fillNormals(m.d, 0, x)
+		return compute.MatrixOf(x, opTokens, channels*opWidth)
+	}
 	a := compute.ConvLayer{Tokens: opTokens, In: in, Out: out, K: convKernel, D: opWidth,
 		X: signal(in), Skip: signal(in), Y: signal(out), Cond: m.matrix(opTokens, opWidth), Time: m.matrix(opTokens, opWidth),
 		W: m.values(out * in * convKernel), Bias: m.values(out)}
