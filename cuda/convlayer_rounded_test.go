@@ -36,11 +36,13 @@ func TestConvLayerRounded(t *testing.T) {
 		t.Setenv("RPG_SHIM_ORDER", order)
 		d := openWith(t, lib, true).(*device)
 		for _, c := range roundedCases {
-			t.Run(fmt.Sprintf("%s, %d tokens of %d, %d to %d channels, K %d, from %d on, gap %d", order, c.tokens, c.d, c.in, c.out, c.k, c.shift, c.gap), func(t *testing.T) {
-				c.test(t, d)
-			})
+			t.Run(order+", "+c.String(), func(t *testing.T) { c.test(t, d) })
 		}
 	}
+}
+
+func (c roundedCase) String() string {
+	return fmt.Sprintf("%d tokens of %d, %d to %d channels, K %d, from %d on, gap %d", c.tokens, c.d, c.in, c.out, c.k, c.shift, c.gap)
 }
 
 func (c roundedCase) test(t *testing.T, d *device) {

@@ -41,7 +41,11 @@ func TestGPUConformance(t *testing.T) {
 			except = []string{"Gemm", "ConvLayer", "ConvLayerBackward"}
 		}
 		t.Run(fmt.Sprintf("bf16=%t", bf16), func(t *testing.T) {
-			computetest.Run(t, func() (compute.Device, error) { return Open(0, bf16) }, except...)
+			open := func() (compute.Device, error) { return Open(0, bf16) }
+			computetest.Run(t, open, except...)
+			if bf16 {
+				computetest.RunRounded(t, open)
+			}
 		})
 	}
 }
@@ -70,6 +74,13 @@ func TestGPUConvLayer(t *testing.T) {
 			}
 			near(t, c.outputs(t, openGPU(t, true)), c.outputs(t, openGPU(t, false)), tol)
 		})
+	}
+}
+
+// Signals in bf16, as in TestConvLayerRounded.
+func TestGPUConvLayerRounded(t *testing.T) {
+	for _, c := range roundedCases {
+		t.Run(c.String(), func(t *testing.T) { c.test(t, openGPU(t, true)) })
 	}
 }
 

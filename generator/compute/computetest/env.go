@@ -71,7 +71,7 @@ func (e *Env) Integers(n, limit int) []int32 {
 
 // Buffer returns a buffer that holds values. The name is for messages.
 func (e *Env) Buffer(name string, values []float32) compute.Buffer {
-	return e.block(name, values, 0, 0).view
+	return e.block(name, e.Device.Alloc, values, 0, 0).view
 }
 
 // Output returns a buffer of n values that must be overwritten without having
@@ -83,6 +83,25 @@ func (e *Env) Output(name string, n int) compute.Buffer {
 // Matrix returns a matrix of the given values, rows × cols without gaps, whose
 // rows are stride apart; a stride of 0 takes the values of one row.
 func (e *Env) Matrix(name string, values []float32, rows, cols, stride int) compute.Matrix {
+	return e.matrixFrom(name, e.Device.Alloc, values, rows, cols, stride)
+}
+
+// Rounded is Matrix in a buffer of AllocRounded. values become what it holds, which
+// must be within half a unit of the eighth binary digit of what they were.
+func (e *Env) Rounded(name string, values []float32, rows, cols, stride int) compute.Matrix {
+	e.T.Helper()
+	m := e.matrixFrom(name, e.Device.AllocRounded, values, rows, cols, stride)
+	for i, v := range e.values(m) {
+		before := float64(values[i])
+		if diff := math.Abs(float64(v) - before); !math.IsNaN(before) && !(diff <= math.Abs(before)/256) {
+			e.T.Fatalf("%s: value %d is kept as %v, want %v", name, i, v, before)
+		}
+		values[i] = v
+	}
+	return m
+}
+
+func (e *Env) matrixFrom(name string, alloc func(n int) compute.Buffer, values []float32, rows, cols, stride int) compute.Matrix {
 	spread := values
 	if stride > 0 {
 		spread = unset((rows-1)*stride + cols)
@@ -90,7 +109,7 @@ func (e *Env) Matrix(name string, values []float32, rows, cols, stride int) comp
 			copy(spread[i*stride:i*stride+cols], values[i*cols:(i+1)*cols])
 		}
 	}
-	b := e.block(name, spread, cols, stride)
+	b := e.block(name, alloc, spread, cols, stride)
 	return compute.Matrix{Data: b.view, Rows: rows, Cols: cols, Stride: stride}
 }
 
@@ -114,14 +133,15 @@ func unset(n int) []float32 {
 	return v
 }
 
-func (e *Env) block(name string, values []float32, cols, stride int) *block {
+func (e *Env) block(name string, alloc func(n int) compute.Buffer, values []float32, cols, stride int) *block {
 	n := len(values) + 2*e.guard
 	b := &block{name: name, cols: cols, stride: stride, done: make([]bool, n)}
 	b.start = unset(n)
 	copy(b.start[e.guard:], values)
-	b.buffer = e.Device.Alloc(n)
+	b.buffer = alloc(n)
 	b.view = b.buffer.Slice(e.guard, e.guard+len(values))
 	e.Device.Upload(b.buffer, b.start)
+	b.start = e.download(b)
 	e.blocks = append(e.blocks, b)
 	return b
 }

@@ -1,7 +1,10 @@
 package computetest
 
+import "slices"
+
 // operations lists all operations, in the order of compute.Device.
 func operations() []Operation {
+	convs := slices.Concat(convLayerCases, roundedConvLayerCases)
 	return []Operation{
 		zero(), copies(), add(), combine(),
 		gemm(), columnSums(),
@@ -14,7 +17,7 @@ func operations() []Operation {
 		attention(), attentionBackward(),
 		layerNorm(), layerNormBackward(),
 		gateAdd(), gateAddBackward(),
-		convLayer(), convLayerBackward(),
+		convLayer(convs), convLayerBackward(convs),
 		timeFeatures(), normal(), normalRows(), diffuse(), maskedMSE(),
 		squaredSum(), adamW(), ema(),
 	}

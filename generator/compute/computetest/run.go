@@ -40,20 +40,31 @@ var placements = []struct {
 // device for each operation.
 func Run(t *testing.T, open func() (compute.Device, error), except ...string) {
 	for _, op := range operations() {
-		if slices.Contains(except, op.Name) {
-			continue
+		if !slices.Contains(except, op.Name) {
+			op.run(t, open)
 		}
-		t.Run(op.Name, func(t *testing.T) {
-			d := openDevice(t, open)
-			for _, c := range op.Cases {
-				t.Run(c.Name, func(t *testing.T) {
-					for _, p := range placements {
-						t.Run(p.name, func(t *testing.T) { runCase(t, d, op, c, p.guard, p.gradients) })
-					}
-				})
-			}
-		})
 	}
+}
+
+// RunRounded is Run for a device that computes in bf16: the cases of rounded buffers
+// alone, in sizes for which it does not round factors too.
+func RunRounded(t *testing.T, open func() (compute.Device, error)) {
+	for _, op := range []Operation{convLayer(roundedConvLayerCases), convLayerBackward(roundedConvLayerCases)} {
+		op.run(t, open)
+	}
+}
+
+func (op Operation) run(t *testing.T, open func() (compute.Device, error)) {
+	t.Run(op.Name, func(t *testing.T) {
+		d := openDevice(t, open)
+		for _, c := range op.Cases {
+			t.Run(c.Name, func(t *testing.T) {
+				for _, p := range placements {
+					t.Run(p.name, func(t *testing.T) { runCase(t, d, op, c, p.guard, p.gradients) })
+				}
+			})
+		}
+	})
 }
 
 // Outputs runs all cases and returns the bits of all values that they checked,
