@@ -3,18 +3,11 @@
 // the values come from that are convolved, "sink" where the results go.
 #pragma once
 
-#include <string.h>
-
 #include "tensor.cuh"
 
 // number and put convert what is stored as float32 or as bf16.
 __device__ __forceinline__ float number(float v) { return v; }
-__device__ __forceinline__ float number(bf16_t v) {
-  const uint32_t bits = static_cast<uint32_t>(v) << 16;
-  float wide;
-  memcpy(&wide, &bits, sizeof wide);
-  return wide;
-}
+__device__ __forceinline__ float number(bf16_t v) { return bf16_number(v); }
 __device__ __forceinline__ void put(float *to, float v) { *to = v; }
 __device__ __forceinline__ void put(bf16_t *to, float v) { *to = static_cast<bf16_t>(bf16_pair(v, 0)); }
 

@@ -62,8 +62,8 @@ func TestCUBLAS(t *testing.T) {
 				t.Run(p.String(), func(t *testing.T) {
 					done, asked := counter("fake_matmuls"), counter("fake_heuristics")
 					e := p.example(bf16)
-					e.run(t, d)
-					e.run(t, d)
+					e.run(t, d, d.Alloc)
+					e.run(t, d, d.Alloc)
 					want := 2
 					if p.k == 0 || !bf16 && (p.repeatA || p.repeatB) {
 						want = 0
@@ -74,6 +74,7 @@ func TestCUBLAS(t *testing.T) {
 					if n := counter("fake_heuristics") - asked; n > 1 {
 						t.Errorf("cuBLASLt was asked %d times, want 1", n)
 					}
+					e.run(t, d, d.AllocRounded)
 				})
 			}
 			if err := d.Close(); err != nil {
@@ -97,8 +98,8 @@ func TestCUBLASRefuses(t *testing.T) {
 			done := counter("fake_matmuls")
 			for _, p := range []product{{m: 33, n: 40, k: 65, bias: true, beta: 1}, {m: 70, n: 50, k: 2500, transA: true, beta: 1}} {
 				e := p.example(true)
-				e.run(t, d)
-				e.run(t, d)
+				e.run(t, d, d.Alloc)
+				e.run(t, d, d.Alloc)
 			}
 			if n := counter("fake_matmuls") - done; n != 0 {
 				t.Errorf("cuBLASLt did %d products, want none", n)
@@ -116,5 +117,5 @@ func TestCUBLASMissing(t *testing.T) {
 	}
 	t.Setenv("RPG_CUDA_BLAS", "")
 	d := openProducts(t, lib, false)
-	product{m: 3, n: 4, k: 5}.example(false).run(t, d)
+	product{m: 3, n: 4, k: 5}.example(false).run(t, d, d.Alloc)
 }

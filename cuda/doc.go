@@ -59,7 +59,8 @@
 // Values are float32 in memory. With dev->bf16, which Open was asked for,
 // matrix products and convolutions may round their factors to bf16 for the tensor
 // cores; they add up in float32; and buffers of AllocRounded hold bf16: the signals
-// of convolutions. Everything else is the same in both.
+// of convolutions and, in sampling, the weights of products. Everything else is the
+// same in both.
 //
 // # Recording
 //

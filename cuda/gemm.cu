@@ -90,6 +90,6 @@ int rpg_gemm(rpg_device *dev, const struct rpg_gemm *a) {
     return rpg_failed(dev, "a matrix product of 2^31 rows, columns or more", cudaErrorInvalidValue);
   const auto factor = [](const rpg_matrix &x) { return gemm_factor<float>{x.data, x.rows, x.cols, x.stride}; };
   const gemm_task<float> g = {a->c.data, a->c.stride, factor(a->a), factor(a->b), a->bias, static_cast<int>(m), static_cast<int>(n),
-                              static_cast<int>(k), a->trans_a != 0, a->trans_b != 0, a->beta != 0};
+                              static_cast<int>(k), a->trans_a != 0, a->trans_b != 0, a->beta != 0, a->rounded_b != 0};
   return dev->bf16 ? in_bf16(dev, g) : in_float32(dev, g);
 }

@@ -20,6 +20,7 @@ struct gemm_task {
   const float *bias;  // may be null
   int m, n, k;        // at most gemm_longest
   bool trans_a, trans_b, beta;
+  bool rounded_b;     // of gemm_task<float>: what b.data points to is bf16
 };
 
 constexpr int64_t gemm_longest = (1LL << 31) - 256;  // so that places in tiles are ints
@@ -92,7 +93,7 @@ int gemm_bf16(rpg_device *dev, const gemm_task<uint16_t> &g, const gemm_split &s
 
 // gemm_rounded is g with both factors in bf16, one after the other in memory of
 // gemm_rounded_bytes at `to`: rows of a multiple of 8 values, aligned to 16 bytes.
-// gemm_round writes them there.
+// gemm_round writes them there. A factor that is bf16 and lies so stays where it is.
 size_t gemm_rounded_bytes(const gemm_task<float> &g);
 gemm_task<uint16_t> gemm_rounded(const gemm_task<float> &g, void *to);
 int gemm_round(rpg_device *dev, const gemm_task<float> &g, const gemm_task<uint16_t> &rounded);

@@ -1,4 +1,4 @@
-// Products of bf16 on tensor cores. First both factors are rounded to bf16 in the
+// Products of bf16 on tensor cores. First factors in float32 are rounded to bf16 in the
 // workspace: that is 6 bytes of traffic a value, once, instead of 4 bytes for each
 // tile that needs it. Then a block of 4 warps makes tile × tile sums, a warp a
 // quarter of them. Three stages of shared memory hold 32 products' depth each, of
@@ -17,6 +17,7 @@ struct alignas(16) step {
 };
 struct rounding {
   gemm_factor<float> from;
+  bool kept;  // from.data points to bf16
   bf16_t *to;
   unsigned steps;  // in a row of `to`
   bool aligned;
@@ -33,6 +34,10 @@ __global__ void __launch_bounds__(threads) round_factors(rounding a, rounding b)
     const float4 low = reinterpret_cast<const float4 *>(from)[0], high = reinterpret_cast<const float4 *>(from)[1];
     v[0] = low.x, v[1] = low.y, v[2] = low.z, v[3] = low.w;
     v[4] = high.x, v[5] = high.y, v[6] = high.z, v[7] = high.w;
+  } else if (r.kept) {
+    const bf16_t *values = reinterpret_cast<const bf16_t *>(r.from.data) + row * r.from.stride + col;
+#pragma unroll
+    for (int k = 0; k < eight; k++) v[k] = col + k < r.from.cols ? bf16_number(values[k]) : 0;
   } else {
 #pragma unroll
     for (int k = 0; k < eight; k++) v[k] = col + k < r.from.cols ? from[k] : 0;
@@ -52,9 +57,14 @@ gemm_factor<bf16_t> rounded_factor(const gemm_factor<float> &f, uintptr_t to) {
   return {reinterpret_cast<bf16_t *>(to), f.rows, f.cols, steps_of(f) * eight};
 }
 
-rounding rounding_of(const gemm_factor<float> &f, const gemm_factor<bf16_t> &to) {
-  const bool aligned = reinterpret_cast<uintptr_t>(f.data) % 16 == 0 && f.stride % 4 == 0;
-  return {f, const_cast<bf16_t *>(to.data), static_cast<unsigned>(steps_of(f)), aligned};
+rounding rounding_of(const gemm_factor<float> &f, bool kept, const gemm_factor<bf16_t> &to) {
+  const bool aligned = !kept && reinterpret_cast<uintptr_t>(f.data) % 16 == 0 && f.stride % 4 == 0;
+  return {f, kept, const_cast<bf16_t *>(to.data), static_cast<unsigned>(steps_of(f)), aligned};
+}
+
+// stays says that B is bf16 and lies as the products want it.
+bool stays(const gemm_task<float> &g) {
+  return g.rounded_b && reinterpret_cast<uintptr_t>(g.b.data) % 16 == 0 && g.b.stride % 8 == 0 && g.b.stride >= g.b.cols;
 }
 
 // ---- products -----------------------------------------------------------------
@@ -178,19 +188,22 @@ int start(rpg_device *dev, const gemm_task<bf16_t> &g, const gemm_split &s) {
 
 }  // namespace
 
-size_t gemm_rounded_bytes(const gemm_task<float> &g) { return factor_bytes(g.a) + factor_bytes(g.b); }
+size_t gemm_rounded_bytes(const gemm_task<float> &g) { return factor_bytes(g.a) + (stays(g) ? 0 : factor_bytes(g.b)); }
 
 gemm_task<bf16_t> gemm_rounded(const gemm_task<float> &g, void *to) {
   const uintptr_t first = reinterpret_cast<uintptr_t>(to);
-  return {g.c, g.c_stride, rounded_factor(g.a, first), rounded_factor(g.b, first + factor_bytes(g.a)),
-          g.bias, g.m, g.n, g.k, g.trans_a, g.trans_b, g.beta};
+  const gemm_factor<bf16_t> kept = {reinterpret_cast<const bf16_t *>(g.b.data), g.b.rows, g.b.cols, g.b.stride};
+  return {g.c, g.c_stride, rounded_factor(g.a, first), stays(g) ? kept : rounded_factor(g.b, first + factor_bytes(g.a)),
+          g.bias, g.m, g.n, g.k, g.trans_a, g.trans_b, g.beta, false};
 }
 
 int gemm_round(rpg_device *dev, const gemm_task<float> &g, const gemm_task<bf16_t> &rounded) {
   if (g.k == 0) return 0;
-  const int64_t steps_a = g.a.rows * steps_of(g.a), steps_b = g.b.rows * steps_of(g.b), most = steps_a > steps_b ? steps_a : steps_b;
-  LAUNCH(dev, round_factors, dim3(static_cast<unsigned>(ceil_div(most, threads)), 2), threads, 0,
-         rounding_of(g.a, rounded.a), rounding_of(g.b, rounded.b));
+  const unsigned factors = stays(g) ? 1 : 2;
+  const int64_t steps_a = g.a.rows * steps_of(g.a), steps_b = g.b.rows * steps_of(g.b);
+  const int64_t most = factors == 1 || steps_a > steps_b ? steps_a : steps_b;
+  LAUNCH(dev, round_factors, dim3(static_cast<unsigned>(ceil_div(most, threads)), factors), threads, 0,
+         rounding_of(g.a, false, rounded.a), rounding_of(g.b, g.rounded_b, rounded.b));
   return 0;
 }
 

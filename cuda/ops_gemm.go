@@ -7,6 +7,7 @@ type gemmArgs struct {
 	c, a, b              matrix
 	bias                 uint64
 	transA, transB, beta int32
+	roundedB             int32
 }
 
 func (d *device) Gemm(c, a, b compute.Matrix, transA, transB bool, beta float32, bias compute.Buffer) {
@@ -25,9 +26,15 @@ func (d *device) Gemm(c, a, b compute.Matrix, transA, transB bool, beta float32,
 		x.a = d.input(a, c.Rows, k)
 	}
 	if transB {
-		x.b, x.transB = d.input(b, c.Cols, k), 1
+		check(b, c.Cols, k)
+		x.transB = 1
 	} else {
-		x.b = d.input(b, k, c.Cols)
+		check(b, k, c.Cols)
+	}
+	r := d.either(b.Data, length(b.Data))
+	x.b = matrix{r.address, int64(b.Rows), int64(b.Cols), int64(b.Stride)}
+	if r.bytes == roundedBytes {
+		x.roundedB = 1
 	}
 	launch(d, "rpg_gemm", x)
 }

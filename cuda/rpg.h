@@ -125,6 +125,7 @@ struct rpg_gemm {  // C = beta·C + op(A)·op(B) + bias
   struct rpg_matrix c, a, b;  // a and b may repeat a row
   const float *bias;          // [c.cols], may be null
   int32_t trans_a, trans_b, beta;  // 0 or 1
+  int32_t rounded_b;               // 1: b is of bf16, for a device opened with it
 };
 RPG_API int rpg_gemm(rpg_device *dev, const struct rpg_gemm *a);
 

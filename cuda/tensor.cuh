@@ -8,6 +8,8 @@
 // The right tile is two of 16×8, side by side: v[0..1] and v[2..3].
 #pragma once
 
+#include <string.h>
+
 #include "common.cuh"
 
 typedef uint16_t bf16_t;  // the upper half of a float32
@@ -34,6 +36,13 @@ __device__ __forceinline__ uint32_t bf16_pair(float first, float second) {
   };
   return round(second) << 16 | round(first);
 #endif
+}
+
+__device__ __forceinline__ float bf16_number(bf16_t v) {
+  const uint32_t bits = static_cast<uint32_t>(v) << 16;
+  float wide;
+  memcpy(&wide, &bits, sizeof wide);
+  return wide;
 }
 
 // load_tile loads four matrices of 8×8: lane l gives the address of row l%8 of

@@ -117,9 +117,26 @@ func testTraining(t *testing.T, open func(t *testing.T) *device, cases []trainin
 			if n := gpu.replays - trained; n != sampleSteps-2 {
 				t.Errorf("sampling launched %d graphs, want %d", n, sampleSteps-2)
 			}
+			if gpu.info.BF16 {
+				for i, v := range sample(plainWeights{gpu}) {
+					if math.Float32bits(v) != math.Float32bits(tokens[i]) {
+						t.Fatalf("value %d of the tokens is %v, and %v with weights that every product rounds", i, tokens[i], v)
+					}
+				}
+			}
 			t.Logf("from %.7g to %.7g, losses differ by %.2g, tokens by %.2g", want[0], want[steps-1], worst, distance)
 		})
 	}
+}
+
+// plainWeights is a device that seems to compute in float32, so that weights are kept
+// so.
+type plainWeights struct{ *device }
+
+func (d plainWeights) Info() compute.Info {
+	info := d.device.Info()
+	info.BF16 = false
+	return info
 }
 
 // smallZoo reads the first checkpoints of the embedded zoo. It also returns what

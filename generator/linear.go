@@ -34,6 +34,7 @@ type linear struct {
 
 func newLinear(ps *params, name string, in, out int, bias bool) *linear {
 	l := &linear{in: in, out: out, w: ps.uniform(matrixParam, name+".weight", fanIn(in), out, in)}
+	l.w.right = true
 	if bias {
 		l.b = ps.uniform(vectorParam, name+".bias", fanIn(in), out)
 	}
@@ -42,9 +43,11 @@ func newLinear(ps *params, name string, in, out int, bias bool) *linear {
 
 // newZeroLinear starts at 0: a layer whose effect is learned from nothing.
 func newZeroLinear(ps *params, name string, in, out int) *linear {
-	return &linear{in: in, out: out,
+	l := &linear{in: in, out: out,
 		w: ps.constant(matrixParam, name+".weight", 0, out, in),
 		b: ps.constant(vectorParam, name+".bias", 0, out)}
+	l.w.right = true
+	return l
 }
 
 // part is the layer with outputs lo..hi-1 only; the parameters are shared.

@@ -12,6 +12,7 @@ type param struct {
 	shape []int
 	n     int
 	kind  paramKind
+	right bool                    // only ever the right factor of Gemm
 	at    int                     // place in the flat buffers
 	fill  func(u float64) float64 // initial value from a uniform number
 	value compute.Buffer
@@ -61,6 +62,10 @@ func (ps *params) declare(kind paramKind, name string, fill func(u float64) floa
 // alloc places all declared tensors on the device. Gradients are allocated for
 // training only. Values are zero until setInitial or a checkpoint fills them.
 func (ps *params) alloc(dev compute.Device, train bool) {
+	if !train && dev.Info().BF16 {
+		ps.allocRounded(dev)
+		return
+	}
 	var sizes [3]int
 	for _, p := range ps.list {
 		sizes[p.kind] += p.n
@@ -81,6 +86,43 @@ func (ps *params) alloc(dev compute.Device, train bool) {
 			p.grad = ps.grad.Slice(p.at, p.at+p.n)
 		}
 	}
+}
+
+// allocRounded is alloc for sampling on a device that computes in bf16: right factors,
+// which every product would round, are kept rounded, before all others.
+func (ps *params) allocRounded(dev compute.Device) {
+	const line = 128 // values; each begins where a buffer may
+	rounded := 0
+	for _, p := range ps.list {
+		if p.right {
+			p.at = rounded
+			rounded += (p.n + line - 1) / line * line
+		}
+	}
+	ps.total = rounded
+	for _, p := range ps.list {
+		if !p.right {
+			p.at = ps.total
+			ps.total += p.n
+		}
+	}
+	ps.value = twoBuffers{dev.AllocRounded(rounded), dev.Alloc(ps.total - rounded)}
+	for _, p := range ps.list {
+		p.value = ps.value.Slice(p.at, p.at+p.n)
+	}
+}
+
+// twoBuffers are two buffers, one after the other. No operation takes them
+// together, but a slice of one of them.
+type twoBuffers [2]compute.Buffer
+
+func (b twoBuffers) Len() int { return b[0].Len() + b[1].Len() }
+
+func (b twoBuffers) Slice(lo, hi int) compute.Buffer {
+	if n := b[0].Len(); lo >= n {
+		return b[1].Slice(lo-n, hi-n)
+	}
+	return b[0].Slice(lo, hi)
 }
 
 // initial returns the flat starting values, a function of the seed alone.

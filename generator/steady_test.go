@@ -68,6 +68,14 @@ func TestMemory(t *testing.T) {
 		if got := Plan(r.Config, zoo.Tokenizer, 50, compute.Info{}).DeviceBytes; got > most || got < most/2 {
 			t.Errorf("preset %s takes %d bytes, want at most %d and not far less", preset, got, most)
 		}
+		whole := Plan(r.Config, zoo.Tokenizer, 50, compute.Info{})
+		half := Plan(r.Config, zoo.Tokenizer, 50, compute.Info{BF16: true})
+		if !(half.DeviceBytes < whole.DeviceBytes) && preset == "paper" { // preset fast has no signals of convolutions
+			t.Errorf("preset %s takes %d bytes with bf16, %d without", preset, half.DeviceBytes, whole.DeviceBytes)
+		}
+		if got := whole.SampleBytes - half.SampleBytes; !(got > whole.SampleBytes/4) {
+			t.Errorf("preset %s takes %d bytes for sampling with bf16, %d without: want much less", preset, half.SampleBytes, whole.SampleBytes)
+		}
 	}
 }
 

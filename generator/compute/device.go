@@ -94,7 +94,8 @@ type Device interface {
 
 	// Gemm: C = beta·C + op(A)·op(B) + bias, with op(A) [C.Rows, k] and op(B)
 	// [k, C.Cols]; bias [C.Cols] is added to every row, nil for none.
-	// beta is 0 or 1; with 0 the old C is not read.
+	// beta is 0 or 1; with 0 the old C is not read. B may be in a buffer of
+	// AllocRounded.
 	Gemm(c, a, b Matrix, transA, transB bool, beta float32, bias Buffer)
 	// ColumnSums: dst[j] += Σ_i x[i,j].
 	ColumnSums(dst Buffer, x Matrix)
