@@ -23,9 +23,7 @@ func TestConformance(t *testing.T) {
 		t.Run(order, func(t *testing.T) {
 			t.Setenv("RPG_SHIM_ORDER", order)
 			computetest.Run(t, func() (compute.Device, error) { return OpenLibrary(lib, 0, false) })
-			t.Run("bf16", func(t *testing.T) {
-				computetest.RunRounded(t, func() (compute.Device, error) { return OpenLibrary(lib, 0, true) })
-			})
+			computetest.RunRounded(t, func() (compute.Device, error) { return OpenLibrary(lib, 0, true) })
 		})
 	}
 }

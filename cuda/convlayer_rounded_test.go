@@ -187,3 +187,34 @@ func (c roundedCase) run(t *testing.T, d *device, alloc func(n int) compute.Buff
 	}
 	return out
 }
+
+// A rounded buffer is for the arguments that say so; elsewhere it would be read as
+// float32. Its memory as float32 has half as many values, all within it.
+func TestRoundedElsewhere(t *testing.T) {
+	d := openWith(t, shimLibrary(t, plain), true).(*device)
+	x, y := d.AllocRounded(10), d.Alloc(10)
+	for name, call := range map[string]func(){
+		"Add": func() { d.Add(y, x) },
+		"Gemm, A": func() {
+			d.Gemm(compute.MatrixOf(y, 5, 2), compute.MatrixOf(x, 5, 2), compute.MatrixOf(d.Alloc(4), 2, 2), false, false, 0, nil)
+		},
+	} {
+		func() {
+			defer func() {
+				if got := recover(); got != errRounded {
+					t.Errorf("%s: %v, want %q", name, got, errRounded)
+				}
+			}()
+			call()
+		}()
+	}
+	whole := d.Unrounded(x)
+	if whole.Len() != 5 {
+		t.Fatalf("10 rounded values are the memory of %d in float32, want 5", whole.Len())
+	}
+	d.Upload(whole, []float32{1, 2, 3, 4, 5})
+	got := make([]float32, 5)
+	if err := d.Download(got, whole); err != nil || got[4] != 5 {
+		t.Errorf("got %v, %v", got, err)
+	}
+}

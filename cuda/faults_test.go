@@ -51,6 +51,8 @@ var faults = []fault{
 		right: "if (tile_col() + c > seen ||", wrong: "if (tile_col() + c > seen + 1 ||"},
 	{name: "positions outside of a token", file: "convlayer.cuh", unit: "convlayer.cu", tests: "ConvLayer",
 		right: "if (p < 0 || p >= d) return {0, 0, 0, 0, false};", wrong: "if (p < 0 || p > d) return {0, 0, 0, 0, false};"},
+	{name: "a factor stays though its rows are not aligned", file: "gemm_bf16.cu", tests: "TestProducts",
+		right: "g.b.stride % 8 == 0 && g.b.stride >= g.b.cols;", wrong: "g.b.stride >= g.b.cols;"},
 	{name: "8 signals at once from any address", file: "convlayer.cuh", unit: "convlayer.cu", tests: "TestConvLayerRounded",
 		right: " && reinterpret_cast<uintptr_t>(s.data) % 16 == 0;", wrong: ";"},
 	{name: "8 signals at once from any row", file: "convlayer.cuh", unit: "convlayer_backward.cu", tests: "TestConvLayerRounded",

@@ -50,6 +50,7 @@ func Run(t *testing.T, open func() (compute.Device, error), except ...string) {
 // alone, in sizes for which it does not round factors too.
 func RunRounded(t *testing.T, open func() (compute.Device, error)) {
 	for _, op := range []Operation{convLayer(roundedConvLayerCases), convLayerBackward(roundedConvLayerCases)} {
+		op.Name += "Rounded"
 		op.run(t, open)
 	}
 }
