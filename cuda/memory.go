@@ -176,9 +176,10 @@ func rounded(values []float32) []uint16 {
 	out := make([]uint16, len(values))
 	for i, v := range values {
 		bits := math.Float32bits(v)
-		if out[i] = uint16((bits + 0x7fff + bits>>16&1) >> 16); v != v {
-			out[i] = 0x7fff
+		if bits<<1 > 0xff<<24 { // not a number
+			bits = 0x7fff << 16
 		}
+		out[i] = uint16((bits + 0x7fff + bits>>16&1) >> 16)
 	}
 	return out
 }
