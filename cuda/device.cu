@@ -97,6 +97,7 @@ int rpg_close(rpg_device *dev) {
 
 int rpg_get_info(rpg_device *dev, struct rpg_info *info) {
   memset(info, 0, sizeof *info);
+  TRY(dev, cudaSetDevice(dev->ordinal));
   cudaDeviceProp properties;
   TRY(dev, cudaGetDeviceProperties(&properties, dev->ordinal));
   snprintf(info->name, sizeof info->name, "%s", properties.name);
@@ -126,6 +127,7 @@ int rpg_alloc(rpg_device *dev, uint64_t bytes, void **address) {
 }
 
 int rpg_free(rpg_device *dev, void *address) {
+  TRY(dev, cudaSetDevice(dev->ordinal));
   TRY(dev, cudaFree(address));
   return 0;
 }
@@ -176,11 +178,13 @@ int rpg_download(rpg_device *dev, void *dst, const void *src, uint64_t bytes) {
 }
 
 int rpg_copy_queued(rpg_device *dev, void *dst, const void *src, uint64_t bytes) {
+  TRY(dev, cudaSetDevice(dev->ordinal));
   TRY(dev, cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDefault, dev->stream));
   return 0;
 }
 
 int rpg_sync(rpg_device *dev) {
+  TRY(dev, cudaSetDevice(dev->ordinal));
   TRY(dev, cudaStreamSynchronize(dev->stream));
   const int fault = *static_cast<volatile int *>(dev->fault);
   if (fault == RPG_E_ROW) snprintf(dev->error, sizeof dev->error, "compute: row number out of range");
@@ -196,7 +200,9 @@ struct rpg_graph {
 
 int rpg_record(rpg_device *dev) {
   TRY(dev, cudaSetDevice(dev->ordinal));
-  TRY(dev, cudaStreamBeginCapture(dev->stream, cudaStreamCaptureModeThreadLocal));
+  // In the other modes the recording must end on the thread that began it, and Go
+  // moves the caller from one thread to another.
+  TRY(dev, cudaStreamBeginCapture(dev->stream, cudaStreamCaptureModeRelaxed));
   dev->recording = true;
   return 0;
 }
@@ -204,6 +210,7 @@ int rpg_record(rpg_device *dev) {
 int rpg_record_end(rpg_device *dev, rpg_graph **graph) {
   *graph = nullptr;
   dev->recording = false;
+  TRY(dev, cudaSetDevice(dev->ordinal));
   cudaGraph_t recorded = nullptr;
   TRY(dev, cudaStreamEndCapture(dev->stream, &recorded));
   cudaGraphExec_t work = nullptr;
@@ -223,6 +230,7 @@ int rpg_replay(rpg_device *dev, rpg_graph *graph) {
 int rpg_graph_free(rpg_device *dev, rpg_graph *graph) {
   cudaGraphExec_t work = graph->work;
   delete graph;
+  TRY(dev, cudaSetDevice(dev->ordinal));
   TRY(dev, cudaGraphExecDestroy(work));
   return 0;
 }

@@ -5,12 +5,14 @@
 #include <cstdio>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "tsan.h"
 
 struct ShimStream {
   bool recording = false;
+  std::thread::id recorder;  // the thread that must end the recording, none for any
   std::vector<std::function<void()>> recorded;
 };
 struct ShimGraph {
@@ -68,6 +70,7 @@ const char *cudaGetErrorString(cudaError_t status) {
     case cudaErrorNoDevice: return "no CUDA-capable device is detected";
     case cudaErrorInvalidDevice: return "invalid device ordinal";
     case cudaErrorLaunchFailure: return "unspecified launch failure";
+    case cudaErrorStreamCaptureWrongThread: return "attempt to terminate a thread-local capture sequence from another thread";
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
     default: return "invalid argument";
   }
@@ -185,13 +188,16 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete event, cudaSucce
 cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
 cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   if (stream->recording) return cudaErrorStreamCaptureUnsupported;
   stream->recording = true;
+  stream->recorder = mode == cudaStreamCaptureModeRelaxed ? std::thread::id() : std::this_thread::get_id();
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
+  const bool mine = stream->recorder == std::thread::id() || stream->recorder == std::this_thread::get_id();
+  if (!mine) return cudaErrorStreamCaptureWrongThread;
   stream->recording = false;
   *graph = new ShimGraph{std::move(stream->recorded)};
   stream->recorded.clear();
