@@ -27,6 +27,7 @@ type Config struct {
 	Recurrent string `json:"recurrent"`  // one of Recurrents
 	Layers    int    `json:"layers"`     // recurrent layers
 	Width     int    `json:"width"`      // M
+	OutWidth  int    `json:"out-width"`  // of the last layer's output, mamba2 only; 0: M
 	State     int    `json:"state"`      // S, mamba2 only
 	HeadDim   int    `json:"head-dim"`   // P, mamba2 and transformer
 	Residual  bool   `json:"residual"`   // around each recurrent layer
@@ -294,6 +295,7 @@ func (c Config) Validate() error {
 		{"token-dim", float64(c.TokenDim), 1, 1 << 20, ""},
 		{"layers", float64(c.Layers), 1, 64, ""},
 		{"width", float64(c.Width), 4, 1 << 16, ""},
+		{"out-width", float64(c.OutWidth), 0, 1 << 16, " (0 is the width)"},
 		{"state", float64(c.State), 1, 4096, ""},
 		{"head-dim", float64(c.HeadDim), 1, 4096, ""},
 		{"denoiser-width", float64(c.DenoiserWidth), 1, 1 << 16, ""},
@@ -321,6 +323,12 @@ func (c Config) Validate() error {
 	switch {
 	case c.Recurrent == "mamba2" && 2*c.Width%c.HeadDim != 0:
 		return fmt.Errorf("generator: head-dim is %d, expected a divisor of twice the width, %d", c.HeadDim, 2*c.Width)
+	case c.Recurrent == "mamba2" && 2*c.outWidth()%c.HeadDim != 0:
+		return fmt.Errorf("generator: head-dim is %d, expected a divisor of twice the out-width, %d", c.HeadDim, 2*c.outWidth())
+	case c.Recurrent != "mamba2" && c.outWidth() != c.Width:
+		return fmt.Errorf("generator: out-width is %d, expected 0 or the width, %d, for %s: only mamba2 ends with another one", c.OutWidth, c.Width, c.Recurrent)
+	case c.Residual && c.outWidth() != c.Width:
+		return fmt.Errorf("generator: out-width is %d, expected 0 or the width, %d, with residual, which adds a layer's input to its output", c.OutWidth, c.Width)
 	case c.Recurrent == "transformer" && c.Width%c.HeadDim != 0:
 		return fmt.Errorf("generator: head-dim is %d, expected a divisor of the width, %d, for a transformer", c.HeadDim, c.Width)
 	case c.Recurrent == "transformer" && !c.Residual:
@@ -330,6 +338,14 @@ func (c Config) Validate() error {
 		return fmt.Errorf("generator: kernel is %d, expected an odd number", c.Kernel)
 	}
 	return c.validateChannels()
+}
+
+// outWidth is the width of the prototypes.
+func (c Config) outWidth() int {
+	if c.OutWidth == 0 {
+		return c.Width
+	}
+	return c.OutWidth
 }
 
 // validateChannels checks that the skips of the conv denoiser fit together.

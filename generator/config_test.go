@@ -96,6 +96,15 @@ func TestRefusedValues(t *testing.T) {
 			t.Errorf("a transformer with %s=%s: %v, want an error that says %q", c.key, c.value, err, c.says)
 		}
 	}
+	for _, c := range []struct{ recurrent, residual, outWidth, says string }{
+		{"mamba2", "true", "512", "with residual"}, {"lstm", "false", "512", "for lstm"}, {"none", "true", "512", "for none"},
+		{"transformer", "true", "512", "for transformer"}, {"mamba2", "false", "100", "twice the out-width, 200"}, {"mamba2", "false", "-1", "0 is the width"},
+	} {
+		_, err := Resolve(10_853, []Override{{"recurrent", c.recurrent, "test"}, {"residual", c.residual, "test"}, {"out-width", c.outWidth, "test"}})
+		if err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s, residual %s, out-width %s: %v, want an error that says %q", c.recurrent, c.residual, c.outWidth, err, c.says)
+		}
+	}
 	_, err := Resolve(10_853, []Override{{"learning-rate", "1", "test"}})
 	var unknown *UnknownKeyError
 	if !errors.As(err, &unknown) || unknown.Key != "learning-rate" {

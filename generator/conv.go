@@ -45,7 +45,7 @@ const (
 )
 
 func newConv(ps *params, c Config, rows int) *conv {
-	k := &conv{rows: rows, d: c.TokenDim, m: c.Width, channels: c.Channels}
+	k := &conv{rows: rows, d: c.TokenDim, m: c.outWidth(), channels: c.Channels}
 	k.timeMLP = newTimeMLP(ps, k.d)
 	k.cond = newLinear(ps, "denoiser.condition", k.m, k.d, true)
 	n, encoders := len(c.Channels)-1, len(c.Channels)/2+1

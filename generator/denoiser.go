@@ -3,7 +3,7 @@ package generator
 import "rpg/generator/compute"
 
 // A denoiser predicts, for each token by itself, from a noisy token x_t [D],
-// its time t and its prototype z [M]. It works on up to a fixed number of rows.
+// its time t and its prototype z [M or out-width]. It works on up to a fixed number of rows.
 //
 // What depends on z alone and on t alone is computed apart, because while
 // sampling the one stays the same over all steps and the other over all rows.

@@ -30,7 +30,7 @@ type mlp struct {
 }
 
 func newMLP(ps *params, c Config, rows int) *mlp {
-	k := &mlp{rows: rows, d: c.TokenDim, m: c.Width, w: c.DenoiserWidth}
+	k := &mlp{rows: rows, d: c.TokenDim, m: c.outWidth(), w: c.DenoiserWidth}
 	k.timeMLP = newTimeMLP(ps, k.w)
 	k.cond = newLinear(ps, "denoiser.condition", k.m, k.w, true)
 	k.in = newLinear(ps, "denoiser.in", k.d, k.w, true)

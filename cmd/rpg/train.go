@@ -27,6 +27,7 @@ var trainUsage = []struct{ key, usage string }{
 	{"recurrent", "recurrent model: `mamba2`, lstm, transformer or none, which mixes no tokens"},
 	{"layers", "`N` recurrent layers"},
 	{"width", "width `M` of the recurrent model"},
+	{"out-width", "width `M` of the recurrent model's output, 0 for the same; with mamba2"},
 	{"state", "state size `S` of a Mamba-2"},
 	{"head-dim", "width `P` of a head of a Mamba-2 or a transformer (its default: 8 heads)"},
 	{"residual", "`true` or false: a residual around each recurrent layer"},
