@@ -177,7 +177,11 @@ func (k *conv) backward(dev compute.Device, dpred, dz compute.Matrix) {
 }
 
 func (k *conv) multiplies() int {
-	n := k.timeMLP.multiplies() + k.cond.multiplies()
+	return k.timeMLP.multiplies() + k.cond.multiplies() + k.stepMultiplies()
+}
+
+func (k *conv) stepMultiplies() int {
+	n := 0
 	for _, l := range k.layers {
 		n += l.w.n * k.d
 	}

@@ -31,6 +31,9 @@ type denoiser interface {
 	spare() []compute.Buffer
 	// multiplies is the number of multiply-adds of one row's forward pass.
 	multiplies() int
+	// stepMultiplies is that of a step of sampling: without what depends on z or
+	// t alone.
+	stepMultiplies() int
 }
 
 // timeFeatures is the width of the sinusoidal features of t.

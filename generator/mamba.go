@@ -214,6 +214,10 @@ func (k *mamba) mixBackward(dev compute.Device, dout compute.Matrix) {
 }
 
 func (k *mamba) multiplies() int {
-	scan := k.chunk*k.s + k.chunk*k.i + 2*k.i*k.s
-	return k.in.multiplies() + k.out.multiplies() + convWidth*(k.i+2*k.s) + scan
+	return k.in.multiplies() + k.out.multiplies() + k.scanMultiplies()
+}
+
+// scanMultiplies is that of the convolution and the SSD.
+func (k *mamba) scanMultiplies() int {
+	return convWidth*(k.i+2*k.s) + k.chunk*k.s + k.chunk*k.i + 2*k.i*k.s
 }

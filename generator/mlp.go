@@ -114,7 +114,11 @@ func (k *mlp) backward(dev compute.Device, dpred, dz compute.Matrix) {
 }
 
 func (k *mlp) multiplies() int {
-	n := k.timeMLP.multiplies() + k.cond.multiplies() + k.in.multiplies() + k.out.multiplies() + k.direct.multiplies() + k.last.mod.multiplies()
+	return k.timeMLP.multiplies() + k.cond.multiplies() + k.direct.multiplies() + k.stepMultiplies()
+}
+
+func (k *mlp) stepMultiplies() int {
+	n := k.in.multiplies() + k.out.multiplies() + k.last.mod.multiplies()
 	for _, b := range k.blocks {
 		n += b.norm.mod.multiplies() + b.w1.multiplies() + b.w2.multiplies()
 	}

@@ -177,3 +177,28 @@ func (r *recurrent) multiplies() int {
 	}
 	return n
 }
+
+// stepMultiplies is that of the forward pass of a step. A mamba that comes first
+// projects N + L vectors instead of N·L, and one that comes last, with some rows
+// picked, computes the gate and the last product for those. What is done again in
+// the backward pass is not counted.
+func (r *recurrent) stepMultiplies() int {
+	rows, n := r.n*r.l, 0
+	for i, l := range r.layers {
+		k, ok := l.(*mamba)
+		if !ok {
+			n += rows * l.multiplies()
+			continue
+		}
+		outs := rows
+		if i == len(r.layers)-1 && r.picked > 0 {
+			outs = r.picked
+		}
+		gates, rests := outs, rows
+		if i == 0 {
+			gates, rests = r.n+r.l, r.n+r.l
+		}
+		n += gates*k.gateIn.multiplies() + rests*k.restIn.multiplies() + rows*k.scanMultiplies() + outs*k.out.multiplies()
+	}
+	return n
+}

@@ -3,6 +3,8 @@ package generator
 import (
 	"math"
 	"testing"
+
+	"rpg/generator/compute"
 )
 
 // steadyConfigs are small trainings that go through every operation.
@@ -64,7 +66,7 @@ func TestMemory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := Plan(r.Config, zoo.Tokenizer, 50).DeviceBytes; got > most || got < most/2 {
+		if got := Plan(r.Config, zoo.Tokenizer, 50, compute.Info{}).DeviceBytes; got > most || got < most/2 {
 			t.Errorf("preset %s takes %d bytes, want at most %d and not far less", preset, got, most)
 		}
 	}
