@@ -47,7 +47,7 @@ func TestPaperPresetBySize(t *testing.T) {
 		parameters, batch, rows, steps, tokens int
 		lr                                     float64
 	}{
-		{"ConvNeXt-Atto", 3_695_944, 4, 1024, 80_000, 8192, 3e-5},
+		{"ConvNeXt-Atto", 3_695_520, 4, 1024, 80_000, 8192, 3e-5},
 		{"ViT-Tiny", 5_717_416, 4, 1024, 50_000, 8192, 3e-5},
 		{"ResNet-18", 11_699_112, 8, 1024, 80_000, 8192, 3e-5},
 		{"ViT-Small", 22_050_664, 4, 1024, 50_000, 8192, 3e-5},

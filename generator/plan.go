@@ -103,6 +103,7 @@ func (b meterInts) Len() int                      { return int(b) }
 func (b meterInts) Slice(lo, hi int) compute.Ints { return meterInts(hi - lo) }
 
 func (m *meter) Info() compute.Info { return m.info }
+func (m *meter) Taken() int64       { return m.bytes }
 
 func (m *meter) Alloc(n int) compute.Buffer {
 	m.bytes += 4 * int64(n)

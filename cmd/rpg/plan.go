@@ -91,10 +91,20 @@ func (s *session) planTraining(r generator.Resolved, zoo *generator.Zoo, m machi
 	}
 	s.printf("generator: %s parameters\n", count(f.Parameters))
 	s.printf("memory: %s on the device, %s for sampling, %s for the zoo's tokens\n", size(f.DeviceBytes), size(f.SampleBytes), size(f.HostBytes))
-	s.printf("work: %.4g GFLOP a step of %s tokens, %.3g TFLOP in all\n", f.StepFLOP/1e9, count(f.StepTokens), f.StepFLOP*float64(r.Config.Steps)/1e12)
-	s.printf("      %.4g GFLOP a step without what repeats, %.3g TFLOP a sample of %d steps\n", f.DoneFLOP/1e9, f.SampleFLOP/1e12, generator.DefaultSampling().Steps)
+	s.printf("work: %s a step of %s tokens, %s in all\n", work(f.StepFLOP), count(f.StepTokens), work(f.StepFLOP*float64(r.Config.Steps)))
+	s.printf("      %s a step without what repeats, %s a sample of %d steps\n", work(f.DoneFLOP), work(f.SampleFLOP), generator.DefaultSampling().Steps)
 	s.sayProspects(devices)
 	return nil
+}
+
+// work writes floating-point operations for people.
+func work(flop float64) string {
+	unit := 0
+	const units = "MGTPE"
+	for flop /= 1e6; flop >= 1000 && unit < len(units)-1; unit++ {
+		flop /= 1000
+	}
+	return fmt.Sprintf("%.3g %cFLOP", flop, units[unit])
 }
 
 // duration writes seconds for people.
