@@ -108,7 +108,7 @@ constexpr unsigned char guard_byte = 0xa5;
 struct Memory {
   std::mutex lock;
   std::map<void *, size_t> live;
-  size_t used = 0;
+  size_t used = 0, most = 0;
   long allocations = 0;
   size_t total() { return static_cast<size_t>(shim::setting("RPG_SHIM_MEMORY", 4L << 30)); }
 };
@@ -146,6 +146,7 @@ cudaError_t cudaMalloc(void **address, size_t bytes) {
   *address = p + guard;
   memory.live[*address] = bytes;
   memory.used += bytes;
+  if (memory.most < memory.used) memory.most = memory.used;
   return cudaSuccess;
 }
 
@@ -171,6 +172,14 @@ cudaError_t cudaMemcpyAsync(void *dst, const void *src, size_t bytes, cudaMemcpy
 
 cudaError_t cudaMemsetAsync(void *dst, int value, size_t bytes, cudaStream_t stream) {
   return queue(stream, [=] { memset(dst, value, bytes); });
+}
+
+// shim_most gives the most bytes that were taken at once since it was called last.
+extern "C" __attribute__((visibility("default"))) uint64_t shim_most() {
+  std::lock_guard<std::mutex> locked(memory.lock);
+  const size_t most = memory.most;
+  memory.most = memory.used;
+  return most;
 }
 
 // ---- streams, events, graphs ----------------------------------------------------
