@@ -48,7 +48,8 @@ type Config struct {
 	DiffusionBatch int     `json:"diffusion-batch"` // tokens in a step; 0: all of the batch's, once
 	Steps          int     `json:"steps"`
 	LR             float64 `json:"lr"`
-	Warmup         int     `json:"warmup"` // steps of linear warm-up, then cosine to 0
+	Optimizer      string  `json:"optimizer"` // one of Optimizers
+	Warmup         int     `json:"warmup"`    // steps of linear warm-up, then cosine to 0
 	WeightDecay    float64 `json:"weight-decay"`
 	Clip           float64 `json:"clip"` // gradient norm; 0: no clipping
 	EMA            float64 `json:"ema"`  // decay of the averaged weights; 0: none
@@ -68,7 +69,7 @@ func preset(name string, parameters int) (Config, error) {
 	c := Config{
 		Preset: name, Granularity: "tensor", Recurrent: "mamba2", Layers: 2, HeadDim: 64,
 		Channels: []int{1, 32, 64, 128, 64, 32, 1}, Kernel: 7,
-		DiffusionSteps: 1000, BetaMin: 1e-4, BetaMax: 0.02, Seed: 1,
+		DiffusionSteps: 1000, BetaMin: 1e-4, BetaMax: 0.02, Optimizer: "adamw", Seed: 1,
 	}
 	switch name {
 	case "fast":
@@ -280,6 +281,7 @@ func (c Config) Validate() error {
 		oneOf("state-init", c.StateInit, "spread", "constant"),
 		oneOf("denoiser", c.Denoiser, "mlp", "conv"),
 		oneOf("prediction", c.Prediction, "eps", "v", "x0"),
+		oneOf("optimizer", c.Optimizer, Optimizers...),
 	} {
 		if err != nil {
 			return err

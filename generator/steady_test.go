@@ -15,6 +15,7 @@ func steadyConfigs(t *testing.T) map[string]Config {
 		configs[c.name] = small(t, Override{"preset", c.preset, ""}, Override{"denoiser", c.denoiser, ""},
 			Override{"diffusion-batch", c.picked, ""}).Config
 	}
+	configs["adamw8bit"] = small(t, Override{"optimizer", "adamw8bit", ""}).Config
 	for _, recurrent := range Recurrents[1:] {
 		for _, picked := range []string{"0", "40"} {
 			configs[recurrent+"-"+picked] = small(t, Override{"recurrent", recurrent, ""}, Override{"diffusion-batch", picked, ""},

@@ -45,6 +45,7 @@ var trainUsage = []struct{ key, usage string }{
 	{"diffusion-batch", "`N` tokens in a training step, 0 for all tokens of the batch"},
 	{"steps", "`N` training steps"},
 	{"lr", "largest learning `RATE`"},
+	{"optimizer", "`adamw`, or adamw8bit: its states take a quarter of the memory"},
 	{"warmup", "`N` steps of linear warm-up, then cosine to 0"},
 	{"weight-decay", "`DECAY` of AdamW"},
 	{"clip", "largest gradient `NORM`, 0 for none"},
