@@ -183,7 +183,7 @@ func (s *session) runTraining(job trainJob) error {
 		return err
 	}
 	defer device.Close()
-	if err := checkMemory(device, generator.Plan(resolved.Config, zoo.Tokenizer, zoo.Count)); err != nil {
+	if err := checkMemory(device, resolved.Config, generator.Plan(resolved.Config, zoo.Tokenizer, zoo.Count)); err != nil {
 		return err
 	}
 	run, err := generator.Create(job.output, resolved, zoo, func(path string) error {
@@ -361,7 +361,7 @@ func (s *session) follow(run *generator.Run, device compute.Device, zoo *generat
 	case errors.As(err, &diverged):
 		return &failure{code: exitNumerics, err: err, hint: "the last good checkpoint is kept in " + run.Dir + "; try a smaller --lr"}
 	case err != nil:
-		return trainingFailed(err, device, run.Dir, last)
+		return trainingFailed(err, device, run, last)
 	}
 	seconds := time.Since(begun).Seconds()
 	if first == 0 {
