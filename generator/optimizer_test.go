@@ -39,7 +39,9 @@ func TestOptimizers(t *testing.T) {
 // matrices alone.
 func TestOptimizerMemory(t *testing.T) {
 	zoo, _ := testZoo(t, 2, 512)
-	plan := func(name string) Forecast { return Plan(small(t, Override{"optimizer", name, ""}).Config, zoo.Tokenizer, 2) }
+	plan := func(name string) Forecast {
+		return Plan(small(t, Override{"optimizer", name, ""}).Config, zoo.Tokenizer, 2)
+	}
 	f32, codes := plan("adamw"), plan("adamw8bit")
 	net := declareNetwork(small(t).Config, f32.Tokens, 2, 2, 40)
 	net.ps.alloc(new(meter), true)
