@@ -84,6 +84,7 @@ static __global__ void __launch_bounds__(threads) adam_w8(struct rpg_adam_w8 a, 
       }
     }
     const float new_m_scale = largest(m), new_v_scale = largest(v);
+    __syncwarp();  // all lanes have read the scales
     if (lane == 0) {
       a.m_scale[block] = new_m_scale;
       a.v_scale[block] = new_v_scale;
