@@ -9,7 +9,7 @@ import (
 
 func adamW8() Operation {
 	op := Operation{Name: "AdamW8"}
-	for _, n := range []int{1, 3, 255, 256, 257, 1031, 40_000} {
+	for _, n := range []int{1, 3, 255, 256, 257, 1031, 17_000} {
 		for _, form := range []struct {
 			name          string
 			maxNorm, norm float32
