@@ -48,8 +48,8 @@ type Config struct {
 	DiffusionBatch int     `json:"diffusion-batch"` // tokens in a step; 0: all of the batch's, once
 	Steps          int     `json:"steps"`
 	LR             float64 `json:"lr"`
-	Optimizer      string  `json:"optimizer"` // one of Optimizers
-	Warmup         int     `json:"warmup"`    // steps of linear warm-up, then cosine to 0
+	Optimizer      string  `json:"optimizer,omitempty"` // one of Optimizers
+	Warmup         int     `json:"warmup"`              // steps of linear warm-up, then cosine to 0
 	WeightDecay    float64 `json:"weight-decay"`
 	Clip           float64 `json:"clip"` // gradient norm; 0: no clipping
 	EMA            float64 `json:"ema"`  // decay of the averaged weights; 0: none
@@ -191,7 +191,7 @@ func Keys() []string {
 	t := reflect.TypeFor[Config]()
 	keys := make([]string, t.NumField())
 	for i := range keys {
-		keys[i] = t.Field(i).Tag.Get("json")
+		keys[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
 	}
 	return keys
 }
@@ -355,6 +355,9 @@ func (c Config) prediction() compute.Prediction {
 
 // SHA256 identifies the configuration, in hex.
 func (c Config) SHA256() string {
+	if c.Optimizer == firstOptimizer {
+		c.Optimizer = ""
+	}
 	b, err := json.Marshal(c)
 	if err != nil {
 		panic("generator: configuration cannot be encoded")

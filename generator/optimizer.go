@@ -5,6 +5,10 @@ import "rpg/generator/compute"
 // Optimizers names what --optimizer accepts.
 var Optimizers = []string{"adamw", "adamw8bit"}
 
+// firstOptimizer is that of runs from before there was a choice. Their files do not
+// name it, and it is no part of a configuration's SHA256.
+const firstOptimizer = "adamw"
+
 // optimizer is AdamW with the average of the weights. With 8-bit states, matrices
 // have theirs in codes; vectors, which are few and of which some see a gradient in
 // few steps only, keep float32.

@@ -1,6 +1,9 @@
 package generator
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"rpg/generator/compute"
@@ -32,6 +35,41 @@ func TestOptimizers(t *testing.T) {
 				t.Errorf("the loss falls from %v to %v, with 8 bits to %v", first, want, got)
 			}
 		})
+	}
+}
+
+// TestRunWithoutOptimizer: a run from before there was a choice of optimizer is
+// sampled from and goes on.
+func TestRunWithoutOptimizer(t *testing.T) {
+	zoo, template := testZoo(t, 2, 512)
+	dir, r := t.TempDir(), small(t, Override{"steps", "2", ""})
+	if err := trainIn(t, dir, r, zoo, template, 1, Hooks{}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, configFile)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const key = `  "optimizer": "adamw",` + "\n"
+	if strings.Count(string(b), key) != 1 {
+		t.Fatalf("%s has no line %q:\n%s", configFile, key, b)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(b), key, "", 1)), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	run, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := run.Config.Value("optimizer"); got != "adamw" {
+		t.Errorf("the optimizer is %q, want adamw", got)
+	}
+	if err := trainIn(t, dir, r, zoo, template, 1, Hooks{}); err != nil {
+		t.Error(err)
+	}
+	if packed := small(t, Override{"optimizer", "adamw8bit", ""}).Config; packed.SHA256() == small(t).Config.SHA256() {
+		t.Error("two optimizers have one SHA256")
 	}
 }
 
