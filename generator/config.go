@@ -24,14 +24,15 @@ type Config struct {
 	Granularity string `json:"granularity"` // how weights are cut: tensor
 	Stats       string `json:"stats"`       // pooled or paper
 
-	Recurrent string `json:"recurrent"`  // one of Recurrents
-	Layers    int    `json:"layers"`     // recurrent layers
-	Width     int    `json:"width"`      // M
-	State     int    `json:"state"`      // S, mamba2 only
-	HeadDim   int    `json:"head-dim"`   // P, mamba2 and transformer
-	Residual  bool   `json:"residual"`   // around each recurrent layer
-	Positions string `json:"positions"`  // coded or sines
-	StateInit string `json:"state-init"` // spread or constant
+	Recurrent string `json:"recurrent"`        // one of Recurrents
+	Layers    int    `json:"layers"`           // recurrent layers
+	Width     int    `json:"width"`            // M
+	State     int    `json:"state"`            // S, mamba2 only
+	HeadDim   int    `json:"head-dim"`         // P, mamba2 and transformer
+	Residual  bool   `json:"residual"`         // around each recurrent layer
+	Window    int    `json:"window,omitempty"` // tokens that training keeps at a time; 0: all; not for a transformer
+	Positions string `json:"positions"`        // coded or sines
+	StateInit string `json:"state-init"`       // spread or constant
 
 	Denoiser      string `json:"denoiser"`       // mlp or conv
 	DenoiserWidth int    `json:"denoiser-width"` // W, mlp only
@@ -190,7 +191,7 @@ func Keys() []string {
 	t := reflect.TypeFor[Config]()
 	keys := make([]string, t.NumField())
 	for i := range keys {
-		keys[i] = t.Field(i).Tag.Get("json")
+		keys[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
 	}
 	return keys
 }
@@ -302,6 +303,7 @@ func (c Config) Validate() error {
 		{"diffusion-steps", float64(c.DiffusionSteps), 1, 100_000, ""},
 		{"beta-min", c.BetaMin, 1e-9, 0.5, ""},
 		{"beta-max", c.BetaMax, c.BetaMin, 0.999, " (not below beta-min)"},
+		{"window", float64(c.Window), 0, 1 << 24, ""},
 		{"batch", float64(c.Batch), 1, 1 << 20, ""},
 		{"diffusion-batch", float64(c.DiffusionBatch), 0, 1 << 24, ""},
 		{"steps", float64(c.Steps), 1, 1 << 40, ""},
@@ -325,6 +327,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("generator: head-dim is %d, expected a divisor of the width, %d, for a transformer", c.HeadDim, c.Width)
 	case c.Recurrent == "transformer" && !c.Residual:
 		return fmt.Errorf("generator: residual is false, expected true for a transformer, whose blocks have residuals in them")
+	}
+	if 0 < c.Window && c.Window < convWidth {
+		return fmt.Errorf("generator: window is %d, expected 0, for all tokens, or at least %d", c.Window, convWidth)
 	}
 	if c.Kernel%2 != 1 {
 		return fmt.Errorf("generator: kernel is %d, expected an odd number", c.Kernel)
