@@ -101,7 +101,7 @@ func checkMemory(d compute.Device, f generator.Forecast) error {
 }
 
 // smaller is what to do about a training for which there is no memory.
-const smaller = "a smaller --diffusion-batch, --batch or --token-dim takes less; --dry-run says how much"
+const smaller = "a smaller --window, --diffusion-batch, --batch or --token-dim takes less; --dry-run says how much"
 
 // trainingFailed gives err, with which a training ended after the step that is
 // given, a hint where it is the device that failed.
