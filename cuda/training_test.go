@@ -25,11 +25,11 @@ func TestTraining(t *testing.T) { testTraining(t, openShim) }
 func testTraining(t *testing.T, open func(t *testing.T) *device) {
 	zoo, template := smallZoo(t)
 	for _, c := range []struct {
-		name, denoiser, recurrent, window string
-		records                           int // in a step
+		name, denoiser, recurrent, layers, window string
+		records                                   int // in a step
 	}{
-		{"mlp", "mlp", "mamba2", "0", 1}, {"conv", "conv", "mamba2", "0", 1},
-		{"in windows", "conv", "mamba2", "12", 2*3 + 2}, {"lstm in windows", "mlp", "lstm", "12", 2*3 + 2},
+		{"mlp", "mlp", "mamba2", "2", "0", 1}, {"conv", "conv", "mamba2", "2", "0", 1},
+		{"conv in windows", "conv", "mamba2", "2", "12", 2*3 + 2}, {"lstm in windows", "mlp", "lstm", "1", "17", 2*2 + 2},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			const steps, sampleSteps, lossTol, tokenTol = 20, 6, 1e-5, 1e-5
@@ -41,7 +41,7 @@ func testTraining(t *testing.T, open func(t *testing.T) *device) {
 			gpu := open(t)
 			defer gpu.Close()
 			r, err := generator.Resolve(10_853, []generator.Override{
-				{Key: "recurrent", Value: c.recurrent}, {Key: "denoiser", Value: c.denoiser}, {Key: "window", Value: c.window}, {Key: "token-dim", Value: "512"},
+				{Key: "recurrent", Value: c.recurrent}, {Key: "denoiser", Value: c.denoiser}, {Key: "layers", Value: c.layers}, {Key: "window", Value: c.window}, {Key: "token-dim", Value: "512"},
 				{Key: "width", Value: "16"}, {Key: "state", Value: "8"}, {Key: "head-dim", Value: "8"}, {Key: "denoiser-width", Value: "16"},
 				{Key: "blocks", Value: "1"}, {Key: "channels", Value: "1,2,4,2,1"}, {Key: "kernel", Value: "3"}, {Key: "batch", Value: "2"},
 				{Key: "diffusion-batch", Value: "8"}, {Key: "steps", Value: "20"}, {Key: "warmup", Value: "2"},

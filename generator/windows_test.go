@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"rpg/generator/compute"
+	"rpg/tokenize"
 )
 
 // stepGradients returns the loss and the gradients of the first step, away from the
@@ -80,6 +81,30 @@ func TestWindows(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// TestWindowMemory: with windows, all that four times the tokens take more is the
+// states at the starts of the windows.
+func TestWindowMemory(t *testing.T) {
+	for _, recurrent := range []string{"mamba2", "lstm", "none"} {
+		for _, denoiser := range []string{"mlp", "conv"} {
+			c := small(t, Override{"recurrent", recurrent, ""}, Override{"denoiser", denoiser, ""}, Override{"window", "256", ""}).Config
+			need := func(tokens int) int64 {
+				return Plan(c, &tokenize.Tokenizer{Layout: *longLayout(tokens, c.TokenDim)}, 3).DeviceBytes
+			}
+			states := int64(0) // values that the layers carry on
+			for _, k := range declareNetwork(c, 256, 3, c.Batch, 1).rec.layers {
+				states += int64(k.carries())
+			}
+			if got, want := need(8*256)-need(2*256), 6*4*states; got != want {
+				t.Errorf("%s, %s: 1536 tokens more take %d bytes more, want %d", recurrent, denoiser, got, want)
+			}
+			c.Window = 0
+			if more := need(8*256) - need(2*256); more < 100*4*states {
+				t.Errorf("%s, %s: without windows, 1536 tokens more take only %d bytes more", recurrent, denoiser, more)
+			}
 		}
 	}
 }
