@@ -102,7 +102,7 @@ func fast(c *Config, parameters int) {
 		c.Batch, c.Steps = 1, 300
 	default: // by the same rule, but no zoo of this size was measured
 		c.TokenDim, c.Width, c.DenoiserWidth = 32768, 1024, 256
-		c.Batch, c.Steps, c.Window = 1, 400, 1024
+		c.Batch, c.Steps, c.Window = 1, 400, 2048
 	}
 }
 
@@ -121,7 +121,7 @@ func paper(c *Config, parameters int) {
 		c.TokenDim, c.Width, c.State = 1024, 1024, 128
 		c.Batch, c.DiffusionBatch, c.Steps, c.LR = 4, 256, 80_000, 4e-5
 	default:
-		c.TokenDim, c.Width, c.State, c.Window = 8192, 8192, 128, 1024
+		c.TokenDim, c.Width, c.State, c.Window = 8192, 8192, 128, 2048
 		c.Batch, c.DiffusionBatch, c.Steps, c.LR = 4, 1024, 50_000, 3e-5
 	}
 }

@@ -13,7 +13,7 @@ type Forecast struct {
 	StepFLOP    float64 // of a training step, forward and backward
 	DeviceBytes int64   // allocated for training, exactly
 	SampleBytes int64   // allocated for sampling one model
-	HostBytes   int64   // tokens of the zoo, and positions that are not on the device
+	HostBytes   int64   // tokens of the zoo
 }
 
 // Plan forecasts the training of a configuration on a zoo of so many
@@ -28,9 +28,8 @@ func Plan(c Config, t *tokenize.Tokenizer, checkpoints int) Forecast {
 		StepFLOP: 3 * 2 * float64(multiplies), DeviceBytes: m.bytes,
 		HostBytes: 4 * int64(checkpoints) * int64(tr.l) * int64(tr.d),
 	}
-	if w := tr.net.rec.windows; w != nil { // each window's forward pass is done twice
+	if tr.net.rec.windows != nil { // the forward pass of each is done twice
 		f.StepFLOP += 2 * float64(tr.models*tr.l*tr.net.rec.multiplies())
-		f.HostBytes += 4 * int64(len(w.positions))
 	}
 	m.bytes = 0
 	steps, err := newSchedule(c).steps("ddim", min(DefaultSampling().Steps, c.DiffusionSteps), 0, c.prediction())

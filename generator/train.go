@@ -100,8 +100,8 @@ type trainer struct {
 	valid                      compute.Ints
 	host                       hostRows
 	layoutValid                []int32
-	z                          compute.Matrix                          // prototypes of the step's rows
-	work                       struct{ compute, score, update func() } // made once
+	z                          compute.Matrix // prototypes of the step's rows
+	work, scoring, updating    func()         // compute, score and update, made once
 }
 
 // hostRows is the step's input before it is uploaded.
@@ -150,7 +150,7 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	tr.host = hostRows{x0: make([]float32, n*tr.d), t: make([]float32, n), a: make([]float32, n), b: make([]float32, n),
 		valid: make([]int32, n), pick: make([]int32, n),
 		models: make([]int, zoo.Count), order: make([]int, tr.models*tr.l), report: make([]float32, 2)}
-	tr.work.compute, tr.work.score, tr.work.update = tr.compute, tr.score, tr.update
+	tr.work, tr.scoring, tr.updating = tr.compute, tr.score, tr.update
 	return tr
 }
 
@@ -227,14 +227,24 @@ func (tr *trainer) drawRows(models []int) {
 // compute is the device's part of a step, once rows are drawn.
 func (tr *trainer) compute() {
 	tr.gradients()
-	compute.Record(tr.dev, "update", tr.work.update)
+	compute.Record(tr.dev, "update", tr.updating)
+}
+
+// recorded is compute, recorded as a whole, or in windows part by part: else what is
+// uploaded for all windows would be kept.
+func (tr *trainer) recorded() {
+	if tr.net.rec.windows != nil {
+		tr.compute()
+		return
+	}
+	compute.Record(tr.dev, "training step", tr.work)
 }
 
 // gradients computes the loss of the rows drawn and all gradients.
 func (tr *trainer) gradients() {
 	rec := tr.net.rec
 	tr.z = rec.prototypes(tr.dev, tr.host.models[:tr.models])
-	compute.Record(tr.dev, "score", tr.work.score)
+	compute.Record(tr.dev, "score", tr.scoring)
 	rec.prototypesBackward(tr.dev)
 }
 
@@ -305,11 +315,7 @@ func (e *DivergedError) Error() string {
 func (tr *trainer) next() (StepEvent, error) {
 	lr := tr.cfg.learningRate(tr.step)
 	tr.drawRows(tr.drawModels())
-	if tr.net.rec.windows != nil {
-		tr.compute() // what is recorded is one window
-	} else {
-		compute.Record(tr.dev, "training step", tr.work.compute)
-	}
+	tr.recorded()
 	if err := tr.dev.Download(tr.host.report, tr.report); err != nil {
 		return StepEvent{}, err
 	}
