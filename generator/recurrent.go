@@ -106,7 +106,7 @@ func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool, p
 		r.allocCarried(dev, train)
 	}
 	if inWindows {
-		r.windows = newWindows(dev, r, positions, outs)
+		r.windows = newWindows(dev, r, positions, outs, r.m)
 		positions = positions[:r.l*r.m]
 	}
 	r.vectors.alloc(memory, r.n, r.l, r.m, positions)

@@ -53,8 +53,8 @@ func (c Config) windowTokens(l int) int {
 }
 
 // newWindows prepares those of r, which has room for one window, for rows of z.
-// outs is the number of rows that r gives.
-func newWindows(dev compute.Device, r *recurrent, positions []float32, outs int) *windows {
+// r gives outs rows of this width.
+func newWindows(dev compute.Device, r *recurrent, positions []float32, outs, width int) *windows {
 	w := &windows{r: r, count: (r.sequence + r.l - 1) / r.l, positions: positions}
 	for range w.count {
 		w.kept = append(w.kept, dev.Alloc(r.carried.start.Len()))
@@ -63,8 +63,8 @@ func newWindows(dev compute.Device, r *recurrent, positions []float32, outs int)
 	if rows == 0 {
 		rows = r.n * r.sequence
 	}
-	w.z, w.dz = newMatrix(dev, rows, r.m), newMatrix(dev, rows, r.m)
-	w.out, w.dout = newMatrix(r.gradients, 1+outs, r.m), newMatrix(r.gradients, 1+outs, r.m)
+	w.z, w.dz = newMatrix(dev, rows, width), newMatrix(dev, rows, width)
+	w.out, w.dout = newMatrix(r.gradients, 1+outs, width), newMatrix(r.gradients, 1+outs, width)
 	w.zeros = w.out.RowRange(0, 1).Data
 	w.ahead = func() {
 		dev.Zero(w.zeros)
