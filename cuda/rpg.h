@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 // Raised by every change of this file that an older caller would misread.
-#define RPG_ABI 1
+#define RPG_ABI 2
 
 #define RPG_API extern "C" __attribute__((visibility("default")))
 
@@ -170,7 +170,8 @@ RPG_API int rpg_scatter_add(rpg_device *dev, const struct rpg_scatter_add *a);
 struct rpg_causal_conv {  // y = SiLU(bias + causal convolution of each channel)
   int64_t n, l, k;        // k is at most 32
   struct rpg_matrix x, y;
-  const float *w, *bias;  // [x.cols, k], [x.cols]
+  const float *w, *bias;     // [x.cols, k], [x.cols]
+  struct rpg_matrix before;  // may be absent
 };
 RPG_API int rpg_causal_conv(rpg_device *dev, const struct rpg_causal_conv *a);
 
@@ -178,6 +179,7 @@ struct rpg_causal_conv_backward {  // dx is overwritten, dw and dbias accumulate
   struct rpg_causal_conv forward;  // without y
   struct rpg_matrix dy, dx;
   float *dw, *dbias;
+  struct rpg_matrix dbefore;  // overwritten; may be absent
 };
 RPG_API int rpg_causal_conv_backward(rpg_device *dev, const struct rpg_causal_conv_backward *a);
 
@@ -193,9 +195,11 @@ struct rpg_ssd {  // see compute.SSD
 RPG_API int rpg_ssd(rpg_device *dev, const struct rpg_ssd *a);
 
 struct rpg_ssd_backward {  // see compute.SSDBackward
-  struct rpg_ssd forward;  // without y, start and end
+  struct rpg_ssd forward;  // without y; end is read where there is a dend
   struct rpg_matrix dy, dx, db, dc, ddt;
   float *ddt_bias, *da_log, *dd;
+  float *dstart;      // may be null; may be dend
+  const float *dend;  // may be null
 };
 RPG_API int rpg_ssd_backward(rpg_device *dev, const struct rpg_ssd_backward *a);
 
@@ -224,8 +228,10 @@ struct rpg_lstm {  // see compute.LSTM
 RPG_API int rpg_lstm(rpg_device *dev, const struct rpg_lstm *a);
 
 struct rpg_lstm_backward {  // see compute.LSTMBackward
-  struct rpg_lstm forward;  // without h, start and end
+  struct rpg_lstm forward;  // without h and end
   struct rpg_matrix dh, dgates;
+  float *dstart;      // may be null; may be dend
+  const float *dend;  // may be null
 };
 RPG_API int rpg_lstm_backward(rpg_device *dev, const struct rpg_lstm_backward *a);
 

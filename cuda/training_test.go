@@ -26,12 +26,15 @@ func TestTraining(t *testing.T) { testTraining(t, openShim) }
 func testTraining(t *testing.T, open func(t *testing.T) *device) {
 	zoo, template := smallZoo(t)
 	for _, c := range []struct {
-		name, denoiser, optimizer string
-		lossTol                   float64
+		name, denoiser, recurrent, layers, window, optimizer string
+		records                                              int // in a step
+		lossTol                                              float64
 	}{
-		{"mlp", "mlp", "adamw", 1e-5},
-		{"conv", "conv", "adamw", 1e-5},
-		{"mlp-8bit", "mlp", "adamw8bit", 1e-4},
+		{"mlp", "mlp", "mamba2", "2", "0", "adamw", 1, 1e-5},
+		{"conv", "conv", "mamba2", "2", "0", "adamw", 1, 1e-5},
+		{"conv in windows", "conv", "mamba2", "2", "12", "adamw", 2*3 + 2, 1e-5},
+		{"lstm in windows", "mlp", "lstm", "1", "17", "adamw", 2*2 + 2, 1e-5},
+		{"mlp-8bit", "mlp", "mamba2", "2", "0", "adamw8bit", 1, 1e-4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			const steps, sampleSteps, tokenTol = 20, 6, 1e-5
@@ -43,7 +46,8 @@ func testTraining(t *testing.T, open func(t *testing.T) *device) {
 			gpu := open(t)
 			defer gpu.Close()
 			r, err := generator.Resolve(10_853, []generator.Override{
-				{Key: "recurrent", Value: "mamba2"}, {Key: "denoiser", Value: c.denoiser}, {Key: "optimizer", Value: c.optimizer}, {Key: "token-dim", Value: "512"},
+				{Key: "recurrent", Value: c.recurrent}, {Key: "denoiser", Value: c.denoiser}, {Key: "layers", Value: c.layers}, {Key: "window", Value: c.window},
+				{Key: "optimizer", Value: c.optimizer}, {Key: "token-dim", Value: "512"},
 				{Key: "width", Value: "16"}, {Key: "state", Value: "8"}, {Key: "head-dim", Value: "8"}, {Key: "denoiser-width", Value: "16"},
 				{Key: "blocks", Value: "1"}, {Key: "channels", Value: "1,2,4,2,1"}, {Key: "kernel", Value: "3"}, {Key: "batch", Value: "2"},
 				{Key: "diffusion-batch", Value: "8"}, {Key: "steps", Value: "20"}, {Key: "warmup", Value: "2"},
@@ -78,8 +82,9 @@ func testTraining(t *testing.T, open func(t *testing.T) *device) {
 			if want[0] == want[1] || want[1] == want[steps-1] {
 				t.Error("the losses do not change")
 			}
-			if gpu.replays != steps-1 {
-				t.Errorf("training launched %d graphs, want one for each step but the first", gpu.replays)
+			once := min(c.records, 4) // a window forward and one back, the loss, the update: the first is no graph
+			if want := steps*c.records - once; gpu.replays != want {
+				t.Errorf("training launched %d graphs, want %d", gpu.replays, want)
 			}
 
 			sample := func(dev compute.Device) []float32 {

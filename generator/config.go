@@ -24,15 +24,16 @@ type Config struct {
 	Granularity string `json:"granularity"` // how weights are cut: tensor
 	Stats       string `json:"stats"`       // pooled or paper
 
-	Recurrent string `json:"recurrent"`  // one of Recurrents
-	Layers    int    `json:"layers"`     // recurrent layers
-	Width     int    `json:"width"`      // M
-	OutWidth  int    `json:"out-width,omitempty"`  // of the last layer's output, mamba2 only; 0: M
-	State     int    `json:"state"`      // S, mamba2 only
-	HeadDim   int    `json:"head-dim"`   // P, mamba2 and transformer
-	Residual  bool   `json:"residual"`   // around each recurrent layer
-	Positions string `json:"positions"`  // coded or sines
-	StateInit string `json:"state-init"` // spread or constant
+	Recurrent string `json:"recurrent"`           // one of Recurrents
+	Layers    int    `json:"layers"`              // recurrent layers
+	Width     int    `json:"width"`               // M
+	OutWidth  int    `json:"out-width,omitempty"` // of the last layer's output, mamba2 only; 0: M
+	State     int    `json:"state"`               // S, mamba2 only
+	HeadDim   int    `json:"head-dim"`            // P, mamba2 and transformer
+	Residual  bool   `json:"residual"`            // around each recurrent layer
+	Window    int    `json:"window,omitempty"`    // tokens that training keeps at a time; 0: all; not for a transformer
+	Positions string `json:"positions"`           // coded or sines
+	StateInit string `json:"state-init"`          // spread or constant
 
 	Denoiser      string `json:"denoiser"`       // mlp or conv
 	DenoiserWidth int    `json:"denoiser-width"` // W, mlp only
@@ -103,7 +104,7 @@ func fast(c *Config, parameters int) {
 		c.Batch, c.Steps = 1, 300
 	default: // by the same rule, but no zoo of this size was measured
 		c.TokenDim, c.Width, c.DenoiserWidth = 32768, 1024, 256
-		c.Batch, c.Steps = 1, 400
+		c.Batch, c.Steps, c.Window = 1, 400, 2048
 	}
 }
 
@@ -115,14 +116,14 @@ func paper(c *Config, parameters int) {
 	c.Stats, c.Residual, c.Positions, c.StateInit = "paper", false, "sines", "constant"
 	c.Denoiser, c.Prediction = "conv", "eps"
 	c.DenoiserWidth, c.Blocks = 512, 3
-	c.TokenDim, c.Width, c.State = 8192, 8192, 128
+	c.TokenDim, c.Width, c.State, c.Window = 8192, 8192, 128, 2048
 	c.Batch, c.DiffusionBatch, c.LR = 4, 1024, 3e-5
 	switch {
 	case parameters <= 100_000: // CNN(s), CNN(m)
-		c.TokenDim, c.Width, c.State = 256, 256, 32
+		c.TokenDim, c.Width, c.State, c.Window = 256, 256, 32, 0
 		c.Batch, c.DiffusionBatch, c.Steps, c.LR = 8, 0, 30_000, 1e-4
 	case parameters <= 2_000_000:
-		c.TokenDim, c.Width = 1024, 1024
+		c.TokenDim, c.Width, c.Window = 1024, 1024, 0
 		c.DiffusionBatch, c.Steps, c.LR = 256, 80_000, 4e-5
 	case parameters <= 4_600_000: // ConvNeXt-Atto, 3.7 million
 		c.Steps = 80_000
@@ -326,6 +327,7 @@ func (c Config) Validate() error {
 		{"diffusion-steps", float64(c.DiffusionSteps), 1, 100_000, ""},
 		{"beta-min", c.BetaMin, 1e-9, 0.5, ""},
 		{"beta-max", c.BetaMax, c.BetaMin, 0.999, " (not below beta-min)"},
+		{"window", float64(c.Window), 0, 1 << 24, ""},
 		{"batch", float64(c.Batch), 1, 1 << 20, ""},
 		{"diffusion-batch", float64(c.DiffusionBatch), 0, 1 << 24, ""},
 		{"steps", float64(c.Steps), 1, 1 << 40, ""},
@@ -355,6 +357,9 @@ func (c Config) Validate() error {
 		return fmt.Errorf("generator: head-dim is %d, expected a divisor of the width, %d, for a transformer", c.HeadDim, c.Width)
 	case c.Recurrent == "transformer" && !c.Residual:
 		return fmt.Errorf("generator: residual is false, expected true for a transformer, whose blocks have residuals in them")
+	}
+	if 0 < c.Window && c.Window < convWidth {
+		return fmt.Errorf("generator: window is %d, expected 0, for all tokens, or at least %d", c.Window, convWidth)
 	}
 	if c.Kernel%2 != 1 {
 		return fmt.Errorf("generator: kernel is %d, expected an odd number", c.Kernel)

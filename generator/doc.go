@@ -17,7 +17,8 @@
 //	denoiser.go    what a denoiser is; its embedding of time
 //	mlp.go         the denoiser of preset fast; conv.go the published one
 //	diffusion.go   schedule, samplers as linear steps
-//	train.go       one training step; loop.go all of them
+//	train.go       one training step; windows.go how it takes long sequences;
+//	               loop.go all of them
 //	optimizer.go   AdamW and its states
 //	sample.go      prototypes, noise, denoising, in windows of tokens
 //	plan.go        what a training will cost, before it begins

@@ -78,7 +78,7 @@ func TestRunWithoutOptimizer(t *testing.T) {
 func TestOptimizerMemory(t *testing.T) {
 	zoo, _ := testZoo(t, 2, 512)
 	plan := func(name string) Forecast {
-		return Plan(small(t, Override{"optimizer", name, ""}).Config, zoo.Tokenizer, 2)
+		return Plan(small(t, Override{"optimizer", name, ""}).Config, zoo.Tokenizer, 2, compute.Info{})
 	}
 	f32, codes := plan("adamw"), plan("adamw8bit")
 	net := declareNetwork(small(t).Config, f32.Tokens, 2, 2, 40)

@@ -81,11 +81,14 @@ func TestForecastMemory(t *testing.T) {
 	steps := []samplerStep{{T: 3, X: 0.5, Pred: 0.5, Noise: 0.1}, {T: 0, Pred: 1}}
 	for _, recurrent := range Recurrents {
 		c := small(t, Override{"recurrent", recurrent, ""}).Config
-		counted, real := new(meter), &countingDevice{Device: openCPU(t, 1)}
-		newTrainer(counted, c, zoo)
-		newTrainer(real, c, zoo)
-		if got := int64(4 * real.values); got != counted.bytes {
-			t.Errorf("%s: training allocates %d bytes, the forecast is %d", recurrent, got, counted.bytes)
+		for _, window := range []int{0, 16} {
+			c.Window = window
+			counted, real := new(meter), &countingDevice{Device: openCPU(t, 1)}
+			newTrainer(counted, c, zoo)
+			newTrainer(real, c, zoo)
+			if got := int64(4 * real.values); got != counted.bytes {
+				t.Errorf("%s, windows of %d: training allocates %d bytes, the forecast is %d", recurrent, window, got, counted.bytes)
+			}
 		}
 		sampling := func(tokens int) int64 {
 			counted, real := new(meter), &countingDevice{Device: openCPU(t, 1)}

@@ -25,6 +25,12 @@ func steadyConfigs(t *testing.T) map[string]Config {
 				Override{"layers", "3", ""}).Config
 		}
 	}
+	for _, recurrent := range []string{"mamba2", "lstm", "none"} {
+		for _, picked := range []string{"0", "9", "40"} {
+			configs["window-"+recurrent+"-"+picked] = small(t, Override{"recurrent", recurrent, ""}, Override{"diffusion-batch", picked, ""},
+				Override{"window", "11", ""}).Config
+		}
+	}
 	return configs
 }
 

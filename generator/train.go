@@ -53,15 +53,17 @@ type network struct {
 // newNetwork builds the network for training with models sequences of the zoo in
 // the recurrent part and rows tokens in the denoiser.
 func newNetwork(dev compute.Device, c Config, l *tokenize.Layout, checkpoints, models, rows int) *network {
-	n := declareNetwork(c, l.Tokens(), checkpoints, models, rows)
+	window := c.windowTokens(l.Tokens())
+	n := declareNetwork(c, window, checkpoints, models, rows)
 	n.ps.alloc(dev, true)
-	positions := make([]float32, l.Tokens()*c.Width)
+	n.rec.sequence = l.Tokens()
+	positions := make([]float32, (l.Tokens()+window-1)/window*window*c.Width)
 	if _, counts := dev.(Counter); !counts { // a plan needs none of them
 		c.fillPositions(positions, l, 0)
 	}
 	n.den.alloc(dev, rows, true)
-	n.rec.gradients = &spare{dev, n.den.spare()}                    // the denoiser's backward pass comes first
-	n.rec.repeats = c.Denoiser == "conv" && c.Recurrent == "mamba2" // the one has room for all the rest of the other
+	n.rec.gradients = &spare{dev, n.den.spare()}                                                // the denoiser's backward pass comes first
+	n.rec.repeats = c.Denoiser == "conv" && c.Recurrent == "mamba2" && window == n.rec.sequence // the one has room for all the rest of the other
 	n.rec.alloc(dev, positions, true, c.DiffusionBatch)
 	return n
 }
@@ -100,7 +102,8 @@ type trainer struct {
 	valid                      compute.Ints
 	host                       hostRows
 	layoutValid                []int32
-	work                       func() // compute, made once
+	z                          compute.Matrix // prototypes of the step's rows
+	work, scoring, updating    func()         // compute, score and update, made once
 }
 
 // hostRows is the step's input before it is uploaded.
@@ -140,7 +143,7 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	tr.host = hostRows{x0: make([]float32, n*tr.d), t: make([]float32, n), a: make([]float32, n), b: make([]float32, n),
 		valid: make([]int32, n), pick: make([]int32, n),
 		models: make([]int, zoo.Count), order: make([]int, tr.models*tr.l), report: make([]float32, 2)}
-	tr.work = tr.compute
+	tr.work, tr.scoring, tr.updating = tr.compute, tr.score, tr.update
 	return tr
 }
 
@@ -210,30 +213,46 @@ func (tr *trainer) drawRows(models []int) {
 	dev.Upload(tr.b, h.b)
 	dev.UploadInts(tr.valid, h.valid)
 	if tr.cfg.DiffusionBatch > 0 {
-		tr.net.rec.choose(dev, h.pick)
+		tr.net.rec.pickRows(dev, h.pick)
 	}
 }
 
 // compute is the device's part of a step, once rows are drawn.
 func (tr *trainer) compute() {
 	tr.gradients()
-	tr.update()
+	compute.Record(tr.dev, "update", tr.updating)
+}
+
+// recorded is compute, recorded as a whole, or in windows part by part: else what is
+// uploaded for all windows would be kept.
+func (tr *trainer) recorded() {
+	if tr.net.rec.windows != nil {
+		tr.compute()
+		return
+	}
+	compute.Record(tr.dev, "training step", tr.work)
 }
 
 // gradients computes the loss of the rows drawn and all gradients.
 func (tr *trainer) gradients() {
+	rec := tr.net.rec
+	tr.z = rec.prototypes(tr.dev, tr.host.models[:tr.models])
+	compute.Record(tr.dev, "score", tr.scoring)
+	rec.prototypesBackward(tr.dev)
+}
+
+// score computes the loss, the gradients of the denoiser and dz.
+func (tr *trainer) score() {
 	dev, net := tr.dev, tr.net
-	z := net.rec.forward(dev, net.rec.stateTable(net.rec.states.value), tr.host.models[:tr.models])
 	dev.Normal(tr.eps.Data, tr.cfg.Seed, stream(purposeNoise, uint64(tr.step)))
 	dev.Diffuse(tr.xt, tr.target, tr.x0, tr.eps, tr.a, tr.b, tr.cfg.prediction())
-	net.den.condition(dev, z)
+	net.den.condition(dev, tr.z)
 	net.den.time(dev, net.den.embed(dev, tr.t))
 	pred := net.den.predict(dev, tr.xt)
 	dev.MaskedMSE(tr.loss, tr.dpred, pred, tr.target, tr.valid)
 
 	dev.Zero(net.ps.grad)
 	net.den.backward(dev, tr.dpred, net.rec.gradient())
-	net.rec.backward(dev)
 }
 
 // update applies the gradients: clipping, AdamW, the average.
@@ -283,7 +302,7 @@ func (e *DivergedError) Error() string {
 func (tr *trainer) next() (StepEvent, error) {
 	lr := tr.cfg.learningRate(tr.step)
 	tr.drawRows(tr.drawModels())
-	compute.Record(tr.dev, "training step", tr.work)
+	tr.recorded()
 	if err := tr.dev.Download(tr.host.report, tr.report); err != nil {
 		return StepEvent{}, err
 	}

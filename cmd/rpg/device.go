@@ -102,7 +102,7 @@ func checkMemory(d compute.Device, c generator.Config, f generator.Forecast) err
 
 // smaller is what to do about a training for which there is no memory.
 func smaller(c generator.Config) string {
-	hint := "a smaller --diffusion-batch, --batch or --token-dim takes less"
+	hint := "a smaller --window, --diffusion-batch, --batch or --token-dim takes less"
 	if c.Optimizer == "adamw" {
 		hint += ", and so does --optimizer adamw8bit"
 	}

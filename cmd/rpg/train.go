@@ -31,6 +31,7 @@ var trainUsage = []struct{ key, usage string }{
 	{"state", "state size `S` of a Mamba-2"},
 	{"head-dim", "width `P` of a head of a Mamba-2 or a transformer (its default: 8 heads)"},
 	{"residual", "`true` or false: a residual around each recurrent layer"},
+	{"window", "`N` tokens of the recurrent model that training keeps at a time, 0 for all; fewer take less memory"},
 	{"positions", "what tells tokens apart: `coded`, sines and a random vector each, or sines"},
 	{"state-init", "start of the states: `spread` as wide as the zoo, or constant"},
 	{"denoiser", "`mlp` or conv"},
