@@ -60,11 +60,17 @@ func TestPaperPresetBySize(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", c.target, err)
 		}
-		width, outWidth, channels := 8192, 8192, "1,32,64,128,64,32,1"
+		width, outWidth, channels, optimizer := 8192, 8192, "1,32,64,128,64,32,1", "adamw"
 		if c.tokens == 16384 {
 			width, outWidth, channels = 12288, 16384, "1,64,96,64,1"
 		}
+		if c.tokens == 16384 || c.target == "ViT-Tiny" {
+			optimizer = "adamw8bit"
+		}
 		got := r.Config
+		if got.Optimizer != optimizer || got.Window != 2048 {
+			t.Errorf("%s: optimizer %s, window %d, want %s, 2048", c.target, got.Optimizer, got.Window, optimizer)
+		}
 		if got.Batch != c.batch || got.DiffusionBatch != c.rows || got.Steps != c.steps || got.LR != c.lr {
 			t.Errorf("%s: batch %d, diffusion-batch %d, steps %d, lr %v, want %d, %d, %d, %v",
 				c.target, got.Batch, got.DiffusionBatch, got.Steps, got.LR, c.batch, c.rows, c.steps, c.lr)

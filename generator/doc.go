@@ -6,7 +6,7 @@
 //
 // Read in this order:
 //
-//	config.go      what can be set, the presets, where each value came from
+//	config.go      what can be set, and where each value came from; presets.go
 //	params.go      all parameters in one flat buffer
 //	linear.go      the one dense layer
 //	positions.go   what tells the tokens apart
