@@ -47,17 +47,23 @@ const meanState = -1
 // values; one model is always allowed.
 const valuesAtOnce = 1 << 24
 
-// Sample generates models from the run's averaged weights and gives them to
-// each, one after the other, soon after they are made: the memory needed
-// depends neither on their number nor, beyond the tokens of one model and, with a
-// transformer, their keys and values, on their size. progress, which may be nil, receives how much of the denoising is
-// done, 0 to 1. An error of each ends the sampling.
-func (r *Run) Sample(ctx context.Context, dev compute.Device, o SampleOptions, progress func(float64), each func(Sample) error) (Timing, error) {
+// Sample generates models from the run's averaged weights and gives them to each
+// in groups, in order, soon after they are made. While each works on a group the
+// next one is sampled: each is called by the goroutine of the caller, progress by
+// another. A group is one model, or as many as have valuesAtOnce values; the
+// tokens of two groups are in memory at most, unless each keeps them. Beyond these
+// and, with a transformer, the keys and values of one model, the memory needed
+// depends neither on the models' number nor on their size. progress, which may be
+// nil, receives how much of the denoising is done, 0 to 1.
+//
+// The first error, of the sampling or of each, ends both. When ctx is done the
+// sampling ends within a step, and each is not called again.
+func (r *Run) Sample(ctx context.Context, dev compute.Device, o SampleOptions, progress func(float64), each func(group []Sample) error) (Timing, error) {
 	return r.sampleGroups(ctx, dev, o, valuesAtOnce, progress, each)
 }
 
 // sampleGroups is Sample with groups of so many values of tokens at most.
-func (r *Run) sampleGroups(ctx context.Context, dev compute.Device, o SampleOptions, atOnce int, progress func(float64), each func(Sample) error) (Timing, error) {
+func (r *Run) sampleGroups(ctx context.Context, dev compute.Device, o SampleOptions, atOnce int, progress func(float64), each func([]Sample) error) (Timing, error) {
 	if o.Count < 1 {
 		return Timing{}, fmt.Errorf("generator: number of models is %d, expected at least 1", o.Count)
 	}
@@ -76,34 +82,49 @@ func (r *Run) sampleGroups(ctx context.Context, dev compute.Device, o SampleOpti
 		return Timing{}, err
 	}
 	s.took.Load = time.Since(begin)
-	for first := 0; first < o.Count; first += together {
-		group := make([]sampleJob, min(together, o.Count-first))
-		for i := range group {
-			g := &group[i]
-			g.Seed = o.Seed + uint64(first+i)
-			if g.state, err = r.pickState(o.State, g.Seed); err != nil {
-				return s.took, err
+	err = overlap(ctx, func(ctx context.Context, give func([]Sample) error) error {
+		for first := 0; first < o.Count; first += together {
+			group, err := r.sampleGroup(ctx, s, o, first, min(together, o.Count-first), progress)
+			if err != nil {
+				return err
 			}
-			g.State, g.Tokens = "mean", make([]float32, size)
-			if g.state != meanState {
-				g.State = itoa(g.state)
+			if err := give(group); err != nil {
+				return err
 			}
 		}
-		err := s.sample(ctx, group, func(tokens float64) {
-			if progress != nil {
-				progress((float64(first) + tokens/float64(s.l)) / float64(o.Count))
-			}
-		})
-		if err != nil {
-			return s.took, err
+		return nil
+	}, each)
+	return s.took, err
+}
+
+// sampleGroup samples models first to first+n-1 of o.
+func (r *Run) sampleGroup(ctx context.Context, s *sampler, o SampleOptions, first, n int, progress func(float64)) ([]Sample, error) {
+	group := make([]sampleJob, n)
+	for i := range group {
+		g := &group[i]
+		g.Seed = o.Seed + uint64(first+i)
+		var err error
+		if g.state, err = r.pickState(o.State, g.Seed); err != nil {
+			return nil, err
 		}
-		for _, g := range group {
-			if err := each(g.Sample); err != nil {
-				return s.took, err
-			}
+		g.State, g.Tokens = "mean", make([]float32, s.l*s.d)
+		if g.state != meanState {
+			g.State = itoa(g.state)
 		}
 	}
-	return s.took, nil
+	err := s.sample(ctx, group, func(tokens float64) {
+		if progress != nil {
+			progress((float64(first) + tokens/float64(s.l)) / float64(o.Count))
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	made := make([]Sample, n)
+	for i, g := range group {
+		made[i] = g.Sample
+	}
+	return made, nil
 }
 
 func (r *Run) pickState(state string, seed uint64) (int, error) {

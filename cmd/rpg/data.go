@@ -193,8 +193,10 @@ func (m *midway) score(ctx context.Context, run *generator.Run, device compute.D
 	o := generator.DefaultSampling()
 	o.Count = m.count
 	var models []onnxio.Values
-	_, err = run.Sample(ctx, device, o, nil, func(sample generator.Sample) error {
-		models = append(models, run.Tokenizer.Decode(sample.Tokens))
+	_, err = run.Sample(ctx, device, o, nil, func(group []generator.Sample) error {
+		for _, sample := range group {
+			models = append(models, run.Tokenizer.Decode(sample.Tokens))
+		}
 		return nil
 	})
 	if err != nil {

@@ -251,18 +251,26 @@ func (s *session) runGenerating(job generateJob) (*generation, error) {
 	made, writing := 0, error(nil)
 	took, err := run.Sample(s.ctx, device, job.options, func(part float64) {
 		p.at(int(part*float64(job.options.Count)), job.options.Count)
-	}, func(sample generator.Sample) error {
+	}, func(group []generator.Sample) error {
 		begun := time.Now()
-		var model generatedModel
-		model, writing = s.writeModel(job, run, template, meta, job.names[made], sample)
-		made++
-		out.Models = append(out.Models, model)
-		out.Seconds.Write += time.Since(begun).Seconds()
+		defer func() { out.Seconds.Write += time.Since(begun).Seconds() }()
+		for _, sample := range group {
+			if writing = s.ctx.Err(); writing != nil {
+				break
+			}
+			var model generatedModel
+			model, writing = s.writeModel(job, run, template, meta, job.names[made], sample)
+			if writing != nil {
+				break
+			}
+			made++
+			out.Models = append(out.Models, model)
+		}
 		return writing
 	})
 	out.Seconds.Load, out.Seconds.Prototypes, out.Seconds.Denoise = took.Load.Seconds(), took.Prototypes.Seconds(), took.Denoise.Seconds()
 	switch {
-	case writing != nil:
+	case writing != nil && errors.Is(err, writing):
 		return nil, writing
 	case err != nil && !errors.Is(err, context.Canceled):
 		hint := "rpg generate -h explains the flags"
