@@ -39,36 +39,22 @@ func (n *novelty) nearest() neighbour {
 
 // compare finds where each candidate lies. The originals come first among
 // candidates. One model's tokens are in memory for each thread, and the originals'.
-func (o *Options) compare(ctx context.Context, sp *space, a *alignment, candidates []*candidate) error {
+func (o *Options) compare(ctx context.Context, f *frame, candidates []*candidate) error {
 	originals := candidates[:len(o.Against)]
 	return parallel(ctx, o.Threads, len(candidates), func(i int) error {
 		c, self := candidates[i], -1
-		var place []float32
-		var err error
 		if i < len(originals) {
-			self, place = i, sp.places[i]
-		} else if place, err = sp.place(c.values); err != nil {
-			return err
+			self = i
 		}
-		c.near, c.aligned = sp.nearest(place, self), neighbour{index: -1}
-		within := sp
-		if a != nil {
-			within = a.space
-			if self >= 0 {
-				place = within.places[self]
-			}
-			if self >= 0 || c.framed {
-				c.aligned = within.nearest(place, self)
-			} else if place, c.aligned, err = a.place(ctx, place, c.near.index); err != nil {
+		if !c.placed {
+			if err := f.lie(ctx, c, self); err != nil {
 				return err
 			}
 		}
-		c.toMean = distance(place, within.mean)
 		c.alike = neighbour{index: -1}
 		if c.nearest().index < 0 {
 			return nil // the only original
 		}
-		c.cosine = cosine(place, within.places[c.nearest().index], within.mean)
 		near := originals[c.nearest().index].score
 		c.differs, c.p = disagreement(c.score, near), McNemar(c.score.Wrong, near.Wrong)
 		for k, other := range originals {
@@ -84,6 +70,37 @@ func (o *Options) compare(ctx context.Context, sp *space, a *alignment, candidat
 		c.pairs /= float64(len(originals) - min(1, self+1))
 		return nil
 	})
+}
+
+// lie finds where a candidate's weights lie, which is original number self, or
+// none of them if that is -1.
+func (f *frame) lie(ctx context.Context, c *candidate, self int) error {
+	var place []float32
+	var err error
+	if self >= 0 {
+		place = f.places[self]
+	} else if place, err = f.place(c.values); err != nil {
+		return err
+	}
+	c.near, c.aligned = f.nearest(place, self), neighbour{index: -1}
+	within := f.space
+	if a := f.aligned; a != nil {
+		within = a.space
+		if self >= 0 {
+			place = within.places[self]
+		}
+		if self >= 0 || c.framed {
+			c.aligned = within.nearest(place, self)
+		} else if place, c.aligned, err = a.place(ctx, place, c.near.index); err != nil {
+			return err
+		}
+	}
+	c.toMean = distance(place, within.mean)
+	if k := c.nearest().index; k >= 0 {
+		c.cosine = cosine(place, within.places[k], within.mean)
+	}
+	c.placed = true
+	return nil
 }
 
 // cosine is the cosine of the angle at from between the ways to a and to b; 0
