@@ -23,7 +23,7 @@ func dataNames() []string { return dataset.Kinds() }
 
 // dataRequest is what to score on, as the flags say it.
 type dataRequest struct {
-	flag       string // --data or --eval-data
+	flag       string // --data, --evaluate or --eval-data
 	kind, path string // "" for what is found at path, and for what is in the cache
 	labels     string
 	task       string
@@ -32,20 +32,20 @@ type dataRequest struct {
 	skipBad    bool
 }
 
-// dataFlags are the flags of readData besides --data itself.
-func dataFlags() []cli.Flag {
+// dataFlags are the flags of readData besides the one that names the data.
+func dataFlags(category string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "preprocess", Usage: "how pictures become input: `NAME` (rpg help data) or a .json or .yaml file"},
-		&cli.StringFlag{Name: "labels", Usage: "`FILE` with the classes of the pictures, where folders and names do not say them"},
-		&cli.StringFlag{Name: "task", Usage: "score a binary task: `BITS` of 0 and 1, one for each class, as in 0100010111"},
-		&cli.StringFlag{Name: "on-bad-image", Value: "fail", Usage: "`POLICY` for pictures that cannot be read: fail, or skip them and say how many"},
-		&cli.IntFlag{Name: "subset", Usage: "score on `N` images: the first, or of pictures spread evenly; 0: all"},
+		&cli.StringFlag{Name: "preprocess", Usage: "how pictures become input: `NAME` (rpg help data) or a .json or .yaml file", Category: category},
+		&cli.StringFlag{Name: "labels", Usage: "`FILE` with the classes of the pictures, where folders and names do not say them", Category: category},
+		&cli.StringFlag{Name: "task", Usage: "score a binary task: `BITS` of 0 and 1, one for each class, as in 0100010111", Category: category},
+		&cli.StringFlag{Name: "on-bad-image", Value: "fail", Usage: "`POLICY` for pictures that cannot be read: fail, or skip them and say how many", Category: category},
+		&cli.IntFlag{Name: "subset", Usage: "score on `N` images: the first, or of pictures spread evenly; 0: all", Category: category},
 	}
 }
 
-// readData reads the flags on data.
-func readData(c *cli.Context) (dataRequest, error) {
-	d, err := parseData("--data", c.String("data"))
+// readData reads the flags on data, which flag names: data or evaluate.
+func readData(c *cli.Context, flag string) (dataRequest, error) {
+	d, err := parseData("--"+flag, c.String(flag))
 	if err != nil {
 		return d, err
 	}
