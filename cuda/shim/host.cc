@@ -5,12 +5,14 @@
 #include <cstdio>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "tsan.h"
 
 struct ShimStream {
   bool recording = false;
+  std::thread::id recorder;
   std::vector<std::function<void()>> recorded;
 };
 struct ShimGraph {
@@ -69,6 +71,7 @@ const char *cudaGetErrorString(cudaError_t status) {
     case cudaErrorInvalidDevice: return "invalid device ordinal";
     case cudaErrorLaunchFailure: return "unspecified launch failure";
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
+    case cudaErrorStreamCaptureWrongThread: return "attempt to terminate a thread-local capture sequence from another thread";
     default: return "invalid argument";
   }
 }
@@ -188,10 +191,12 @@ cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
   if (stream->recording) return cudaErrorStreamCaptureUnsupported;
   stream->recording = true;
+  stream->recorder = std::this_thread::get_id();
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
+  if (stream->recorder != std::this_thread::get_id()) return cudaErrorStreamCaptureWrongThread;
   stream->recording = false;
   *graph = new ShimGraph{std::move(stream->recorded)};
   stream->recorded.clear();
