@@ -127,7 +127,7 @@ func (r *Runtime) newSessionOptions() (*ort.SessionOptions, error) {
 		o.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
 	)
 	if err == nil && r.Provider == providerCUDA {
-		err = appendCUDA(o)
+		err = appendCUDA(o, r.GPU)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("evaluate: %w", err), o.Destroy())

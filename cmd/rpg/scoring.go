@@ -115,6 +115,7 @@ func (s *session) openScoring(job evaluateJob, template *onnxio.Model) (o evalua
 	if o.Runtime, err = s.openRuntime(); err != nil {
 		return o, err
 	}
+	o.Runtime.GPU = job.machine.gpu
 	why, err := o.Runtime.UseProvider(job.provider)
 	if err != nil {
 		o.Runtime.Close()
