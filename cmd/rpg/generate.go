@@ -20,7 +20,7 @@ func (s *session) generateVerb() verb {
 			"seed SEED+i and does not depend on how many are made. What made a file is in its\n" +
 			"metadata; --like MODEL repeats it exactly.\n\n" +
 			"With --evaluate the models are scored as they are made, from memory, and the answer is\n" +
-			"that of rpg evaluate; -o DIR is then needed only to keep them.",
+			"that of rpg evaluate; -o DIR is then needed only to keep them. In the JSON it is \"evaluation\".",
 		examples: "rpg generate run -n 10 -o gen\nrpg generate run -n 4 -o gen --sampler ddpm --state mean\n" +
 			"rpg generate run -n 50 --evaluate cifar10 --against zoo/*.onnx\nrpg generate --like gen/0003.onnx -o again",
 		flags: append(append(computeFlags(), precisionFlag(),
