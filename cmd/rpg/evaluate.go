@@ -20,10 +20,10 @@ func (s *session) evaluateVerb() verb {
 			"A folder stands for the .onnx files in it.",
 		examples: "rpg evaluate resnet20.onnx --data cifar10\n" +
 			"rpg evaluate gen/*.onnx --against zoo/*.onnx --data cifar10 --json\n" +
-			"rpg evaluate gen --against zoo --data cifar10:test_batch.bin --subset 1000 --csv models.csv\n" +
+			"rpg evaluate gen --against zoo --data cifar10 --csv models.csv\n" +
 			"rpg evaluate gen/*.onnx --data cifar10 --min-top1 70%\n" +
-			"rpg evaluate resnet50.onnx --data ILSVRC2012_img_val.tar --labels val.txt --preprocess torchvision\n" +
-			"rpg evaluate vit.onnx --data imagenet/val --preprocess timm:0.9,bicubic --on-bad-image skip\n" +
+			"rpg evaluate resnet50.onnx --data imagenet-val.tar --labels val.txt\n" +
+			"rpg evaluate vit.onnx --data imagenet/val --preprocess timm:0.9,bicubic\n" +
 			"rpg evaluate mlp.onnx --data digits/test.npz --preprocess values:8,1,1",
 		flags: append(append(computeFlags(),
 			&cli.StringFlag{Name: "data", Usage: "`DATA` to score on: a folder, .tar, .npz or .bin file, or cifar10 (rpg help data)"}),
