@@ -116,6 +116,7 @@ func (o *Options) finish(ctx context.Context, f *frame, models []*candidate, spe
 	}
 	o.fill(result, candidates)
 	result.Notes = append(result.Notes, tieNotes(candidates)...)
+	result.Notes = append(result.Notes, nanNotes(candidates)...)
 	if f == nil && len(candidates) == 2 {
 		result.Paired = paired(candidates[0], candidates[1])
 	}
@@ -268,7 +269,7 @@ func (o *Options) fill(r *Result, candidates []*candidate) {
 	novel := len(o.Against) > 0
 	for _, c := range candidates {
 		n := float64(c.score.N)
-		m := ModelResult{Path: c.name, Group: c.group, Correct: c.score.Correct, Top1: float64(c.score.Correct) / n, Top5: float64(c.score.Top5) / n, Ties: c.score.Ties, ECE: c.score.Calibration.ECE()}
+		m := ModelResult{Path: c.name, Group: c.group, Correct: c.score.Correct, Top1: float64(c.score.Correct) / n, Top5: float64(c.score.Top5) / n, Ties: c.score.Ties, NaN: c.score.NaN.Len(), ECE: c.score.Calibration.ECE()}
 		m.Top1Low, m.Top1High = Wilson(c.score.Correct, c.score.N)
 		if model, ok := c.values.(*onnxio.Model); ok {
 			m.Params = parameters(model)

@@ -117,11 +117,12 @@ func cosine(a, from, b []float32) float64 {
 	return ab / math.Sqrt(aa*bb)
 }
 
-// disagreement is the part of the images to which two models give different classes.
+// disagreement is the part of the images to which two models give different
+// classes, or one of them gives NaN.
 func disagreement(a, b Score) float64 {
 	n := 0
 	for i, class := range a.Predictions {
-		if class != b.Predictions[i] {
+		if class != b.Predictions[i] || a.NaN.Has(i) || b.NaN.Has(i) {
 			n++
 		}
 	}
@@ -151,7 +152,8 @@ func (n *novelty) kind(usual float64, values int) string {
 func novelRatios() []float64 { return []float64{1, 2, 3, 4, 6} }
 
 // vote is the accuracy of the majority of the models, and how much more it is
-// than their mean. A tie goes to the lowest class. Nil for fewer than three models.
+// than their mean. A tie goes to the lowest class, and a model that gives NaN has no
+// vote. Nil for fewer than three models.
 func vote(models []*candidate, right func(image int, class uint16) bool) *VoteResult {
 	models = models[:min(len(models), averaged)]
 	if len(models) < 3 {
@@ -165,17 +167,18 @@ func vote(models []*candidate, right func(image int, class uint16) bool) *VoteRe
 	n := models[0].score.N
 	for i := range n {
 		counts := map[uint16]int{}
-		best := models[0].score.Predictions[i]
 		for _, c := range models {
-			class := c.score.Predictions[i]
-			counts[class]++
-		}
-		for class, k := range counts {
-			if k > counts[best] || k == counts[best] && class < best {
-				best = class
+			if !c.score.NaN.Has(i) {
+				counts[c.score.Predictions[i]]++
 			}
 		}
-		if right(i, best) {
+		best, most := uint16(0), 0
+		for class, k := range counts {
+			if k > most || k == most && class < best {
+				best, most = class, k
+			}
+		}
+		if most > 0 && right(i, best) {
 			correct++
 		}
 	}

@@ -113,10 +113,10 @@ func (s *scoring) with(ctx context.Context, scorer *Scorer, progress func(done, 
 	return nil
 }
 
-// keep keeps the score of candidate i. One that lacks pictures, or saw damaged
-// ones, is computed anew each time, so that they are named each time.
+// keep keeps the score of candidate i. One that lacks pictures, saw damaged ones,
+// or has NaN logits is computed anew each time, so that they are named each time.
 func (s *scoring) keep(i int, score *Score) {
-	if c := s.list[i]; c.key != "" && len(s.Data.Bad()) == 0 && len(s.Data.Damaged()) == 0 {
+	if c := s.list[i]; c.key != "" && score.NaN == nil && len(s.Data.Bad()) == 0 && len(s.Data.Damaged()) == 0 {
 		if err := s.kept.save(c.key, score); err != nil {
 			s.failed = err
 		}

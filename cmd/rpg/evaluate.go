@@ -84,7 +84,7 @@ func (s *session) evaluate(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.enough(result, job.least)
+	return s.judge(result, job.least)
 }
 
 // runEvaluation scores the models, and the originals and baselines when there

@@ -173,7 +173,7 @@ func (s *session) answerGeneration(job generateJob, result *generation) error {
 		s.say("%d made and scored, %.1f s (denoising %.1f s); none is written: -o DIR keeps them", len(result.Models), result.Seconds.Total, result.Seconds.Denoise)
 	}
 	if scores != nil {
-		return s.enough(scores, job.evaluate.least)
+		return s.judge(scores, job.evaluate.least)
 	}
 	s.say("next: rpg evaluate %s --against ORIGINALS --data cifar10", quote(job.output))
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -190,6 +191,29 @@ func (s *session) enough(r *evaluate.Result, least float64) error {
 		return errNo
 	}
 	return nil
+}
+
+// judge is the answer to --min-top1, and an error if models that were given do not
+// give numbers: the rest of the result stands.
+func (s *session) judge(r *evaluate.Result, least float64) error {
+	no := s.enough(r, least)
+	var broken []string
+	for _, m := range r.Models {
+		given := m.Group == evaluate.GroupModels || m.Group == evaluate.GroupGenerated || m.Group == evaluate.GroupOriginals
+		if given && m.NaN > 0 {
+			broken = append(broken, fmt.Sprintf("%s on %d of %d images", m.Path, m.NaN, r.Data.Images))
+		}
+	}
+	if len(broken) == 0 {
+		return no
+	}
+	const named = 5
+	list := strings.Join(broken[:min(named, len(broken))], ", ")
+	if n := len(broken) - named; n > 0 {
+		list += fmt.Sprintf(" and %d more", n)
+	}
+	return &failure{code: exitFailed, err: fmt.Errorf("NaN logits, which count as wrong: %s", list),
+		hint: "rpg check MODEL says whether its weights are finite", own: true, told: true}
 }
 
 // newFile refuses an output that is an input or, without --force, exists.
