@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
+	"weak"
 
 	"rpg/onnxio"
 )
@@ -109,23 +111,34 @@ func TestStreamKeeps(t *testing.T) {
 	}
 }
 
+// heavy are values that a test wants to see go.
+type heavy struct{ inMemory }
+
 // TestStreamMemory: of a model that was added no weights are kept.
 func TestStreamMemory(t *testing.T) {
 	r := openTestRuntime(t)
 	zoo := testZoo(t, 3)
-	s, err := NewStream(t.Context(), Options{Runtime: r, Data: testImages(t, 64), Against: zoo[1:]}, zoo[0], 2)
+	s, err := NewStream(t.Context(), Options{Runtime: r, Data: testImages(t, 64), Against: zoo[1:], Keep: t.TempDir()}, zoo[0], 4)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	for range 2 {
-		if err := s.Add(t.Context(), []onnxio.Values{inMemory{zoo[0]}}); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for i, c := range s.list {
-		if c.values != nil || !c.scored || !c.placed {
-			t.Errorf("model %d: %+v", i, c)
+		var gone []weak.Pointer[heavy]
+		func() {
+			group := []*heavy{{inMemory{zoo[0]}}, {inMemory{zoo[1]}}}
+			for _, v := range group {
+				gone = append(gone, weak.Make(v))
+			}
+			if err := s.Add(t.Context(), []onnxio.Values{group[0], group[1]}); err != nil {
+				t.Fatal(err)
+			}
+		}()
+		runtime.GC()
+		for i, p := range gone {
+			if p.Value() != nil {
+				t.Errorf("the values of model %d are still in memory", i)
+			}
 		}
 	}
 }
