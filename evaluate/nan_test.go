@@ -31,16 +31,22 @@ func TestNaNLogits(t *testing.T) {
 	r := openTestRuntime(t)
 	zoo := testZoo(t, 3)
 	d := testImages(t, 100)
-	o := ScorerOptions{Sessions: SessionsShared, Threads: 2}
-	want := score(t, r, d, o, zoo[0], zoo[0], zoo[1], zoo[2])
-	got := score(t, r, d, o, zoo[0], zoo[0], spoiled{zoo[1], float32(math.NaN())}, zoo[2])
-	for _, k := range []int{0, 2} {
-		if !reflect.DeepEqual(got[k], want[k]) || got[k].NaN != nil {
-			t.Errorf("model %d, beside one that gives NaN, has other figures", k)
+	for _, sessions := range []Sessions{SessionsOwn, SessionsShared} {
+		o := ScorerOptions{Sessions: sessions, Threads: 2}
+		want := score(t, r, d, o, zoo[0], zoo[0], zoo[1], zoo[2])
+		got := score(t, r, d, o, zoo[0], zoo[0], overflowing{zoo[1]}, zoo[2])
+		for _, k := range []int{0, 2} {
+			if !reflect.DeepEqual(got[k], want[k]) || got[k].NaN != nil {
+				t.Errorf("sessions %d: model %d, beside one that gives NaN, has other figures", sessions, k)
+			}
+		}
+		if s := got[1]; s.N != 100 || s.NaN.Len() != 100 || s.Wrong.Len() != 100 || s.Correct != 0 || s.Top5 != 0 || s.Ties != 0 || s.Calibration != (Calibration{}) {
+			t.Errorf("sessions %d: a model that gives NaN: %+v", sessions, s)
 		}
 	}
-	if s := got[1]; s.N != 100 || s.NaN.Len() != 100 || s.Wrong.Len() != 100 || s.Correct != 0 || s.Top5 != 0 || s.Ties != 0 || s.Calibration != (Calibration{}) {
-		t.Errorf("a model that gives NaN: %+v", s)
+	o := ScorerOptions{Sessions: SessionsShared} // no file may hold what follows
+	if s := score(t, r, d, o, zoo[0], spoiled{zoo[1], float32(math.NaN())})[0]; s.NaN.Len() != 100 {
+		t.Errorf("a model with a NaN among its weights: %+v", s)
 	}
 	// An infinite logit is one that can be compared.
 	if s := score(t, r, d, o, zoo[0], spoiled{zoo[1], float32(math.Inf(-1))})[0]; s.NaN != nil || s.Correct < 50 {
