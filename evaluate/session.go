@@ -156,6 +156,7 @@ func openOwn(template *onnxio.Model, v onnxio.Values, name string, p ports, o *o
 		s, err = ort.NewDynamicAdvancedSession(m.Path, []string{p.input}, []string{p.output}, o)
 	} else {
 		var model bytes.Buffer
+		model.Grow(int(template.Info().Bytes)) // growing by doubling would take three times as much
 		if err := onnxio.WriteTo(&model, template, v, nil); err != nil {
 			return nil, fmt.Errorf("evaluate: %s: %w", name, err)
 		}

@@ -158,6 +158,7 @@ func (s *session) openRuntime() (*evaluate.Runtime, error) {
 
 // midway scores models that a training has learned to make so far.
 type midway struct {
+	s       *session
 	count   int
 	runtime *evaluate.Runtime
 	scorer  *evaluate.Scorer
@@ -184,7 +185,7 @@ func (s *session) newMidway(job trainJob, template *onnxio.Model) (*midway, erro
 		rt.Close()
 		return nil, err
 	}
-	return &midway{count: job.evalCount, runtime: rt, scorer: scorer, data: data}, nil
+	return &midway{s: s, count: job.evalCount, runtime: rt, scorer: scorer, data: data}, nil
 }
 
 // score samples models from the last checkpoint and gives mean and standard
@@ -206,12 +207,19 @@ func (m *midway) score(ctx context.Context, run *generator.Run, device compute.D
 	if err != nil {
 		return 0, 0, err
 	}
+	broken := 0
 	for _, score := range scores {
+		if score.NaN != nil {
+			broken++
+		}
 		mean += float64(score.Correct) / float64(score.N) / float64(len(scores))
 	}
 	for _, score := range scores {
 		d := float64(score.Correct)/float64(score.N) - mean
 		std += d * d / float64(max(1, len(scores)-1))
+	}
+	if broken > 0 {
+		m.s.warn("%d of %d generated models give NaN logits, which count as wrong", broken, len(scores))
 	}
 	return mean, math.Sqrt(std), nil
 }
