@@ -183,29 +183,6 @@ func addModels[V onnxio.Values](list []*candidate, group string, models []V) []*
 	return list
 }
 
-// A frame is what models are compared in: the originals' space, and their
-// alignment, which may be nil.
-type frame struct {
-	*space
-	aligned *alignment
-}
-
-// newFrame is nil without originals.
-func (o *Options) newFrame(ctx context.Context) (*frame, error) {
-	if len(o.Against) == 0 {
-		return nil, nil
-	}
-	sp, err := newSpace(ctx, o.Against, o.Threads)
-	if err != nil {
-		return nil, err
-	}
-	f := &frame{space: sp}
-	if !slices.Contains(o.Without, BaselineAligned) {
-		f.aligned, err = newAlignment(ctx, o.Against[0], sp, o.Seed, o.Threads)
-	}
-	return f, err
-}
-
 // withBaselines gives originals, models and baselines, in this order.
 func (o *Options) withBaselines(f *frame, models []*candidate) []*candidate {
 	list := append(addModels(nil, GroupOriginals, o.Against), models...)

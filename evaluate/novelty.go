@@ -3,6 +3,7 @@ package evaluate
 import (
 	"context"
 	"math"
+	"slices"
 )
 
 // The kinds of generated model that are no news. See docs/metrics.md.
@@ -35,6 +36,29 @@ func (n *novelty) nearest() neighbour {
 		return n.aligned
 	}
 	return n.near
+}
+
+// A frame is what models are compared in: the originals' space, and their
+// alignment, which may be nil.
+type frame struct {
+	*space
+	aligned *alignment
+}
+
+// newFrame is nil without originals.
+func (o *Options) newFrame(ctx context.Context) (*frame, error) {
+	if len(o.Against) == 0 {
+		return nil, nil
+	}
+	sp, err := newSpace(ctx, o.Against, o.Threads)
+	if err != nil {
+		return nil, err
+	}
+	f := &frame{space: sp}
+	if !slices.Contains(o.Without, BaselineAligned) {
+		f.aligned, err = newAlignment(ctx, o.Against[0], sp, o.Seed, o.Threads)
+	}
+	return f, err
 }
 
 // compare finds where each candidate lies. The originals come first among
