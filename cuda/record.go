@@ -2,7 +2,6 @@ package cuda
 
 import (
 	"reflect"
-	"runtime"
 	"unsafe"
 )
 
@@ -98,8 +97,6 @@ func (d *device) Record(key string, f func()) {
 		r = &record{key: key}
 		d.records[key] = r
 	} else if r.stage == counting {
-		runtime.LockOSThread() // CUDA ends a recording only on the thread that began it
-		defer runtime.UnlockOSThread()
 		r.stage, r.values, r.block = capturing, make([]byte, r.used), d.alloc(r.used/valueBytes)
 		d.keep(d.call("rpg_record"))
 	}

@@ -3,7 +3,6 @@ package cuda
 import (
 	"fmt"
 	"math"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -161,35 +160,6 @@ func TestRecordedKeys(t *testing.T) {
 	if d.replays != 2*3 || len(d.records) != 2 {
 		t.Errorf("%d graphs were launched of %d records, want 6 of 2", d.replays, len(d.records))
 	}
-}
-
-// CUDA ends a capture only on the thread that began it, and Go moves its goroutines
-// from thread to thread: a step that others interrupt is recorded all the same.
-func TestRecordedOnOneThread(t *testing.T) {
-	d := openShim(t)
-	defer d.Close()
-	w := newWork(d)
-	for s := 1; s <= 4; s++ {
-		d.Record("step", func() {
-			w.step(s)
-			leaveThread()
-		})
-	}
-	if err := d.Sync(); err != nil || d.replays != 3 {
-		t.Errorf("%d graphs were launched, want 3: %v", d.replays, err)
-	}
-}
-
-// leaveThread gives the thread of the caller to another goroutine for good, unless
-// the caller is tied to it.
-func leaveThread() {
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	taken := make(chan struct{})
-	go func() {
-		runtime.LockOSThread() // it ends with the goroutine
-		close(taken)
-	}()
-	<-taken
 }
 
 // A failure within a record is kept, with its text, and the device closes.

@@ -43,6 +43,12 @@ RPG_API int rpg_open(int ordinal, int bf16, rpg_device **dev);
 // After it there is no text for its status.
 RPG_API int rpg_close(rpg_device *dev);
 
+// rpg_open_counter makes a device that needs no GPU and does nothing: it counts the
+// memory that the same calls would take on a GPU of so many processors. What is
+// downloaded from it is 0. rpg_counted gives the most bytes that were taken at once.
+RPG_API int rpg_open_counter(int processors, int bf16, rpg_device **dev);
+RPG_API int rpg_counted(rpg_device *dev, uint64_t *bytes);
+
 struct rpg_info {
   char name[256];
   char products_by[64];     // what does matrix products: own kernels or cuBLASLt

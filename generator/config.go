@@ -27,6 +27,7 @@ type Config struct {
 	Recurrent string `json:"recurrent"`  // one of Recurrents
 	Layers    int    `json:"layers"`     // recurrent layers
 	Width     int    `json:"width"`      // M
+	OutWidth  int    `json:"out-width"`  // of the last layer's output, mamba2 only; 0: M
 	State     int    `json:"state"`      // S, mamba2 only
 	HeadDim   int    `json:"head-dim"`   // P, mamba2 and transformer
 	Residual  bool   `json:"residual"`   // around each recurrent layer
@@ -105,23 +106,40 @@ func fast(c *Config, parameters int) {
 	}
 }
 
-// paper is the published training, by the size of the target (the paper's
-// scripts: compare/ours_cnnmedium.py, main/vitsmall_8192.py; between them, and
-// for nothing published, the sizes of the comparison in this project).
+// paper is the published training of the target that is nearest in size (the
+// scripts compare/ours_cnnmedium.py and main/*.py); between 100,000 and 2 million
+// parameters, for which nothing is published, that of the comparison in this
+// project.
 func paper(c *Config, parameters int) {
 	c.Stats, c.Residual, c.Positions, c.StateInit = "paper", false, "sines", "constant"
 	c.Denoiser, c.Prediction = "conv", "eps"
 	c.DenoiserWidth, c.Blocks = 512, 3
+	c.TokenDim, c.Width, c.State = 8192, 8192, 128
+	c.Batch, c.DiffusionBatch, c.LR = 4, 1024, 3e-5
 	switch {
-	case parameters <= 100_000:
+	case parameters <= 100_000: // CNN(s), CNN(m)
 		c.TokenDim, c.Width, c.State = 256, 256, 32
-		c.Batch, c.Steps, c.LR = 8, 30_000, 1e-4
+		c.Batch, c.DiffusionBatch, c.Steps, c.LR = 8, 0, 30_000, 1e-4
 	case parameters <= 2_000_000:
-		c.TokenDim, c.Width, c.State = 1024, 1024, 128
-		c.Batch, c.DiffusionBatch, c.Steps, c.LR = 4, 256, 80_000, 4e-5
-	default:
-		c.TokenDim, c.Width, c.State = 8192, 8192, 128
-		c.Batch, c.DiffusionBatch, c.Steps, c.LR = 4, 1024, 50_000, 3e-5
+		c.TokenDim, c.Width = 1024, 1024
+		c.DiffusionBatch, c.Steps, c.LR = 256, 80_000, 4e-5
+	case parameters <= 4_600_000: // ConvNeXt-Atto, 3.7 million
+		c.Steps = 80_000
+	case parameters <= 8_200_000: // ViT-Tiny, 5.7
+		c.Steps = 50_000
+	case parameters <= 16_000_000: // ResNet-18, 11.7
+		c.Batch, c.Steps = 8, 80_000
+	case parameters <= 23_700_000: // ViT-Small, 22.1
+		c.Steps = 50_000
+	case parameters <= 30_000_000: // ResNet-50, 25.6
+		c.Batch, c.Steps = 8, 80_000
+	default: // ViT-Base, 86.6, and ConvNeXt-Large, 197.8
+		c.TokenDim, c.Width, c.OutWidth = 16384, 12288, 16384
+		c.Channels = []int{1, 64, 96, 64, 1}
+		c.Batch, c.DiffusionBatch, c.Steps, c.LR = 2, 512, 120_000, 1e-5
+		if parameters > 131_000_000 {
+			c.DiffusionBatch = 448
+		}
 	}
 }
 
@@ -165,6 +183,9 @@ func Resolve(parameters int, overrides []Override) (Resolved, error) {
 	}
 	if r.Config.Recurrent == "transformer" {
 		r.transformer(given)
+	}
+	if r.Config.OutWidth != 0 && !given["out-width"] && (given["width"] || r.Config.Recurrent != "mamba2") {
+		r.Config.OutWidth, r.Origins["out-width"] = 0, "width" // the preset's is beside the preset's
 	}
 	return r, r.Config.Validate()
 }
@@ -294,6 +315,7 @@ func (c Config) Validate() error {
 		{"token-dim", float64(c.TokenDim), 1, 1 << 20, ""},
 		{"layers", float64(c.Layers), 1, 64, ""},
 		{"width", float64(c.Width), 4, 1 << 16, ""},
+		{"out-width", float64(c.OutWidth), 0, 1 << 16, " (0 is the width)"},
 		{"state", float64(c.State), 1, 4096, ""},
 		{"head-dim", float64(c.HeadDim), 1, 4096, ""},
 		{"denoiser-width", float64(c.DenoiserWidth), 1, 1 << 16, ""},
@@ -321,6 +343,12 @@ func (c Config) Validate() error {
 	switch {
 	case c.Recurrent == "mamba2" && 2*c.Width%c.HeadDim != 0:
 		return fmt.Errorf("generator: head-dim is %d, expected a divisor of twice the width, %d", c.HeadDim, 2*c.Width)
+	case c.Recurrent == "mamba2" && 2*c.outWidth()%c.HeadDim != 0:
+		return fmt.Errorf("generator: head-dim is %d, expected a divisor of twice the out-width, %d", c.HeadDim, 2*c.outWidth())
+	case c.Recurrent != "mamba2" && c.outWidth() != c.Width:
+		return fmt.Errorf("generator: out-width is %d, expected 0 or the width, %d, for %s: only mamba2 ends with another one", c.OutWidth, c.Width, c.Recurrent)
+	case c.Residual && c.outWidth() != c.Width:
+		return fmt.Errorf("generator: out-width is %d, expected 0 or the width, %d, with residual, which adds a layer's input to its output", c.OutWidth, c.Width)
 	case c.Recurrent == "transformer" && c.Width%c.HeadDim != 0:
 		return fmt.Errorf("generator: head-dim is %d, expected a divisor of the width, %d, for a transformer", c.HeadDim, c.Width)
 	case c.Recurrent == "transformer" && !c.Residual:
@@ -330,6 +358,14 @@ func (c Config) Validate() error {
 		return fmt.Errorf("generator: kernel is %d, expected an odd number", c.Kernel)
 	}
 	return c.validateChannels()
+}
+
+// outWidth is the width of the prototypes.
+func (c Config) outWidth() int {
+	if c.OutWidth == 0 {
+		return c.Width
+	}
+	return c.OutWidth
 }
 
 // validateChannels checks that the skips of the conv denoiser fit together.

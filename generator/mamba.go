@@ -7,7 +7,8 @@ import (
 )
 
 // mamba is one Mamba-2 layer (Dao & Gu, arXiv 2405.21060) with one group, for
-// up to n sequences of L tokens of width M. With I = 2M:
+// up to n sequences of L tokens of width M, which gives tokens of width O. All
+// layers have O = M, but for the last one with out-width. With I = 2·O:
 //
 //	proj = u·Win                      columns [z: I | x: I | B: S | C: S | dt: H]
 //	[x|B|C] = SiLU(causal conv)
@@ -66,9 +67,8 @@ const (
 	mambaChunk = 64
 )
 
-func newMamba(ps *params, name string, c Config, n, l int) *mamba {
-	m := c.Width
-	i := 2 * m
+func newMamba(ps *params, name string, c Config, o, n, l int) *mamba {
+	m, i := c.Width, 2*o
 	k := &mamba{n: n, l: l, m: m, i: i, h: i / c.HeadDim, s: c.State, chunk: min(mambaChunk, l), residual: c.Residual}
 	k.in = newLinear(ps, name+".in_proj", m, 2*i+2*k.s+k.h, false)
 	k.convW = ps.uniform(vectorParam, name+".conv1d.weight", fanIn(convWidth), i+2*k.s, convWidth)
@@ -81,7 +81,7 @@ func newMamba(ps *params, name string, c Config, n, l int) *mamba {
 	k.aLog = ps.declare(vectorParam, name+".A_log", func(u float64) float64 { return math.Log(1 + 15*u) }, k.h)
 	k.d = ps.constant(vectorParam, name+".D", 1, k.h)
 	k.norm = ps.constant(vectorParam, name+".norm.weight", 1, i)
-	k.out = newLinear(ps, name+".out_proj", i, m, false)
+	k.out = newLinear(ps, name+".out_proj", i, o, false)
 	return k
 }
 
@@ -123,7 +123,7 @@ func (k *mamba) alloc(dev compute.Device, r *recurrent, pick compute.Ints, share
 		return
 	}
 
-	if s, ok := share.(*mamba); ok {
+	if s, ok := share.(*mamba); ok && s.i == k.i {
 		k.mambaGradients = s.mambaGradients
 	} else {
 		k.drest, k.dconv, k.dy = newMatrix(gradients, rows, k.restIn.out), newMatrix(gradients, rows, conv), newMatrix(gradients, rows, k.i)
@@ -214,6 +214,10 @@ func (k *mamba) mixBackward(dev compute.Device, dout compute.Matrix) {
 }
 
 func (k *mamba) multiplies() int {
-	scan := k.chunk*k.s + k.chunk*k.i + 2*k.i*k.s
-	return k.in.multiplies() + k.out.multiplies() + convWidth*(k.i+2*k.s) + scan
+	return k.in.multiplies() + k.out.multiplies() + k.scanMultiplies()
+}
+
+// scanMultiplies is that of the convolution and the SSD.
+func (k *mamba) scanMultiplies() int {
+	return convWidth*(k.i+2*k.s) + k.chunk*k.s + k.chunk*k.i + 2*k.i*k.s
 }

@@ -1,16 +1,21 @@
 package generator
 
-import "rpg/generator/compute"
+import (
+	"slices"
+
+	"rpg/generator/compute"
+)
 
 // recurrent turns positions and states into prototypes:
 //
-//	u[n,l] = position[l] + state[n],  z = layers(u)   [N·L, M]
+//	u[n,l] = position[l] + state[n],  z = layers(u)   [N·L, out-width]
 //
 // The tokens themselves are not an input, so z is a table that depends on the
 // state alone. Training may pick rows of it: of the others, only what those
 // need is computed.
 type recurrent struct {
 	n, l, m  int
+	widths   []int  // of each layer's output
 	sequence int    // tokens of a whole sequence, of which sampling takes l at a time
 	states   *param // [checkpoints, M]
 	layers   []layer
@@ -31,7 +36,7 @@ type recurrent struct {
 }
 
 // layer is one layer of the recurrent model, for n sequences of l tokens of width
-// M: mamba, lstm, transformer or gated.
+// M, which gives tokens of its own width: mamba, lstm, transformer or gated.
 type layer interface {
 	// alloc prepares for r, and for an output that has only the rows in pick, nil
 	// for all. What is of use within backward only may be shared with the layer
@@ -50,16 +55,17 @@ type layer interface {
 }
 
 func newRecurrent(ps *params, c Config, checkpoints, n, l int) *recurrent {
-	r := &recurrent{n: n, l: l, m: c.Width, sequence: l}
+	r := &recurrent{n: n, l: l, m: c.Width, widths: slices.Repeat([]int{c.Width}, c.Layers), sequence: l}
+	r.widths[c.Layers-1] = c.outWidth()
 	r.states = ps.constant(vectorParam, "state.weight", 1/float64(c.Width), checkpoints, c.Width)
-	for i := range c.Layers {
-		r.layers = append(r.layers, newLayer(ps, "recurrent."+itoa(i), c, n, l))
+	for i, out := range r.widths {
+		r.layers = append(r.layers, newLayer(ps, "recurrent."+itoa(i), c, out, n, l))
 	}
 	return r
 }
 
-// newLayer makes a layer of the kind that c names.
-func newLayer(ps *params, name string, c Config, n, l int) layer {
+// newLayer makes a layer of the kind that c names, with outputs of width out.
+func newLayer(ps *params, name string, c Config, out, n, l int) layer {
 	switch c.Recurrent {
 	case "lstm":
 		return newLSTM(ps, name, c, n, l)
@@ -68,7 +74,7 @@ func newLayer(ps *params, name string, c Config, n, l int) layer {
 	case "none":
 		return newGated(ps, name, c, n, l)
 	}
-	return newMamba(ps, name, c, n, l)
+	return newMamba(ps, name, c, out, n, l)
 }
 
 // alloc takes the positions [L·M] of the layout, and how many prototypes are
@@ -87,11 +93,11 @@ func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool, p
 		if i == 0 {
 			r.input = newInput(dev, r, train, outs)
 		}
-		r.h = append(r.h, newMatrix(dev, outs, r.m))
+		r.h = append(r.h, newMatrix(dev, outs, r.widths[i]))
 		if train && (i < len(r.layers)-1 || r.repeats) {
-			r.dh = append(r.dh, newMatrix(r.gradients, outs, r.m))
+			r.dh = append(r.dh, newMatrix(r.gradients, outs, r.widths[i]))
 		} else if train { // the denoiser fills it while it still needs its memory
-			r.dh = append(r.dh, newMatrix(dev, outs, r.m))
+			r.dh = append(r.dh, newMatrix(dev, outs, r.widths[i]))
 		}
 	}
 }
@@ -168,6 +174,31 @@ func (r *recurrent) multiplies() int {
 	n := 0
 	for _, k := range r.layers {
 		n += k.multiplies()
+	}
+	return n
+}
+
+// stepMultiplies is that of the forward pass of a step. A mamba that comes first
+// projects N + L vectors instead of N·L, and one that comes last, with some rows
+// picked, computes the gate and the last product for those. What is done again in
+// the backward pass is not counted.
+func (r *recurrent) stepMultiplies() int {
+	rows, n := r.n*r.l, 0
+	for i, l := range r.layers {
+		k, ok := l.(*mamba)
+		if !ok {
+			n += rows * l.multiplies()
+			continue
+		}
+		outs := rows
+		if i == len(r.layers)-1 && r.picked > 0 {
+			outs = r.picked
+		}
+		gates, rests := outs, rows
+		if i == 0 {
+			gates, rests = r.n+r.l, r.n+r.l
+		}
+		n += gates*k.gateIn.multiplies() + rests*k.restIn.multiplies() + rows*k.scanMultiplies() + outs*k.out.multiplies()
 	}
 	return n
 }

@@ -51,6 +51,29 @@ func TestCausal(t *testing.T) {
 	}
 }
 
+// TestPublishedSizes: the published generators, with 50 states, have the published
+// number of parameters. Their one number of a condition, 2·M values, is not here.
+func TestPublishedSizes(t *testing.T) {
+	for _, c := range []struct {
+		tokenDim, width, outWidth, channels string
+		parameters                          int
+	}{
+		{"8192", "8192", "0", "1,32,64,128,64,32,1", 950_789_505},
+		{"16384", "12288", "16384", "1,64,96,64,1", 2_807_614_113},
+	} {
+		r, err := Resolve(50_000_000, []Override{{"preset", "paper", ""}, {"token-dim", c.tokenDim, ""}, {"width", c.width, ""},
+			{"out-width", c.outWidth, ""}, {"channels", c.channels, ""}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		net := declareNetwork(r.Config, 808, 50, 1, 1)
+		net.ps.alloc(new(meter), false)
+		if got := net.ps.trained; got != c.parameters {
+			t.Errorf("token width %s: %d parameters, want %d", c.tokenDim, got, c.parameters)
+		}
+	}
+}
+
 // TestForecastMemory: what a plan says of the memory is what is allocated. Of a
 // transformer, sampling needs the keys and values of all tokens.
 func TestForecastMemory(t *testing.T) {

@@ -117,7 +117,7 @@ func newSampler(dev compute.Device, c Config, layout *tokenize.Layout, checkpoin
 	s.net.rec.alloc(dev, s.positions, false, 0)
 	s.net.den.alloc(dev, len(steps), false)
 	s.meanRow = newMatrix(dev, 1, c.Width)
-	s.z, s.x, s.noise = newMatrix(dev, rows, c.Width), newMatrix(dev, rows, s.d), newMatrix(dev, rows, s.d)
+	s.z, s.x, s.noise = newMatrix(dev, rows, c.outWidth()), newMatrix(dev, rows, s.d), newMatrix(dev, rows, s.d)
 	s.time = newMatrix(dev, 1, s.net.den.timeWidth())
 	s.t, s.stepRow, s.keys = dev.Alloc(len(steps)), dev.AllocInts(1), dev.AllocInts(4*rows)
 	s.window = make([]windowRow, rows)

@@ -3,6 +3,8 @@ package generator
 import (
 	"math"
 	"testing"
+
+	"rpg/generator/compute"
 )
 
 // steadyConfigs are small trainings that go through every operation.
@@ -15,6 +17,7 @@ func steadyConfigs(t *testing.T) map[string]Config {
 		configs[c.name] = small(t, Override{"preset", c.preset, ""}, Override{"denoiser", c.denoiser, ""},
 			Override{"diffusion-batch", c.picked, ""}).Config
 	}
+	configs["paper-out-width"] = small(t, Override{"preset", "paper", ""}, Override{"out-width", "20", ""}).Config
 	for _, recurrent := range Recurrents[1:] {
 		for _, picked := range []string{"0", "40"} {
 			configs[recurrent+"-"+picked] = small(t, Override{"recurrent", recurrent, ""}, Override{"diffusion-batch", picked, ""},
@@ -63,7 +66,7 @@ func TestMemory(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := Plan(r.Config, zoo.Tokenizer, 50).DeviceBytes; got > most || got < most/2 {
+		if got := Plan(r.Config, zoo.Tokenizer, 50, compute.Info{}).DeviceBytes; got > most || got < most/2 {
 			t.Errorf("preset %s takes %d bytes, want at most %d and not far less", preset, got, most)
 		}
 	}

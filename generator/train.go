@@ -56,7 +56,9 @@ func newNetwork(dev compute.Device, c Config, l *tokenize.Layout, checkpoints, m
 	n := declareNetwork(c, l.Tokens(), checkpoints, models, rows)
 	n.ps.alloc(dev, true)
 	positions := make([]float32, l.Tokens()*c.Width)
-	c.fillPositions(positions, l, 0)
+	if _, counts := dev.(Counter); !counts { // a plan needs none of them
+		c.fillPositions(positions, l, 0)
+	}
 	n.den.alloc(dev, rows, true)
 	n.rec.gradients = &spare{dev, n.den.spare()}                    // the denoiser's backward pass comes first
 	n.rec.repeats = c.Denoiser == "conv" && c.Recurrent == "mamba2" // the one has room for all the rest of the other

@@ -122,7 +122,7 @@ func (b *bench) learn(d compute.Device, target, preset string, least time.Durati
 	if err != nil && !errors.Is(err, generator.ErrInterrupted) {
 		return nil, err
 	}
-	l := &learning{run: run, plan: generator.Plan(resolved.Config, zoo.Tokenizer, zoo.Count)}
+	l := &learning{run: run, plan: generator.Plan(resolved.Config, zoo.Tokenizer, zoo.Count, d.Info())}
 	if len(times) > 0 {
 		l.seconds = middle(times)
 	}
@@ -159,7 +159,7 @@ func (l *learning) sampleFLOP(steps int) float64 {
 	c := l.run.Config
 	step := func(tokens int) float64 {
 		c.DiffusionBatch = tokens
-		return generator.Plan(c, l.run.Tokenizer, l.run.Zoo.Count).StepFLOP
+		return generator.Plan(c, l.run.Tokenizer, l.run.Zoo.Count, compute.Info{}).StepFLOP
 	}
 	return float64(steps*l.plan.Tokens) * (step(2) - step(1)) / 3
 }

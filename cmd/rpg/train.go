@@ -27,6 +27,7 @@ var trainUsage = []struct{ key, usage string }{
 	{"recurrent", "recurrent model: `mamba2`, lstm, transformer or none, which mixes no tokens"},
 	{"layers", "`N` recurrent layers"},
 	{"width", "width `M` of the recurrent model"},
+	{"out-width", "width `M` of the recurrent model's output, 0 for the same; with mamba2"},
 	{"state", "state size `S` of a Mamba-2"},
 	{"head-dim", "width `P` of a head of a Mamba-2 or a transformer (its default: 8 heads)"},
 	{"residual", "`true` or false: a residual around each recurrent layer"},
@@ -168,7 +169,7 @@ func (s *session) runTraining(job trainJob) error {
 			"preset fast is for what models have in common; --batch 16 --steps 1500 learns each", spread)
 	}
 	if s.dryRun {
-		return s.finish(s.planTraining(resolved, zoo))
+		return s.finish(s.planTraining(resolved, zoo, job.machine))
 	}
 	var eval *midway
 	if job.evalData != "" {
@@ -182,7 +183,11 @@ func (s *session) runTraining(job trainJob) error {
 		return err
 	}
 	defer device.Close()
-	if err := checkMemory(device, generator.Plan(resolved.Config, zoo.Tokenizer, zoo.Count)); err != nil {
+	forecast, err := s.forecast(resolved.Config, zoo.Tokenizer, zoo.Count, job.machine, device)
+	if err != nil {
+		return err
+	}
+	if err := checkMemory(device, forecast); err != nil {
 		return err
 	}
 	run, err := generator.Create(job.output, resolved, zoo, func(path string) error {

@@ -51,10 +51,11 @@ func (m Matrix) RowRange(lo, hi int) Matrix {
 
 // Info describes a device for people.
 type Info struct {
-	Kind    string // "cpu" or "cuda"
-	Name    string // e.g. "AMD EPYC 9B14, 2 threads, AVX-512"
-	Threads int    // worker threads (CPU)
-	Memory  int64  // bytes of device memory, 0 when unknown
+	Kind       string // "cpu" or "cuda"
+	Name       string // e.g. "AMD EPYC 9B14, 2 threads, AVX-512"
+	Threads    int    // worker threads (CPU)
+	Memory     int64  // bytes of device memory, 0 when unknown
+	Processors int    // multiprocessors (GPU)
 }
 
 // Device runs the operations. Its methods are called from one goroutine.
