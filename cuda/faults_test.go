@@ -29,6 +29,8 @@ var faults = []fault{
 		right: "= threadIdx.x;\n    __syncthreads();", wrong: "= threadIdx.x;"},
 	{name: "barrier of some threads only", file: "lstm.cu", tests: "LSTMBackward",
 		right: "  __syncthreads();\n  const int64_t seq = first + warp", wrong: "  if (warp < warps - 1) __syncthreads();\n  const int64_t seq = first + warp"},
+	{name: "no barrier after the codes are copied", file: "adamw8.cu", tests: "AdamW8",
+		right: "  }\n  __syncthreads();\n  const rpg_adam_w_now", wrong: "  }\n  const rpg_adam_w_now"},
 	{name: "no barrier after a stage is stored", file: "gemm_float32.cu", tests: "Gemm",
 		right: "    store(half);\n    __syncthreads();", wrong: "    store(half);"},
 	{name: "no barrier before a stage is used again", file: "gemm_bf16.cu", tests: "TestProducts",
@@ -39,6 +41,8 @@ var faults = []fault{
 	// Bounds and edges.
 	{name: "one value too many", file: "normal.cu", tests: "Normal",
 		right: "if (4 * block + i < a.n)", wrong: "if (4 * block + i <= a.n)"},
+	{name: "codes of values behind the end", file: "adamw8.cu", tests: "AdamW8",
+		right: "if (i < a.n) {\n        a.m_codes", wrong: "if (i <= a.n) {\n        a.m_codes"},
 	{name: "no check of the last row", file: "rows.cuh", unit: "maskedmse.cu", tests: "MaskedMSE",
 		right: "  if (row >= rows) return;\n", wrong: ""},
 	{name: "no check of the last column", file: "gemm.cuh", unit: "gemm_float32.cu", tests: "Gemm",

@@ -128,10 +128,17 @@ func upload(d *device, to uint64, from unsafe.Pointer, n int) {
 }
 
 func (d *device) Download(dst []float32, src compute.Buffer) error {
-	from := d.vals(src, len(dst))
+	return download(d, unsafe.Pointer(unsafe.SliceData(dst)), d.vals(src, len(dst)), len(dst))
+}
+
+func (d *device) DownloadInts(dst []int32, src compute.Ints) error {
+	return download(d, unsafe.Pointer(unsafe.SliceData(dst)), d.whole(src, len(dst)), len(dst))
+}
+
+func download(d *device, to unsafe.Pointer, from uint64, n int) error {
 	d.plainly()
-	if d.failure == nil && len(dst) > 0 {
-		d.keep(d.call("rpg_download", uintptr(unsafe.Pointer(unsafe.SliceData(dst))), uintptr(from), uintptr(len(dst))*valueBytes))
+	if d.failure == nil && n > 0 {
+		d.keep(d.call("rpg_download", uintptr(to), uintptr(from), uintptr(n)*valueBytes))
 	}
 	return d.failure
 }

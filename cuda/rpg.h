@@ -331,6 +331,20 @@ struct rpg_adam_w {  // see compute.AdamW; norm and ema may be null
 };
 RPG_API int rpg_adam_w(rpg_device *dev, const struct rpg_adam_w *a);
 
+struct rpg_adam_w8 {  // see compute.AdamW8; norm and ema may be null
+  float *p;
+  const float *g;
+  uint8_t *m_codes, *v_codes;  // [n]
+  float *m_scale, *v_scale;    // [ceil(n/256)]
+  const float *norm;
+  float *ema;
+  int64_t n;
+  float max_norm, new1, new2, eps;  // new1 is 1-Beta1
+  const struct rpg_adam_w_now *later;
+  struct rpg_adam_w_now now;
+};
+RPG_API int rpg_adam_w8(rpg_device *dev, const struct rpg_adam_w8 *a);
+
 struct rpg_ema_now {
   float decay;
 };

@@ -27,7 +27,7 @@ type Config struct {
 	Recurrent string `json:"recurrent"`  // one of Recurrents
 	Layers    int    `json:"layers"`     // recurrent layers
 	Width     int    `json:"width"`      // M
-	OutWidth  int    `json:"out-width"`  // of the last layer's output, mamba2 only; 0: M
+	OutWidth  int    `json:"out-width,omitempty"`  // of the last layer's output, mamba2 only; 0: M
 	State     int    `json:"state"`      // S, mamba2 only
 	HeadDim   int    `json:"head-dim"`   // P, mamba2 and transformer
 	Residual  bool   `json:"residual"`   // around each recurrent layer
@@ -49,7 +49,8 @@ type Config struct {
 	DiffusionBatch int     `json:"diffusion-batch"` // tokens in a step; 0: all of the batch's, once
 	Steps          int     `json:"steps"`
 	LR             float64 `json:"lr"`
-	Warmup         int     `json:"warmup"` // steps of linear warm-up, then cosine to 0
+	Optimizer      string  `json:"optimizer,omitempty"` // one of Optimizers
+	Warmup         int     `json:"warmup"`              // steps of linear warm-up, then cosine to 0
 	WeightDecay    float64 `json:"weight-decay"`
 	Clip           float64 `json:"clip"` // gradient norm; 0: no clipping
 	EMA            float64 `json:"ema"`  // decay of the averaged weights; 0: none
@@ -69,7 +70,7 @@ func preset(name string, parameters int) (Config, error) {
 	c := Config{
 		Preset: name, Granularity: "tensor", Recurrent: "mamba2", Layers: 2, HeadDim: 64,
 		Channels: []int{1, 32, 64, 128, 64, 32, 1}, Kernel: 7,
-		DiffusionSteps: 1000, BetaMin: 1e-4, BetaMax: 0.02, Seed: 1,
+		DiffusionSteps: 1000, BetaMin: 1e-4, BetaMax: 0.02, Optimizer: "adamw", Seed: 1,
 	}
 	switch name {
 	case "fast":
@@ -126,7 +127,7 @@ func paper(c *Config, parameters int) {
 	case parameters <= 4_600_000: // ConvNeXt-Atto, 3.7 million
 		c.Steps = 80_000
 	case parameters <= 8_200_000: // ViT-Tiny, 5.7
-		c.Steps = 50_000
+		c.Steps, c.Optimizer = 50_000, "adamw8bit"
 	case parameters <= 16_000_000: // ResNet-18, 11.7
 		c.Batch, c.Steps = 8, 80_000
 	case parameters <= 23_700_000: // ViT-Small, 22.1
@@ -134,7 +135,7 @@ func paper(c *Config, parameters int) {
 	case parameters <= 30_000_000: // ResNet-50, 25.6
 		c.Batch, c.Steps = 8, 80_000
 	default: // ViT-Base, 86.6, and ConvNeXt-Large, 197.8
-		c.TokenDim, c.Width, c.OutWidth = 16384, 12288, 16384
+		c.TokenDim, c.Width, c.OutWidth, c.Optimizer = 16384, 12288, 16384, "adamw8bit"
 		c.Channels = []int{1, 64, 96, 64, 1}
 		c.Batch, c.DiffusionBatch, c.Steps, c.LR = 2, 512, 120_000, 1e-5
 		if parameters > 131_000_000 {
@@ -211,7 +212,7 @@ func Keys() []string {
 	t := reflect.TypeFor[Config]()
 	keys := make([]string, t.NumField())
 	for i := range keys {
-		keys[i] = t.Field(i).Tag.Get("json")
+		keys[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
 	}
 	return keys
 }
@@ -301,6 +302,7 @@ func (c Config) Validate() error {
 		oneOf("state-init", c.StateInit, "spread", "constant"),
 		oneOf("denoiser", c.Denoiser, "mlp", "conv"),
 		oneOf("prediction", c.Prediction, "eps", "v", "x0"),
+		oneOf("optimizer", c.Optimizer, Optimizers...),
 	} {
 		if err != nil {
 			return err
@@ -389,6 +391,9 @@ func (c Config) prediction() compute.Prediction {
 
 // SHA256 identifies the configuration, in hex.
 func (c Config) SHA256() string {
+	if c.Optimizer == firstOptimizer {
+		c.Optimizer = ""
+	}
 	b, err := json.Marshal(c)
 	if err != nil {
 		panic("generator: configuration cannot be encoded")

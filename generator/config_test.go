@@ -31,7 +31,7 @@ func TestPaperPreset(t *testing.T) {
 		"token-dim": "256", "width": "256", "state": "32", "layers": "2", "head-dim": "64", "residual": "false",
 		"denoiser": "conv", "channels": "1,32,64,128,64,32,1", "kernel": "7", "diffusion-batch": "0", "batch": "8",
 		"steps": "30000", "lr": "0.0001", "weight-decay": "0", "prediction": "eps", "stats": "paper", "positions": "sines", "state-init": "constant",
-		"diffusion-steps": "1000", "beta-min": "0.0001", "beta-max": "0.02", "clip": "0", "ema": "0", "warmup": "0",
+		"diffusion-steps": "1000", "beta-min": "0.0001", "beta-max": "0.02", "clip": "0", "ema": "0", "warmup": "0", "optimizer": "adamw",
 	} {
 		if got := r.Config.Value(key); got != want {
 			t.Errorf("%s is %s, want %s", key, got, want)
@@ -123,7 +123,7 @@ func TestRefusedValues(t *testing.T) {
 		{"channels", "1,8,4,1", "both ends"}, {"channels", "2,2,2", "start and end"}, {"channels", "1,x,1", "whole"}, {"channels", "1,1", "three"},
 		{"warmup", "999999999", "warmup"}, {"ema", "1", "ema"}, {"residual", "maybe", "true or false"}, {"seed", "-1", "seed"},
 		{"denoiser", "unet", "mlp or conv"}, {"prediction", "score", "eps"}, {"recurrent", "gru", "mamba2"}, {"granularity", "channel", "tensor"},
-		{"recurrent", "LSTM", "mamba2 or lstm or transformer or none"},
+		{"optimizer", "sgd", "adamw or adamw8bit"}, {"recurrent", "LSTM", "mamba2 or lstm or transformer or none"},
 		{"stats", "none", "pooled"}, {"beta-max", "1e-9", "beta-max"}, {"preset", "slow", "fast"}, {"token-dim", "-5", "token-dim"}, {"batch", "1e9", "whole"},
 	} {
 		_, err := Resolve(10_853, []Override{{c.key, c.value, "test"}})

@@ -18,10 +18,12 @@
 //	mlp.go         the denoiser of preset fast; conv.go the published one
 //	diffusion.go   schedule, samplers as linear steps
 //	train.go       one training step; loop.go all of them
+//	optimizer.go   AdamW and its states
 //	sample.go      prototypes, noise, denoising, in windows of tokens
 //	groups.go      models in groups, each made while the one before is used
 //	plan.go        what a training will cost, before it begins
-//	run.go         the run folder and its lock; checkpoint.go what is saved in it
+//	run.go         the run folder and its lock; checkpoint.go what is saved in it,
+//	               stored.go how
 //
 // # Letters
 //

@@ -59,7 +59,7 @@ func TestGradients(t *testing.T) {
 				t.Fatal(err)
 			}
 			checked := 0
-			for _, p := range ps.within(ps.trained) {
+			for _, p := range ps.within(0, ps.trained) {
 				norm, along := 0.0, grad[p.at:p.at+p.n]
 				for _, g := range along {
 					norm += float64(g) * float64(g)

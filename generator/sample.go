@@ -164,7 +164,7 @@ func windowRows(c Config, total int, device compute.Info) int {
 // load reads the averaged weights, takes the mean of the states and embeds the
 // times of the steps.
 func (s *sampler) load(r *Run) error {
-	_, err := r.read(modelFile, s.dev, &s.net.ps, flat{"", s.net.ps.value})
+	_, err := r.read(modelFile, s.dev, s.net.ps.stored("", 0, s.net.ps.value))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("generator: %s: nothing is learned yet: there is no %s", r.Dir, modelFile)
 	}

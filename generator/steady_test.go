@@ -18,6 +18,7 @@ func steadyConfigs(t *testing.T) map[string]Config {
 			Override{"diffusion-batch", c.picked, ""}).Config
 	}
 	configs["paper-out-width"] = small(t, Override{"preset", "paper", ""}, Override{"out-width", "20", ""}).Config
+	configs["adamw8bit"] = small(t, Override{"optimizer", "adamw8bit", ""}).Config
 	for _, recurrent := range Recurrents[1:] {
 		for _, picked := range []string{"0", "40"} {
 			configs[recurrent+"-"+picked] = small(t, Override{"recurrent", recurrent, ""}, Override{"diffusion-batch", picked, ""},

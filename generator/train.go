@@ -89,10 +89,10 @@ type trainer struct {
 	sched  schedule
 	net    *network
 
-	m, v, ema           compute.Buffer   // optimizer moments, averaged weights: the weights themselves without averaging
-	adam                [2]compute.AdamW // of what decays and of what does not
-	running, emaRunning compute.Buffer   // running statistics, which have no gradient
-	step                int              // steps done
+	opt                 *optimizer
+	ema                 compute.Buffer // averaged weights: the weights themselves without averaging
+	running, emaRunning compute.Buffer // running statistics, which have no gradient
+	step                int            // steps done
 
 	x0, eps, xt, target, dpred compute.Matrix
 	t, a, b                    compute.Buffer
@@ -122,7 +122,6 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	}
 	tr.net = newNetwork(dev, c, layout, zoo.Count, tr.models, tr.rows)
 	ps := &tr.net.ps
-	tr.m, tr.v = dev.Alloc(ps.trained), dev.Alloc(ps.trained)
 	tr.ema = ps.value
 	if c.EMA > 0 {
 		tr.ema = dev.Alloc(ps.total)
@@ -130,15 +129,7 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	}
 	tr.report = dev.Alloc(2)
 	tr.loss, tr.norm = tr.report.Slice(0, 1), tr.report.Slice(1, 2)
-	for i, part := range [2]struct{ lo, hi int }{{0, ps.matrices}, {ps.matrices, ps.trained}} {
-		tr.adam[i] = compute.AdamW{P: ps.value.Slice(part.lo, part.hi), G: ps.grad.Slice(part.lo, part.hi),
-			M: tr.m.Slice(part.lo, part.hi), V: tr.v.Slice(part.lo, part.hi),
-			Norm: tr.norm, MaxNorm: float32(c.Clip), Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}
-		if c.EMA > 0 {
-			tr.adam[i].EMA = tr.ema.Slice(part.lo, part.hi)
-		}
-	}
-	tr.adam[0].Decay = float32(c.WeightDecay)
+	tr.opt = newOptimizer(dev, c, ps, tr.norm, tr.ema)
 
 	rows := func() compute.Matrix { return newMatrix(dev, tr.rows, tr.d) }
 	tr.xt, tr.target, tr.dpred = rows(), rows(), rows()
@@ -249,13 +240,7 @@ func (tr *trainer) gradients() {
 func (tr *trainer) update() {
 	dev, ps, c := tr.dev, &tr.net.ps, tr.cfg
 	dev.SquaredSum(tr.norm, ps.grad)
-	for i := range tr.adam {
-		a := &tr.adam[i]
-		a.LR, a.EMADecay, a.Step = float32(c.learningRate(tr.step)), float32(c.emaDecay(tr.step)), tr.step+1
-		if a.P.Len() > 0 {
-			dev.AdamW(*a)
-		}
-	}
+	tr.opt.update(dev, c, tr.step)
 	if tr.running != nil {
 		dev.EMA(tr.emaRunning, tr.running, float32(c.emaDecay(tr.step)))
 	}

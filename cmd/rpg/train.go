@@ -46,6 +46,7 @@ var trainUsage = []struct{ key, usage string }{
 	{"diffusion-batch", "`N` tokens in a training step, 0 for all tokens of the batch"},
 	{"steps", "`N` training steps"},
 	{"lr", "largest learning `RATE`"},
+	{"optimizer", "`adamw`, or adamw8bit: its states take a quarter of the memory"},
 	{"warmup", "`N` steps of linear warm-up, then cosine to 0"},
 	{"weight-decay", "`DECAY` of AdamW"},
 	{"clip", "largest gradient `NORM`, 0 for none"},
@@ -187,7 +188,7 @@ func (s *session) runTraining(job trainJob) error {
 	if err != nil {
 		return err
 	}
-	if err := checkMemory(device, forecast); err != nil {
+	if err := checkMemory(device, resolved.Config, forecast); err != nil {
 		return err
 	}
 	run, err := generator.Create(job.output, resolved, zoo, func(path string) error {
@@ -365,7 +366,7 @@ func (s *session) follow(run *generator.Run, device compute.Device, zoo *generat
 	case errors.As(err, &diverged):
 		return &failure{code: exitNumerics, err: err, hint: "the last good checkpoint is kept in " + run.Dir + "; try a smaller --lr"}
 	case err != nil:
-		return trainingFailed(err, device, run.Dir, last)
+		return trainingFailed(err, device, run, last)
 	}
 	seconds := time.Since(begun).Seconds()
 	if first == 0 {

@@ -70,6 +70,7 @@ type Device interface {
 	// Download waits for all work and copies src into dst. The error is the
 	// device's first failure since it was opened.
 	Download(dst []float32, src Buffer) error
+	DownloadInts(dst []int32, src Ints) error
 	// Sync waits for all work and returns the device's first failure.
 	Sync() error
 	// Close frees all memory.
@@ -159,8 +160,10 @@ type Device interface {
 
 	// SquaredSum: dst[0] = Σ x², summed in float64.
 	SquaredSum(dst Buffer, x Buffer)
-	// AdamW updates parameters in place; see AdamW for the formula.
+	// AdamW updates parameters in place; see AdamW for the formula. AdamW8 has
+	// states of 8 bits.
 	AdamW(a AdamW)
+	AdamW8(a AdamW8)
 	// EMA: ema = decay·ema + (1-decay)·p.
 	EMA(ema, p Buffer, decay float32)
 }

@@ -218,3 +218,24 @@ type AdamW struct {
 	EMA               Buffer
 	EMADecay          float32
 }
+
+// AdamW8 is AdamW with M and V in 8 bits, for training with less memory
+// (Dettmers et al., arXiv 2110.02861). Blocks of StateBlock values, the last one
+// maybe shorter, have a scale each. For value i, in block b, a step begins with
+//
+//	M = StateCodes(true)[m_i]·MScale[b],  V = StateCodes(false)[v_i]·VScale[b]
+//
+// is AdamW from there, in float32, and ends with the scales max|M| and max V of
+// the block and, as m_i and v_i, the codes nearest to M/MScale[b] and V/VScale[b].
+// A V that is not 0 keeps at least the smallest code that is not: else a value
+// whose gradients are far below the largest of its block would be divided by Eps
+// alone. That is not in the paper, and makes such steps smaller.
+//
+// With n values in P, MCodes and VCodes have ceil(n/4) integers with four codes
+// each, the first in the lowest bits, and MScale and VScale ceil(n/StateBlock)
+// values. All 0 stands for M = V = 0. M and V themselves are nil.
+type AdamW8 struct {
+	AdamW
+	MCodes, VCodes Ints
+	MScale, VScale Buffer
+}

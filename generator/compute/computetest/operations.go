@@ -16,6 +16,6 @@ func operations() []Operation {
 		gateAdd(), gateAddBackward(),
 		convLayer(), convLayerBackward(),
 		timeFeatures(), normal(), normalRows(), diffuse(), maskedMSE(),
-		squaredSum(), adamW(), ema(),
+		squaredSum(), adamW(), adamW8(), ema(),
 	}
 }
