@@ -57,7 +57,7 @@ func TestForecast(t *testing.T) {
 			compare("sampling", f.SampleBytes, func(d *device) error {
 				o := generator.DefaultSampling()
 				o.Steps = r.Config.DiffusionSteps
-				_, err := run.Sample(context.Background(), d, o, nil, func(generator.Sample) error { return nil })
+				_, err := run.Sample(context.Background(), d, o, nil, func([]generator.Sample) error { return nil })
 				return err
 			})
 		})

@@ -90,8 +90,8 @@ func testTraining(t *testing.T, open func(t *testing.T) *device) {
 			sample := func(dev compute.Device) []float32 {
 				var tokens []float32
 				o := generator.SampleOptions{Count: 1, Seed: 5, State: "mean", Sampler: "ddim", Steps: sampleSteps, Eta: 0.5}
-				if _, err := run.Sample(context.Background(), dev, o, nil, func(s generator.Sample) error {
-					tokens = append(tokens, s.Tokens...)
+				if _, err := run.Sample(context.Background(), dev, o, nil, func(group []generator.Sample) error {
+					tokens = append(tokens, group[0].Tokens...)
 					return nil
 				}); err != nil {
 					t.Fatal(err)

@@ -21,6 +21,7 @@
 //	               loop.go all of them
 //	optimizer.go   AdamW and its states
 //	sample.go      prototypes, noise, denoising, in windows of tokens
+//	groups.go      models in groups, each made while the one before is used
 //	plan.go        what a training will cost, before it begins
 //	run.go         the run folder and its lock; checkpoint.go what is saved in it,
 //	               stored.go how
