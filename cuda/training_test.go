@@ -30,6 +30,7 @@ func testTraining(t *testing.T, open func(t *testing.T) *device) {
 	}{
 		{"mlp", "mlp", "mamba2", "2", "0", 1}, {"conv", "conv", "mamba2", "2", "0", 1},
 		{"conv in windows", "conv", "mamba2", "2", "12", 2*3 + 2}, {"lstm in windows", "mlp", "lstm", "1", "17", 2*2 + 2},
+		{"none in windows", "mlp", "none", "2", "17", 2*2 + 2}, {"transformer", "mlp", "transformer", "1", "17", 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			const steps, sampleSteps, lossTol, tokenTol = 20, 6, 1e-5, 1e-5
