@@ -35,6 +35,8 @@ func testTraining(t *testing.T, open func(t *testing.T) *device) {
 		{"conv in windows", "conv", "mamba2", "2", "12", "adamw", 2*3 + 2, 1e-5},
 		{"lstm in windows", "mlp", "lstm", "1", "17", "adamw", 2*2 + 2, 1e-5},
 		{"mlp-8bit", "mlp", "mamba2", "2", "0", "adamw8bit", 1, 1e-4},
+		{"none in windows", "mlp", "none", "2", "17", "adamw", 2*2 + 2, 1e-5},
+		{"transformer", "mlp", "transformer", "1", "17", "adamw", 1, 1e-5},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			const steps, sampleSteps, tokenTol = 20, 6, 1e-5
