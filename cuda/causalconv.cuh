@@ -22,6 +22,7 @@ constexpr int conv_threads = 128;  // channels of a block
 struct conv_run {
   int64_t run, c, l0;  // number of the run, channel, first row in the sequence
   int64_t row0;        // of the sequence
+  int64_t sequence;
 };
 
 __device__ __forceinline__ conv_run conv_run_of(int64_t channels, int64_t l, int length) {
@@ -29,7 +30,7 @@ __device__ __forceinline__ conv_run conv_run_of(int64_t channels, int64_t l, int
   const unsigned runs = static_cast<unsigned>(ceil_div(l, length));
   const unsigned run = blockIdx.x / groups;
   return {run, static_cast<int64_t>(blockIdx.x % groups) * conv_threads + threadIdx.x,
-          static_cast<int64_t>(run % runs) * length, static_cast<int64_t>(run / runs) * l};
+          static_cast<int64_t>(run % runs) * length, static_cast<int64_t>(run / runs) * l, run / runs};
 }
 
 inline dim3 conv_blocks(int64_t runs, int64_t channels) {
@@ -50,7 +51,11 @@ struct conv_window {
     for (int back = 0; back < most; back++) {
       tap[back] = back < a.k ? a.w[at.c * a.k + a.k - 1 - back] : 0;
       const int64_t l = at.l0 - 1 - back;
-      x[back] = back < a.k && l >= 0 ? in[l * a.x.stride] : 0;
+      x[back] = 0;
+      if (back < a.k - 1 && l >= 0)
+        x[back] = in[l * a.x.stride];
+      else if (back < a.k - 1 && a.before.data)
+        x[back] = a.before.data[((at.sequence + 1) * (a.k - 1) + l) * a.before.stride + at.c];
     }
   }
 

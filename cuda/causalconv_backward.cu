@@ -14,6 +14,8 @@ static __global__ void __launch_bounds__(conv_threads)
   const float *in = a.x.data + at.row0 * a.x.stride + at.c;
   const float *dy = b.dy.data + at.row0 * b.dy.stride + at.c;
   float *dx = b.dx.data + at.row0 * b.dx.stride + at.c;
+  // Rows before the sequence count from -(k - 1) up, in the place of its first run.
+  const int64_t earliest = at.l0 == 0 && b.dbefore.data ? 1 - a.k : at.l0;
   conv_window<most> window;
   window.start(a, at, in);
   float dw[most] = {}, dp[most] = {}, dbias = 0;  // dp: that of the row `back` rows before
@@ -34,11 +36,14 @@ static __global__ void __launch_bounds__(conv_threads)
       }
     }
     const int64_t to = l - (most - 1);
-    if (to < at.l0 || to >= a.l) continue;
+    if (to < earliest || to >= a.l) continue;
     float v = 0;
 #pragma unroll
     for (int back = 0; back < most; back++) v += window.tap[back] * dp[most - 1 - back];
-    dx[to * b.dx.stride] = v;
+    if (to >= 0)
+      dx[to * b.dx.stride] = v;
+    else
+      b.dbefore.data[((at.sequence + 1) * (a.k - 1) + to) * b.dbefore.stride + at.c] = v;
   }
   float *sum = sums + at.run * (1 + a.k) * a.x.cols + at.c;
   *sum = dbias;

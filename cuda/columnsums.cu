@@ -1,7 +1,7 @@
 // Column sums: a block takes `wide` columns of a piece of the rows, 8 rows at a
 // time; then the sums of the pieces are added in their order. Few values are
 // added in float32, as GPUs are slow in float64; the rest in float64.
-#include "common.cuh"
+#include "rows.cuh"
 
 static constexpr int wide = 32, tall = 8;
 static constexpr int short_sum = 16;                      // values added in float32
@@ -26,20 +26,12 @@ static __global__ void __launch_bounds__(wide * tall) sum_pieces(struct rpg_matr
   sums[blockIdx.y * x.cols + col] = sum;
 }
 
-static __global__ void __launch_bounds__(threads) add_pieces(const double *sums, int64_t pieces, int64_t cols, float *dst) {
-  const int64_t col = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x;
-  if (col >= cols) return;
-  double sum = dst[col];
-  for (int64_t k = 0; k < pieces; k++) sum += sums[k * cols + col];
-  dst[col] = static_cast<float>(sum);
-}
-
 int rpg_column_sums(rpg_device *dev, const struct rpg_column_sums *a) {
   const int64_t pieces = ceil_div(a->x.rows, piece);
   void *space;
   if (int bad = rpg_workspace(dev, pieces * a->x.cols * sizeof(double), &space)) return bad;
   double *sums = static_cast<double *>(space);
   LAUNCH(dev, sum_pieces, dim3(ceil_div(a->x.cols, wide), pieces), dim3(wide, tall), 0, a->x, sums);
-  LAUNCH(dev, add_pieces, dim3(ceil_div(a->x.cols, threads)), threads, 0, sums, pieces, a->x.cols, a->dst);
+  LAUNCH(dev, add_rows<double>, dim3(ceil_div(a->x.cols, threads)), threads, 0, sums, pieces, a->x.cols, a->dst);
   return 0;
 }

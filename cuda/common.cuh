@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <vector>
+
 #include "rpg.h"
 
 #ifdef __CUDACC__
@@ -42,11 +44,16 @@ struct rpg_device {
   cudaEvent_t staged[2];
   int half;
 
-  // workspace holds what kernels of one operation leave for each other. Smaller
-  // ones from before are kept, because recorded work may use them.
-  void *workspace[64];
-  int workspaces;
+  // workspace holds what kernels of one operation leave for each other. It grows;
+  // smaller ones from before are outgrown, and kept while there are graphs, which
+  // may use them.
+  void *workspace;
   size_t workspace_bytes;
+  std::vector<void *> outgrown;
+  int graphs;
+
+  // count is where a device without a GPU counts, null on a GPU; see memory.cu.
+  struct rpg_count *count;
 
   // blas is cuBLASLt, null without it; see gemm.cuh.
   struct rpg_blas *blas;
@@ -60,6 +67,8 @@ int rpg_failed(rpg_device *dev, const char *what, cudaError_t status);
 // rpg_workspace gives memory for one operation, aligned to 256 bytes, with any
 // contents. The next operation gets the same.
 int rpg_workspace(rpg_device *dev, size_t bytes, void **address);
+// memory_close frees the workspace.
+cudaError_t memory_close(rpg_device *dev);
 
 // TRY(dev, call) returns from the function when a call of CUDA fails.
 #define TRY(dev, call)                                                         \
@@ -71,7 +80,7 @@ int rpg_workspace(rpg_device *dev, size_t bytes, void **address);
 // LAUNCH(dev, kernel, grid, block, bytes, arguments...) queues a kernel, with
 // `bytes` of dynamic shared memory. It returns from the function when that fails,
 // and does nothing for an empty grid. A kernel with a comma in its template
-// arguments stands in parentheses.
+// arguments stands in parentheses. A device that only counts leaves it out.
 #ifdef __CUDACC__
 #define RPG_START(dev, kernel, grid, block, bytes, ...)                        \
   do {                                                                         \
@@ -95,6 +104,7 @@ int rpg_workspace(rpg_device *dev, size_t bytes, void **address);
 #endif
 #define LAUNCH(dev, kernel, grid, block, bytes, ...)                           \
   do {                                                                         \
+    if ((dev)->count) break;                                                   \
     const dim3 grid_ = grid, block_ = block;                                   \
     TRY(dev, cudaSetDevice((dev)->ordinal));                                   \
     if (grid_.x && grid_.y && grid_.z)                                         \

@@ -76,6 +76,15 @@ func (l *library) open(ordinal int, bf16 bool) (compute.Device, error) {
 	if err != nil {
 		return nil, err
 	}
+	d, err := l.ready(handle, bf16)
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// ready makes the device of a handle.
+func (l *library) ready(handle uintptr, bf16 bool) (*device, error) {
 	d := &device{library: l, handle: handle, entries: map[string]uintptr{}, memory: map[uint64]uint64{},
 		records: map[string]*record{}}
 	i, err := d.ask()
@@ -90,7 +99,7 @@ func (l *library) open(ordinal int, bf16 bool) (compute.Device, error) {
 	if by, _, _ := bytes.Cut(i.productsBy[:], []byte{0}); bytes.HasPrefix(by, []byte("cuBLASLt")) {
 		precision = string(by) + ", " + precision
 	}
-	d.info = compute.Info{Kind: "cuda", Memory: int64(i.memoryTotal), BF16: bf16,
+	d.info = compute.Info{Kind: "cuda", Memory: int64(i.memoryTotal), Processors: int(i.processors), BF16: bf16,
 		Name: fmt.Sprintf("%s, compute capability %d.%d, %s", name, i.major, i.minor, precision)}
 	return d, nil
 }

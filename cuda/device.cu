@@ -1,4 +1,5 @@
-// The device: opening, memory, copies, recording. The operations have a file each.
+// The device: opening, copies, recording. memory.cu has its memory, the operations
+// have a file each.
 #include <string.h>
 
 #include "common.cuh"
@@ -80,7 +81,7 @@ static cudaError_t release(rpg_device *dev) {
   };
   if (dev->stream) note(cudaStreamSynchronize(dev->stream));
   blas_close(dev);
-  for (int i = 0; i < dev->workspaces; i++) note(cudaFree(dev->workspace[i]));
+  note(memory_close(dev));
   for (cudaEvent_t event : dev->staged)
     if (event) note(cudaEventDestroy(event));
   if (dev->staging) note(cudaFreeHost(dev->staging));
@@ -97,6 +98,13 @@ int rpg_close(rpg_device *dev) {
 
 int rpg_get_info(rpg_device *dev, struct rpg_info *info) {
   memset(info, 0, sizeof *info);
+  if (dev->count) {
+    snprintf(info->name, sizeof info->name, "no GPU");
+    info->bf16 = dev->bf16;
+    info->processors = dev->processors;
+    return 0;
+  }
+  TRY(dev, cudaSetDevice(dev->ordinal));
   cudaDeviceProp properties;
   TRY(dev, cudaGetDeviceProperties(&properties, dev->ordinal));
   snprintf(info->name, sizeof info->name, "%s", properties.name);
@@ -114,47 +122,10 @@ int rpg_get_info(rpg_device *dev, struct rpg_info *info) {
   return 0;
 }
 
-// ---- memory -----------------------------------------------------------------
-
-int rpg_alloc(rpg_device *dev, uint64_t bytes, void **address) {
-  *address = nullptr;
-  TRY(dev, cudaSetDevice(dev->ordinal));
-  cudaError_t status = cudaMalloc(address, bytes);
-  if (status != cudaSuccess) return rpg_failed(dev, "cudaMalloc", status);
-  TRY(dev, cudaMemsetAsync(*address, 0, bytes, dev->stream));
-  return 0;
-}
-
-int rpg_free(rpg_device *dev, void *address) {
-  TRY(dev, cudaFree(address));
-  return 0;
-}
-
-int rpg_workspace(rpg_device *dev, size_t bytes, void **address) {
-  if (bytes > dev->workspace_bytes) {
-    if (dev->recording) return rpg_failed(dev, "workspace for recorded work", cudaErrorStreamCaptureUnsupported);
-    // Doubling keeps the sum of all at most twice the last, and their number small.
-    size_t size = dev->workspace_bytes ? dev->workspace_bytes : 1 << 20;
-    while (size < bytes) size *= 2;
-    const cudaError_t status = cudaMalloc(&dev->workspace[dev->workspaces], size);
-    if (status != cudaSuccess) {
-      char what[64];
-      snprintf(what, sizeof what, "workspace of %zu bytes", size);
-      return rpg_failed(dev, what, status);
-    }
-    dev->workspaces++;
-    dev->workspace_bytes = size;
-  }
-  *address = dev->workspaces ? dev->workspace[dev->workspaces - 1] : nullptr;
-#ifndef __CUDACC__
-  if (!dev->recording) memset(*address, 0xff, bytes);  // NaN: nothing of before may be read
-#endif
-  return 0;
-}
-
 // ---- copies -----------------------------------------------------------------
 
 int rpg_upload(rpg_device *dev, void *dst, const void *src, uint64_t bytes) {
+  if (dev->count) return 0;
   TRY(dev, cudaSetDevice(dev->ordinal));
   for (uint64_t at = 0; at < bytes; at += staging_half) {
     const size_t part = bytes - at < staging_half ? bytes - at : staging_half;
@@ -170,17 +141,25 @@ int rpg_upload(rpg_device *dev, void *dst, const void *src, uint64_t bytes) {
 }
 
 int rpg_download(rpg_device *dev, void *dst, const void *src, uint64_t bytes) {
+  if (dev->count) {
+    memset(dst, 0, bytes);
+    return 0;
+  }
   TRY(dev, cudaSetDevice(dev->ordinal));
   TRY(dev, cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDeviceToHost, dev->stream));
   return rpg_sync(dev);
 }
 
 int rpg_copy_queued(rpg_device *dev, void *dst, const void *src, uint64_t bytes) {
+  if (dev->count) return 0;
+  TRY(dev, cudaSetDevice(dev->ordinal));
   TRY(dev, cudaMemcpyAsync(dst, src, bytes, cudaMemcpyDefault, dev->stream));
   return 0;
 }
 
 int rpg_sync(rpg_device *dev) {
+  if (dev->count) return 0;
+  TRY(dev, cudaSetDevice(dev->ordinal));
   TRY(dev, cudaStreamSynchronize(dev->stream));
   const int fault = *static_cast<volatile int *>(dev->fault);
   if (fault == RPG_E_ROW) snprintf(dev->error, sizeof dev->error, "compute: row number out of range");
@@ -195,8 +174,12 @@ struct rpg_graph {
 };
 
 int rpg_record(rpg_device *dev) {
-  TRY(dev, cudaSetDevice(dev->ordinal));
-  TRY(dev, cudaStreamBeginCapture(dev->stream, cudaStreamCaptureModeThreadLocal));
+  if (!dev->count) {
+    TRY(dev, cudaSetDevice(dev->ordinal));
+    // In the other modes the recording must end on the thread that began it, and Go
+    // moves the caller from one thread to another.
+    TRY(dev, cudaStreamBeginCapture(dev->stream, cudaStreamCaptureModeRelaxed));
+  }
   dev->recording = true;
   return 0;
 }
@@ -204,6 +187,12 @@ int rpg_record(rpg_device *dev) {
 int rpg_record_end(rpg_device *dev, rpg_graph **graph) {
   *graph = nullptr;
   dev->recording = false;
+  if (dev->count) {
+    *graph = new rpg_graph{};
+    dev->graphs++;
+    return 0;
+  }
+  TRY(dev, cudaSetDevice(dev->ordinal));
   cudaGraph_t recorded = nullptr;
   TRY(dev, cudaStreamEndCapture(dev->stream, &recorded));
   cudaGraphExec_t work = nullptr;
@@ -211,10 +200,12 @@ int rpg_record_end(rpg_device *dev, rpg_graph **graph) {
   TRY(dev, cudaGraphDestroy(recorded));
   TRY(dev, status);
   *graph = new rpg_graph{work};
+  dev->graphs++;
   return 0;
 }
 
 int rpg_replay(rpg_device *dev, rpg_graph *graph) {
+  if (dev->count) return 0;
   TRY(dev, cudaSetDevice(dev->ordinal));
   TRY(dev, cudaGraphLaunch(graph->work, dev->stream));
   return 0;
@@ -223,6 +214,9 @@ int rpg_replay(rpg_device *dev, rpg_graph *graph) {
 int rpg_graph_free(rpg_device *dev, rpg_graph *graph) {
   cudaGraphExec_t work = graph->work;
   delete graph;
+  dev->graphs--;
+  if (dev->count) return 0;
+  TRY(dev, cudaSetDevice(dev->ordinal));
   TRY(dev, cudaGraphExecDestroy(work));
   return 0;
 }

@@ -4,9 +4,10 @@
 //
 // Read rpg.h first (the whole interface of the library), then common.cuh (what
 // all kernels share) and any OP.cu, then cuda.go and launch.go (the device).
-// library.go finds the library and missing.go says what a machine lacks. An
-// operation has one name in four places: the method of compute.Device,
-// compute/cpu/OP.go, OP.cu here and computetest/OP.go.
+// library.go finds the library and missing.go says what a machine lacks; counter.go
+// is a device without a GPU that only counts memory. An operation has one name in
+// four places: the method of compute.Device, compute/cpu/OP.go, OP.cu here and
+// computetest/OP.go.
 //
 // # How to add an operation
 //
@@ -31,7 +32,8 @@
 //     Neither stands in a branch that only some threads take.
 //   - LAUNCH(dev, kernel, grid, block, bytes, arguments...) and TRY(dev, call)
 //     return from the launcher on failure. An empty grid is fine. A kernel takes
-//     its struct by value.
+//     its struct by value. On a device that only counts memory (memory.cu) LAUNCH
+//     does nothing; a launcher that calls CUDA itself asks dev->count first.
 //   - Work on single values: spans(n) blocks of `threads` threads, and each_value.
 //     Work on rows: blockIdx.x is the row, as only x goes beyond 65535, and y the
 //     columns. Blocks are whole warps; __launch_bounds__ says how many threads.

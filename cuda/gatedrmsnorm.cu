@@ -56,14 +56,6 @@ static __global__ void __launch_bounds__(threads)
   }
 }
 
-static __global__ void __launch_bounds__(threads) add_lines(const float *lines, int64_t groups, int64_t cols, float *dw) {
-  const int64_t col = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x;
-  if (col >= cols) return;
-  double sum = dw[col];
-  for (int64_t i = 0; i < groups; i++) sum += lines[i * cols + col];
-  dw[col] = static_cast<float>(sum);
-}
-
 int rpg_gated_rms_norm_backward(rpg_device *dev, const struct rpg_gated_rms_norm_backward *a) {
   const int64_t rows = a->x.rows, cols = a->x.cols;
   const int64_t group = rows > most_groups ? ceil_div(rows, most_groups) : 1, groups = ceil_div(rows, group);
@@ -71,6 +63,6 @@ int rpg_gated_rms_norm_backward(rpg_device *dev, const struct rpg_gated_rms_norm
   if (int bad = rpg_workspace(dev, groups * cols * sizeof(float), &space)) return bad;
   float *lines = static_cast<float *>(space);
   LAUNCH_ROWS(dev, gated_rms_norm_backward, groups, cols, *a, group, lines);
-  LAUNCH(dev, add_lines, dim3(ceil_div(cols, threads)), threads, 0, lines, groups, cols, a->dw);
+  LAUNCH(dev, add_rows<float>, dim3(ceil_div(cols, threads)), threads, 0, lines, groups, cols, a->dw);
   return 0;
 }

@@ -89,3 +89,11 @@ func TestGPUTraining(t *testing.T) {
 	testTraining(t, func(t *testing.T) *device { return openGPU(t, false) }, float32Training)
 	testTraining(t, func(t *testing.T) *device { return openGPU(t, true) }, bf16Training)
 }
+
+// TestGPUForecast: a training takes as much of the GPU's memory as is forecast, within
+// 5 %, by what the driver says is free before and after it.
+func TestGPUForecast(t *testing.T) {
+	for _, bf16 := range []bool{false, true} {
+		testForecastUsed(t, openGPU(t, bf16), bf16, "8192")
+	}
+}

@@ -52,6 +52,7 @@ var mirrors = map[string]any{
 	"rpg_masked_mse":              maskedMSEArgs{},
 	"rpg_adam_w_now":              adamWNow{},
 	"rpg_adam_w":                  adamWArgs{},
+	"rpg_adam_w8":                 adamW8Args{},
 	"rpg_ema_now":                 emaNow{},
 	"rpg_ema":                     emaArgs{},
 	"rpg_squared_sum":             squaredSumArgs{},

@@ -71,7 +71,8 @@ int rpg_lstm(rpg_device *dev, const struct rpg_lstm *a) {
 
 // Backward, from the last token to the first. A block takes 32 units: its warps
 // share the terms of Σ_k dgates[k]·W[k, unit] of the token behind, and then a warp
-// finishes one sequence. dc, [n, m], is what goes on to the token before.
+// finishes one sequence. dc, [n, m], is what goes on to the token before. Token -1 is
+// what is before the first one.
 static __global__ void __launch_bounds__(threads) lstm_token_backward(struct rpg_lstm_backward b, int64_t token, float *dc) {
   static_assert(warps == together, "a warp for each sequence");
   SHARED(parts, float[warps][together][32]);
@@ -97,14 +98,28 @@ static __global__ void __launch_bounds__(threads) lstm_token_backward(struct rpg
   __syncthreads();
   const int64_t seq = first + warp, row = seq * a.l + token;
   if (seq >= a.n || unit >= a.m) return;
-  float dh = b.dh.data[row * b.dh.stride + unit];
+  const int64_t edge = 2 * seq * a.m + unit;  // of h in start and end, c is m further
+  float *kept = dc + seq * a.m + unit;
+  float dh = token >= 0 ? b.dh.data[row * b.dh.stride + unit] : 0;
   for (int w = 0; w < warps; w++) dh += parts[w][warp][lane];
+  float dc_behind = 0;
+  if (token < a.l - 1) {
+    dc_behind = *kept;
+  } else if (b.dend) {
+    dh += b.dend[edge];
+    dc_behind = b.dend[edge + a.m];
+  }
+  if (token < 0) {
+    b.dstart[edge] = dh;
+    b.dstart[edge + a.m] = dc_behind;
+    return;
+  }
   const float *gates = a.gates.data + row * a.gates.stride + unit;
   const float in = gates[0], forget = gates[a.m], news = gates[2 * a.m], out = gates[3 * a.m];
-  const float old = token > 0 ? a.c.data[(row - 1) * a.c.stride + unit] : 0;
+  const float *before = token > 0 ? a.c.data + (row - 1) * a.c.stride : start_of(a, seq, 1);
+  const float old = before ? before[unit] : 0;
   const float t = tanhf(a.c.data[row * a.c.stride + unit]);
-  float *kept = dc + seq * a.m + unit;
-  const float d = (token < a.l - 1 ? *kept : 0) + dh * out * (1 - t * t);
+  const float d = dc_behind + dh * out * (1 - t * t);
   *kept = d * forget;
   float *dgates = b.dgates.data + row * b.dgates.stride + unit;
   dgates[0] = d * news * in * (1 - in);
@@ -118,7 +133,7 @@ int rpg_lstm_backward(rpg_device *dev, const struct rpg_lstm_backward *b) {
   void *dc;
   if (int bad = rpg_workspace(dev, a.n * a.m * sizeof(float), &dc)) return bad;
   const dim3 grid(static_cast<unsigned>(ceil_div(a.m, 32)), static_cast<unsigned>(ceil_div(a.n, together)));
-  for (int64_t token = a.l - 1; token >= 0; token--)
+  for (int64_t token = a.l - 1; token >= (b->dstart ? -1 : 0); token--)
     LAUNCH(dev, lstm_token_backward, grid, threads, 0, *b, token, static_cast<float *>(dc));
   return 0;
 }

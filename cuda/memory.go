@@ -151,24 +151,27 @@ func upload[T any](d *device, to uint64, src []T) {
 
 func (d *device) Download(dst []float32, src compute.Buffer) error {
 	from := d.either(src, len(dst))
-	d.plainly()
 	if from.bytes != roundedBytes {
-		download(d, dst, from.address)
-		return d.failure
+		return download(d, dst, from.address)
 	}
 	stored := make([]uint16, len(dst))
-	download(d, stored, from.address)
+	err := download(d, stored, from.address)
 	for i, v := range stored {
 		dst[i] = math.Float32frombits(uint32(v) << 16)
 	}
-	return d.failure
+	return err
 }
 
-func download[T any](d *device, dst []T, from uint64) {
-	if d.failure != nil || len(dst) == 0 {
-		return
+func (d *device) DownloadInts(dst []int32, src compute.Ints) error {
+	return download(d, dst, d.whole(src, len(dst)))
+}
+
+func download[T any](d *device, dst []T, from uint64) error {
+	d.plainly()
+	if d.failure == nil && len(dst) > 0 {
+		d.keep(d.call("rpg_download", uintptr(unsafe.Pointer(unsafe.SliceData(dst))), uintptr(from), uintptr(len(dst))*unsafe.Sizeof(dst[0])))
 	}
-	d.keep(d.call("rpg_download", uintptr(unsafe.Pointer(unsafe.SliceData(dst))), uintptr(from), uintptr(len(dst))*unsafe.Sizeof(dst[0])))
+	return d.failure
 }
 
 // rounded returns values as bf16, as the kernels round them.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"unsafe"
@@ -166,8 +167,10 @@ func TestLongUpload(t *testing.T) {
 }
 
 // Recorded work is done at each replay and not before, with the scalars that
-// stand in memory then.
+// stand in memory then. It may end on another thread than it began.
 func TestRecord(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	d := openShim(t)
 	defer d.Close()
 	x, factors := d.Alloc(3), d.Alloc(3)
@@ -182,7 +185,9 @@ func TestRecord(t *testing.T) {
 	at := d.vals(x, 3)
 	launch(d, "rpg_combine", combineArgs{dst: at, x: at, n: 3, later: d.vals(factors, 3), now: combineNow{a: float32(math.NaN())}})
 	var graph uintptr
-	must(d.call("rpg_record_end", uintptr(unsafe.Pointer(&graph))))
+	ended := make(chan error)
+	go func() { ended <- d.call("rpg_record_end", uintptr(unsafe.Pointer(&graph))) }()
+	must(<-ended)
 	for _, f := range []float32{2, -3} {
 		d.Upload(factors, []float32{f, 0, 0})
 		must(d.call("rpg_replay", graph))

@@ -10,8 +10,9 @@ type (
 		w, start, end uint64
 	}
 	lstmBackwardArgs struct {
-		forward    lstmArgs
-		dh, dgates matrix
+		forward      lstmArgs
+		dh, dgates   matrix
+		dstart, dend uint64
 	}
 	attentionArgs struct {
 		n, l, h, p, first int64
@@ -26,22 +27,24 @@ type (
 func (d *device) LSTM(a compute.LSTM) {
 	x := d.lstm(a)
 	x.gates, x.h, x.c = d.output(a.Gates, a.N*a.L, 4*a.M), d.output(a.H, a.N*a.L, a.M), d.output(a.C, a.N*a.L, a.M)
-	x.start, x.end = d.optional(a.Start, 2*a.N*a.M), d.optional(a.End, 2*a.N*a.M)
+	x.end = d.optional(a.End, 2*a.N*a.M)
 	launch(d, "rpg_lstm", x)
 }
 
 func (d *device) LSTMBackward(a compute.LSTMBackward) {
-	x := lstmBackwardArgs{d.lstm(a.LSTM), d.input(a.DH, a.N*a.L, a.M), d.output(a.DGates, a.N*a.L, 4*a.M)}
+	x := lstmBackwardArgs{d.lstm(a.LSTM), d.input(a.DH, a.N*a.L, a.M), d.output(a.DGates, a.N*a.L, 4*a.M),
+		d.optional(a.DStart, 2*a.N*a.M), d.optional(a.DEnd, 2*a.N*a.M)}
 	x.forward.gates, x.forward.c = d.input(a.Gates, a.N*a.L, 4*a.M), d.input(a.C, a.N*a.L, a.M)
 	launch(d, "rpg_lstm_backward", x)
 }
 
-// lstm is what both directions have: the sizes and W.
+// lstm is what both directions have: the sizes, W and Start.
 func (d *device) lstm(a compute.LSTM) lstmArgs {
 	if a.N < 1 || a.L < 1 || a.M < 1 {
 		panic(errShape)
 	}
-	return lstmArgs{n: int64(a.N), l: int64(a.L), m: int64(a.M), w: d.vals(a.W, 4*a.M*a.M)}
+	return lstmArgs{n: int64(a.N), l: int64(a.L), m: int64(a.M), w: d.vals(a.W, 4*a.M*a.M),
+		start: d.optional(a.Start, 2*a.N*a.M)}
 }
 
 func (d *device) Attention(a compute.Attention) {

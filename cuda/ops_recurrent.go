@@ -12,11 +12,13 @@ type (
 		n, l, k int64
 		x, y    matrix
 		w, bias uint64
+		before  matrix
 	}
 	causalConvBackwardArgs struct {
 		forward   causalConvArgs
 		dy, dx    matrix
 		dw, dbias uint64
+		dbefore   matrix
 	}
 	ssdArgs struct {
 		n, l, h, p, s      int64
@@ -29,6 +31,7 @@ type (
 		forward             ssdArgs
 		dy, dx, db, dc, ddt matrix
 		ddtBias, daLog, dd  uint64
+		dstart, dend        uint64
 	}
 	gatedRMSNormArgs struct {
 		y, x, z matrix
@@ -53,9 +56,13 @@ func (d *device) CausalConv(a compute.CausalConv) {
 
 func (d *device) CausalConvBackward(a compute.CausalConvBackward) {
 	rows, channels := a.N*a.L, a.X.Cols
-	launch(d, "rpg_causal_conv_backward", causalConvBackwardArgs{d.causalConv(a.CausalConv),
-		d.input(a.DY, rows, channels), d.output(a.DX, rows, channels),
-		d.vals(a.DW, channels*a.K), d.vals(a.DBias, channels)})
+	x := causalConvBackwardArgs{forward: d.causalConv(a.CausalConv),
+		dy: d.input(a.DY, rows, channels), dx: d.output(a.DX, rows, channels),
+		dw: d.vals(a.DW, channels*a.K), dbias: d.vals(a.DBias, channels)}
+	if a.DBefore.Data != nil {
+		x.dbefore = d.output(a.DBefore, a.N*(a.K-1), channels)
+	}
+	launch(d, "rpg_causal_conv_backward", x)
 }
 
 // causalConv is all but Y.
@@ -66,25 +73,32 @@ func (d *device) causalConv(a compute.CausalConv) causalConvArgs {
 	if a.K > mostTaps {
 		d.keep(fmt.Errorf("cuda: expected a causal convolution of at most %d taps, found %d; use --device cpu", mostTaps, a.K))
 	}
-	return causalConvArgs{n: int64(a.N), l: int64(a.L), k: int64(a.K), x: d.input(a.X, a.N*a.L, a.X.Cols),
+	x := causalConvArgs{n: int64(a.N), l: int64(a.L), k: int64(a.K), x: d.input(a.X, a.N*a.L, a.X.Cols),
 		w: d.vals(a.W, a.K*a.X.Cols), bias: d.vals(a.Bias, a.X.Cols)}
+	if a.Before.Data != nil {
+		x.before = d.input(a.Before, a.N*(a.K-1), a.X.Cols)
+	}
+	return x
 }
 
 func (d *device) SSD(a compute.SSD) {
 	x := d.ssd(a)
 	x.y = d.output(a.Y, a.N*a.L, a.H*a.P)
-	x.start, x.end = d.optional(a.Start, a.N*a.H*a.P*a.S), d.optional(a.End, a.N*a.H*a.P*a.S)
 	launch(d, "rpg_ssd", x)
 }
 
 func (d *device) SSDBackward(a compute.SSDBackward) {
-	rows, inner := a.N*a.L, a.H*a.P
+	rows, inner, state := a.N*a.L, a.H*a.P, a.N*a.H*a.P*a.S
+	if a.DEnd != nil && a.End == nil {
+		panic(errShape)
+	}
 	launch(d, "rpg_ssd_backward", ssdBackwardArgs{d.ssd(a.SSD),
 		d.input(a.DY, rows, inner), d.output(a.DX, rows, inner), d.output(a.DB, rows, a.S), d.output(a.DC, rows, a.S),
-		d.output(a.DDT, rows, a.H), d.vals(a.DDTBias, a.H), d.vals(a.DALog, a.H), d.vals(a.DD, a.H)})
+		d.output(a.DDT, rows, a.H), d.vals(a.DDTBias, a.H), d.vals(a.DALog, a.H), d.vals(a.DD, a.H),
+		d.optional(a.DStart, state), d.optional(a.DEnd, state)})
 }
 
-// ssd is all but Y, Start and End.
+// ssd is all but Y.
 func (d *device) ssd(a compute.SSD) ssdArgs {
 	if a.N < 0 || a.L < 0 || a.H < 1 || a.P < 1 || a.S < 1 || a.Chunk < 1 {
 		panic(errShape)
@@ -94,7 +108,8 @@ func (d *device) ssd(a compute.SSD) ssdArgs {
 		chunk: int64(min(a.Chunk, max(1, a.L))),
 		x:     d.input(a.X, rows, a.H*a.P), b: d.input(a.B, rows, a.S), c: d.input(a.C, rows, a.S), dt: d.input(a.DT, rows, a.H),
 		dtBias: d.vals(a.DTBias, a.H), aLog: d.vals(a.ALog, a.H), d: d.vals(a.D, a.H),
-		states: d.vals(a.States, a.N*a.Chunks()*a.H*a.P*a.S)}
+		states: d.vals(a.States, a.N*a.Chunks()*a.H*a.P*a.S),
+		start:  d.optional(a.Start, a.N*a.H*a.P*a.S), end: d.optional(a.End, a.N*a.H*a.P*a.S)}
 }
 
 func (d *device) GatedRMSNorm(y, x, z compute.Matrix, w compute.Buffer, eps float32) {

@@ -16,14 +16,15 @@ type work struct {
 	d                       compute.Device
 	p, g, m, v, ema, u, eps compute.Buffer
 	norm                    compute.Buffer
-	keys                    compute.Ints
+	keys, m8, v8            compute.Ints
+	mScale, vScale          compute.Buffer
 	n                       int // values of the step; at most those of p
 }
 
 func newWork(d compute.Device) *work {
 	const n = 300
 	w := &work{d: d, p: d.Alloc(n), g: d.Alloc(n), m: d.Alloc(n), v: d.Alloc(n), ema: d.Alloc(n), u: d.Alloc(n), eps: d.Alloc(n),
-		norm: d.Alloc(1), keys: d.AllocInts(4 * 3), n: n}
+		norm: d.Alloc(1), keys: d.AllocInts(4 * 3), m8: d.AllocInts(n / 4), v8: d.AllocInts(n / 4), mScale: d.Alloc(2), vScale: d.Alloc(2), n: n}
 	d.Normal(w.p, 1, 2)
 	return w
 }
@@ -46,15 +47,19 @@ func (w *work) step(s int) {
 	d.NormalRows(compute.MatrixOf(w.eps.Slice(0, 3*70), 3, 70), w.keys, uint64(s)<<40)
 	d.Add(part(w.g), part(w.eps))
 	d.SquaredSum(w.norm, part(w.g))
-	d.AdamW(compute.AdamW{P: part(w.p), G: part(w.g), M: part(w.m), V: part(w.v), Norm: w.norm, MaxNorm: 1, LR: 0.1 / float32(s),
-		Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Decay: 0.01, Step: s})
+	a := compute.AdamW{P: part(w.p), G: part(w.g), M: part(w.m), V: part(w.v), Norm: w.norm, MaxNorm: 1, LR: 0.1 / float32(s),
+		Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Decay: 0.01, Step: s}
+	d.AdamW(a)
+	a.M, a.V = nil, nil
+	words := (w.n + 3) / 4
+	d.AdamW8(compute.AdamW8{AdamW: a, MCodes: w.m8.Slice(0, words), VCodes: w.v8.Slice(0, words), MScale: w.mScale, VScale: w.vScale})
 	d.EMA(part(w.ema), part(w.p), float32(s)/10)
 }
 
 func (w *work) results(t *testing.T) []uint32 {
 	t.Helper()
 	var bits []uint32
-	for _, b := range []compute.Buffer{w.p, w.g, w.m, w.v, w.ema, w.eps, w.norm} {
+	for _, b := range []compute.Buffer{w.p, w.g, w.m, w.v, w.ema, w.eps, w.norm, w.mScale, w.vScale} {
 		out := make([]float32, b.Len())
 		if err := w.d.Download(out, b); err != nil {
 			t.Fatal(err)

@@ -54,6 +54,16 @@ __device__ __forceinline__ float inverse_root(double squares, int64_t n, float e
 
 __device__ __forceinline__ float sigmoid(float v) { return 1 / (1 + expf(-v)); }
 
+// add_rows: dst[j] += Σ_i sums[i,j], a thread for each column, in float64.
+template <class T>
+static __global__ void __launch_bounds__(threads) add_rows(const T *sums, int64_t rows, int64_t cols, float *dst) {
+  const int64_t col = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x;
+  if (col >= cols) return;
+  double sum = dst[col];
+  for (int64_t row = 0; row < rows; row++) sum += sums[row * cols + col];
+  dst[col] = static_cast<float>(sum);
+}
+
 // ---- values of a matrix, one by one --------------------------------------------
 
 // each_cell calls f(row, col) for the values of this block: a warp takes

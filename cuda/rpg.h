@@ -43,6 +43,12 @@ RPG_API int rpg_open(int ordinal, int bf16, rpg_device **dev);
 // After it there is no text for its status.
 RPG_API int rpg_close(rpg_device *dev);
 
+// rpg_open_counter makes a device that needs no GPU and does nothing: it counts the
+// memory that the same calls would take on a GPU of so many processors. What is
+// downloaded from it is 0. rpg_counted gives the most bytes that were taken at once.
+RPG_API int rpg_open_counter(int processors, int bf16, rpg_device **dev);
+RPG_API int rpg_counted(rpg_device *dev, uint64_t *bytes);
+
 struct rpg_info {
   char name[256];
   char products_by[64];     // what does matrix products: own kernels or cuBLASLt
@@ -165,7 +171,8 @@ RPG_API int rpg_scatter_add(rpg_device *dev, const struct rpg_scatter_add *a);
 struct rpg_causal_conv {  // y = SiLU(bias + causal convolution of each channel)
   int64_t n, l, k;        // k is at most 32
   struct rpg_matrix x, y;
-  const float *w, *bias;  // [x.cols, k], [x.cols]
+  const float *w, *bias;     // [x.cols, k], [x.cols]
+  struct rpg_matrix before;  // may be absent
 };
 RPG_API int rpg_causal_conv(rpg_device *dev, const struct rpg_causal_conv *a);
 
@@ -173,6 +180,7 @@ struct rpg_causal_conv_backward {  // dx is overwritten, dw and dbias accumulate
   struct rpg_causal_conv forward;  // without y
   struct rpg_matrix dy, dx;
   float *dw, *dbias;
+  struct rpg_matrix dbefore;  // overwritten; may be absent
 };
 RPG_API int rpg_causal_conv_backward(rpg_device *dev, const struct rpg_causal_conv_backward *a);
 
@@ -188,9 +196,11 @@ struct rpg_ssd {  // see compute.SSD
 RPG_API int rpg_ssd(rpg_device *dev, const struct rpg_ssd *a);
 
 struct rpg_ssd_backward {  // see compute.SSDBackward
-  struct rpg_ssd forward;  // without y, start and end
+  struct rpg_ssd forward;  // without y; end is read where there is a dend
   struct rpg_matrix dy, dx, db, dc, ddt;
   float *ddt_bias, *da_log, *dd;
+  float *dstart;      // may be null; may be dend
+  const float *dend;  // may be null
 };
 RPG_API int rpg_ssd_backward(rpg_device *dev, const struct rpg_ssd_backward *a);
 
@@ -219,8 +229,10 @@ struct rpg_lstm {  // see compute.LSTM
 RPG_API int rpg_lstm(rpg_device *dev, const struct rpg_lstm *a);
 
 struct rpg_lstm_backward {  // see compute.LSTMBackward
-  struct rpg_lstm forward;  // without h, start and end
+  struct rpg_lstm forward;  // without h and end
   struct rpg_matrix dh, dgates;
+  float *dstart;      // may be null; may be dend
+  const float *dend;  // may be null
 };
 RPG_API int rpg_lstm_backward(rpg_device *dev, const struct rpg_lstm_backward *a);
 
@@ -325,6 +337,20 @@ struct rpg_adam_w {  // see compute.AdamW; norm and ema may be null
   struct rpg_adam_w_now now;
 };
 RPG_API int rpg_adam_w(rpg_device *dev, const struct rpg_adam_w *a);
+
+struct rpg_adam_w8 {  // see compute.AdamW8; norm and ema may be null
+  float *p;
+  const float *g;
+  uint8_t *m_codes, *v_codes;  // [n]
+  float *m_scale, *v_scale;    // [ceil(n/256)]
+  const float *norm;
+  float *ema;
+  int64_t n;
+  float max_norm, new1, new2, eps;  // new1 is 1-Beta1
+  const struct rpg_adam_w_now *later;
+  struct rpg_adam_w_now now;
+};
+RPG_API int rpg_adam_w8(rpg_device *dev, const struct rpg_adam_w8 *a);
 
 struct rpg_ema_now {
   float decay;

@@ -18,7 +18,8 @@ static constexpr int64_t most_states = 16 << 10;  // so that tests take several 
 static constexpr int heads = threads / 32;  // of a block of finish
 
 // leaving computes what a chunk gives to the gradient of its first state, a tile of a
-// head. It goes where the gradient at the end of the chunk before will be.
+// head. It goes where the gradient at the end of the chunk before will be, that of a
+// sequence's first chunk to `first`, where there is one.
 static __global__ void __launch_bounds__(ssd_threads) leaving(ssd_gradient g) {
   SHARED(slices, ssd_slices);
   const ssd_scan &t = g.t;
@@ -26,7 +27,11 @@ static __global__ void __launch_bounds__(ssd_threads) leaving(ssd_gradient g) {
   const int s0 = index.next(tiles(t.a.s)) * ssd_tile, p0 = index.next(tiles(t.a.p)) * ssd_tile;
   const int64_t head = index.next(t.a.h);
   const ssd_item item = item_of(t, index.rest);
-  if (item.chunk == 0) return;
+  float *out = g.dstates + head_of(t, item.number - 1, head) * t.a.p * t.a.s;
+  if (item.chunk == 0) {
+    if (!g.first) return;
+    out = g.first + head_of(t, item.number / t.chunks, head) * t.a.p * t.a.s;
+  }
   const int64_t at = head_of(t, item.number, head) * t.a.chunk;
   const float *dy = g.dy.data + item.row * g.dy.stride + head * t.a.p + p0;
   const float *c = t.a.c.data + item.row * t.a.c.stride + s0;
@@ -37,7 +42,6 @@ static __global__ void __launch_bounds__(ssd_threads) leaving(ssd_gradient g) {
       sum, slices, 0, item.tokens,
       [&](int p, int i) { return p < p_end ? t.up_to[at + i] * dy[i * g.dy.stride + p] : 0; },
       [&](int s, int i) { return s < s_end ? c[i * t.a.c.stride + s] : 0; });
-  float *out = g.dstates + head_of(t, item.number - 1, head) * t.a.p * t.a.s;
 #pragma unroll
   for (int r = 0; r < tile_high; r++)
 #pragma unroll
@@ -47,27 +51,36 @@ static __global__ void __launch_bounds__(ssd_threads) leaving(ssd_gradient g) {
     }
 }
 
-// pass_back goes from chunk to chunk with one value of each state's gradient.
+// whole is the decay over all tokens of an item.
+static __device__ float whole(const ssd_scan &t, int64_t item, int64_t head) {
+  return t.up_to[head_of(t, item, head) * t.a.chunk + item_of(t, item).tokens - 1];
+}
+
+// pass_back goes from chunk to chunk with one value of each state's gradient. dstart
+// and dend may be the same memory.
 static __global__ void __launch_bounds__(threads) pass_back(ssd_gradient g) {
   const ssd_scan &t = g.t;
   const int64_t size = t.a.p * t.a.s;
   ssd_split index;
   const int64_t part = index.next(g.parts), i = part * threads + threadIdx.x;
   const int64_t head = index.next(t.a.h), sequence = index.rest;
+  const int64_t edge = head_of(t, sequence, head) * size + i;
   float v = 0;
-  for (int64_t k = t.chunks - 2; k >= 0; k--) {
+  for (int64_t k = t.chunks - 1; k >= 0; k--) {
+    const bool last = k + 1 == t.chunks;
     const int64_t at = head_of(t, sequence * t.chunks + k, head), next = at + t.a.h;
+    if (last && !g.dend) continue;
     float product = 0;
     if (i < size) {
-      // The next chunk is whole but for the last one, whose end has no gradient.
-      const float whole = k + 2 < t.chunks ? t.up_to[next * t.a.chunk + t.a.chunk - 1] : 0;
-      v = g.dstates[at * size + i] + whole * v;
+      const float *state = last ? t.a.end + edge : t.a.states + next * size + i;
+      v = last ? g.dend[edge] : g.dstates[at * size + i] + whole(t, sequence * t.chunks + k + 1, head) * v;
       g.dstates[at * size + i] = v;
-      product = v * t.a.states[next * size + i];
+      product = v * *state;
     }
     product = block_sum(product);
     if (threadIdx.x == 0) g.ends[at * g.parts + part] = product;
   }
+  if (g.dstart && i < size) g.dstart[edge] = g.first[edge] + whole(t, sequence * t.chunks, head) * v;
 }
 
 // finish computes DDT of a head of an item, by one warp, and its part of the sums.
@@ -79,9 +92,9 @@ static __global__ void __launch_bounds__(threads) finish(ssd_gradient g) {
   if (head >= t.a.h) return;
   const int lane = threadIdx.x & 31;
   const int64_t number = head_of(t, item.number, head), at = number * t.a.chunk, tokens = ssd_tokens(g);
-  const bool starts = item.chunk > 0, ends = item.chunk + 1 < t.chunks;
+  const bool with_start = starts(g, item), with_end = ends(g, item);
   double behind = 0;  // the gradient of the logarithms of the decays of all tokens behind
-  if (ends)
+  if (with_end)
     for (int64_t k = lane; k < g.parts; k += 32) behind += g.ends[number * g.parts + k];
   behind = warp_sum(behind);
   const double rate = -exp(static_cast<double>(t.a.a_log[head]));
@@ -95,8 +108,8 @@ static __global__ void __launch_bounds__(threads) finish(ssd_gradient g) {
       for (int k = 0; k <= tile; k++) dlog += g.rows[k * tokens + at + l];
       for (int k = tile; k * ssd_tile < item.tokens; k++) dlog -= g.columns[k * tokens + at + l];
       for (unsigned k = 0; k < tiles(t.a.s); k++) {
-        if (starts) dlog += g.early[k * tokens + at + l];
-        if (ends) dlog -= g.late[k * tokens + at + l];
+        if (with_start) dlog += g.early[k * tokens + at + l];
+        if (with_end) dlog -= g.late[k * tokens + at + l];
       }
       for (unsigned k = 0; k < tiles(t.a.p); k++) {
         along += g.along[k * tokens + at + l];
@@ -146,11 +159,13 @@ static ssd_gradient ssd_gradient_of(const struct rpg_ssd_backward &b, ssd_space 
   ssd_gradient g = {};
   g.t = ssd_scan_of(a, space);
   g.dy = b.dy, g.dx = b.dx, g.db = b.db, g.dc = b.dc, g.ddt = b.ddt;
+  g.dend = b.dend, g.dstart = b.dstart;
   g.group = ceil_div(a.h, most_groups);
   g.groups = ceil_div(a.h, g.group);
   g.parts = ceil_div(a.p * a.s, threads);
   const int64_t items = g.t.items, tokens = items * a.h * a.chunk;
   g.dstates = space.take<float>(items * a.h * a.p * a.s);
+  if (g.dstart) g.first = space.take<float>(a.n * a.h * a.p * a.s);
   g.ends = space.take<float>(items * a.h * g.parts);
   g.dcb = space.take<float>(g.groups * items * a.chunk * a.chunk);
   g.dc_parts = space.take<float>(g.groups * items * a.chunk * a.s);
@@ -170,7 +185,12 @@ static struct rpg_ssd_backward sequences(const struct rpg_ssd_backward &b, int64
     m->data += first * a.l * m->stride;
     m->rows = n * a.l;
   }
-  a.states += first * ceil_div(a.l, a.chunk) * a.h * a.p * a.s;
+  const int64_t size = a.h * a.p * a.s;
+  a.states += first * ceil_div(a.l, a.chunk) * size;
+  if (a.start) a.start += first * size;
+  if (a.end) a.end += first * size;
+  if (part.dstart) part.dstart += first * size;
+  if (part.dend) part.dend += first * size;
   return part;
 }
 
@@ -195,7 +215,7 @@ int rpg_ssd_backward(rpg_device *dev, const struct rpg_ssd_backward *b) {
   for (int64_t first = 0; first < a.n; first += most) {
     place(reinterpret_cast<uintptr_t>(space), first, first + most < a.n ? most : a.n - first, &g);
     if (int bad = ssd_prepare(dev, g.t)) return bad;
-    if (chunks > 1) {
+    if (chunks > 1 || g.dstart || g.dend) {
       LAUNCH(dev, leaving, dim3(tiles(a.s) * tiles(a.p) * a.h * g.t.items), ssd_threads, 0, g);
       LAUNCH(dev, pass_back, dim3(g.parts * a.h * g.t.a.n), threads, 0, g);
     }

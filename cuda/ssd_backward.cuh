@@ -8,8 +8,13 @@ struct ssd_gradient {
   struct rpg_matrix dy, dx, db, dc, ddt;
   int64_t group, groups;  // of heads: sums over heads are made in groups first
 
+  // Of pieces of sequences, [N, H, P, S] each, null where absent: the gradients of the
+  // states at the ends and at the starts, and what the first chunks give to these.
+  const float *dend;
+  float *dstart, *first;
+
   // dstates, [items, H, P, S], is the gradient of the state at the end of each
-  // chunk; there is none of a sequence's last chunk.
+  // chunk; without dend there is none of a sequence's last chunk.
   float *dstates;
   // ends, [items, H, parts], adds up to the product of that gradient and the state.
   float *ends;
@@ -30,6 +35,15 @@ struct ssd_gradient {
 };
 
 __device__ __forceinline__ int64_t ssd_tokens(const ssd_gradient &g) { return g.t.items * g.t.a.h * g.t.a.chunk; }
+
+// starts and ends say whether the state at that end of an item has a part in what
+// is computed.
+__device__ __forceinline__ bool starts(const ssd_gradient &g, const ssd_item &item) {
+  return item.chunk > 0 || g.t.a.start;
+}
+__device__ __forceinline__ bool ends(const ssd_gradient &g, const ssd_item &item) {
+  return item.chunk + 1 < g.t.chunks || g.dend;
+}
 
 // ssd_inside: dcb, rows, columns. ssd_edges: dc_parts, db_parts, early, late.
 // ssd_inputs: DX, along, skipped.

@@ -17,7 +17,7 @@ static __global__ void __launch_bounds__(ssd_threads) edges(ssd_gradient g) {
   const int s0 = tile_s * ssd_tile, i0 = index.next(tiles(t.a.chunk)) * ssd_tile;
   const int64_t group = index.next(g.groups);
   const ssd_item item = item_of(t, index.rest);
-  if (i0 >= item.tokens || (start ? item.chunk == 0 : item.chunk + 1 == t.chunks)) return;
+  if (i0 >= item.tokens || !(start ? starts(g, item) : ends(g, item))) return;
   const struct rpg_matrix &from = start ? g.dy : t.a.x, &with = start ? t.a.c : t.a.b;
   const float *states = start ? t.a.states : g.dstates;
   const int row = i0 + tile_row(), col = s0 + tile_col();
@@ -90,7 +90,7 @@ static __global__ void __launch_bounds__(ssd_threads) sums(ssd_gradient g) {
   } else {
     add_product<false, false>(sum, slices, i0, item.tokens, [&](int j, int i) { return over_groups(i, i0 + j); }, right);
   }
-  const bool edge = start ? item.chunk > 0 : item.chunk + 1 < t.chunks;
+  const bool edge = start ? starts(g, item) : ends(g, item);
   const float *parts = (start ? g.dc_parts : g.db_parts) + item.number * size;
   const struct rpg_matrix &out = start ? g.dc : g.db;
 #pragma unroll
@@ -107,10 +107,10 @@ static __global__ void __launch_bounds__(ssd_threads) sums(ssd_gradient g) {
 
 int ssd_edges(rpg_device *dev, const ssd_gradient &g) {
   const dim3 blocks(tiles(g.t.a.s) * tiles(g.t.a.chunk) * g.t.items);
-  if (g.t.chunks > 1) {
+  if (g.t.chunks > 1 || g.t.a.start)
     LAUNCH(dev, (edges<true>), dim3(blocks.x * g.groups), ssd_threads, 0, g);
+  if (g.t.chunks > 1 || g.dend)
     LAUNCH(dev, (edges<false>), dim3(blocks.x * g.groups), ssd_threads, 0, g);
-  }
   LAUNCH(dev, (sums<true>), blocks, ssd_threads, 0, g);
   LAUNCH(dev, (sums<false>), blocks, ssd_threads, 0, g);
   return 0;

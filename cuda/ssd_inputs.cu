@@ -31,7 +31,7 @@ static __global__ void __launch_bounds__(ssd_threads) inputs(ssd_gradient g) {
         return j <= i ? cb[i * t.a.chunk + j] * decay(t.logs[at + i], t.logs[at + j]) : 0;
       },
       [&](int p, int i) { return p < p_end ? dy[i * g.dy.stride + p] : 0; });
-  if (item.chunk + 1 < t.chunks)
+  if (ends(g, item))
     add_product<true, true>(
         du, slices, 0, static_cast<int>(t.a.s),
         [&](int r, int s) {

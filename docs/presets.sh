@@ -18,7 +18,7 @@ number() { grep -o "\"$1\": *[0-9.e+-]*" | tail -n 1 | sed 's/.*: *//'; }
 row() { # row NAME ZOO FLAG... ; $data are the images
   local name=$1 zoo=$2 plan seconds=() loss=0 all=()
   shift 2
-  plan=$("$rpg" train "$zoo" --dry-run "$@" 2>/dev/null | sed -n 's/^work: .*, \([0-9.e+-]* [TGP]FLOP\) in all.*/\1/p')
+  plan=$("$rpg" train "$zoo" --dry-run "$@" 2>/dev/null | sed -n 's/^work: .*, \([0-9.e+-]* [MGTPE]FLOP\) in all.*/\1/p')
   rm -rf "$work"/gen*
   for seed in 1 2 3; do
     rm -rf "$work/run"

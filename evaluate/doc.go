@@ -11,7 +11,8 @@
 // between models, in token space), alignment.go (the same after the channels of all
 // were put in one order), baselines.go (models made from the originals without
 // learning), novelty.go (where a model lies among the originals), evaluate.go (all
-// of it, for a list of models and their originals), result.go (the JSON object rpg.evaluate/1), verdict.go (what
+// of it, for a list of models and their originals), stream.go (the same for models that come
+// one after the other and are not kept), result.go (the JSON object rpg.evaluate/1), verdict.go (what
 // the figures allow to say), notes.go and table.go (the same for people).
 //
 // Package evaluate/dataset, beside it, reads the images and evaluate/picture

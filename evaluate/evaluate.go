@@ -33,6 +33,8 @@ type Options struct {
 	Batch    int // 0 is the Scorer's choice
 	Sessions Sessions
 	Progress func(done, total int) // images; nil is silent
+
+	graph *onnxio.Model // has that of all that have no file
 }
 
 // DefaultNoise are the sizes of the noise baselines.
@@ -44,9 +46,11 @@ type candidate struct {
 	name   string
 	group  string
 	score  Score
+	scored bool   // score is there already
 	kept   bool   // score is one of an earlier evaluation
 	key    string // of the score, "" if it is not to be kept
 	framed bool   // made of aligned originals, so that it is in their order already
+	placed bool   // where it lies is known already
 	novelty
 }
 
@@ -56,12 +60,27 @@ type candidate struct {
 // they may be of several. Equal options give an equal Result but for
 // ImagesPerS, at any number of threads.
 func Evaluate(ctx context.Context, o Options) (*Result, error) {
-	if err := o.check(); err != nil {
+	if err := o.check(len(o.Models)); err != nil {
 		return nil, err
 	}
-	if o.Threads <= 0 {
-		o.Threads = runtime.GOMAXPROCS(0)
+	f, err := o.newFrame(ctx)
+	if err != nil {
+		return nil, err
 	}
+	return o.finish(ctx, f, addModels(nil, o.group(), o.Models), 0)
+}
+
+// group is that of the models to score.
+func (o *Options) group() string {
+	if len(o.Against) == 0 {
+		return GroupModels
+	}
+	return GroupGenerated
+}
+
+// finish scores and compares what of models is not scored and placed yet, the
+// originals and the baselines. Of the scoring so much is spent already.
+func (o *Options) finish(ctx context.Context, f *frame, models []*candidate, spent time.Duration) (*Result, error) {
 	result := &Result{Schema: Schema, Provider: o.Runtime.Provider, Runtime: o.Runtime.Version, Seed: o.Seed,
 		Data: DataResult{Name: o.Data.Name, Images: o.Data.Count, SHA256: o.Data.SHA256, Preprocess: o.Data.Preprocess, Shift: o.Data.Shift, Notes: o.Data.Notes,
 			CropPct: o.Data.CropPct, Interpolation: o.Data.Interpolation},
@@ -69,14 +88,9 @@ func Evaluate(ctx context.Context, o Options) (*Result, error) {
 	if shape := o.Data.Shape; len(shape) == 3 {
 		result.Data.ImageSize = shape[2]
 	}
-	var candidates []*candidate
-	var sp *space
-	var a *alignment
-	var err error
-	if len(o.Against) == 0 {
-		candidates = addModels(nil, GroupModels, o.Models)
-	} else if candidates, sp, a, err = o.withBaselines(ctx); err != nil {
-		return nil, err
+	candidates := models
+	if f != nil {
+		candidates = o.withBaselines(f, models)
 	}
 	start := time.Now()
 	note, err := o.score(ctx, candidates)
@@ -91,31 +105,33 @@ func Evaluate(ctx context.Context, o Options) (*Result, error) {
 			result.Kept++
 		}
 	}
-	result.ImagesPerS = float64((len(candidates)-result.Kept)*o.Data.Count) / time.Since(start).Seconds()
+	result.ImagesPerS = float64((len(candidates)-result.Kept)*o.Data.Count) / (spent + time.Since(start)).Seconds()
 	result.Data.Skipped, result.Data.Damaged = o.Data.Bad(), o.Data.Damaged()
 	result.Data.Images -= len(result.Data.Skipped)
-	if sp != nil {
-		if err := o.compare(ctx, sp, a, candidates); err != nil {
+	if f != nil {
+		if err := o.compare(ctx, f, candidates); err != nil {
 			return nil, err
 		}
-		result.Zoo = zoo(sp, a, candidates)
+		result.Zoo = zoo(f, candidates)
 	}
 	o.fill(result, candidates)
 	result.Notes = append(result.Notes, tieNotes(candidates)...)
-	if sp == nil && len(candidates) == 2 {
+	result.Notes = append(result.Notes, nanNotes(candidates)...)
+	if f == nil && len(candidates) == 2 {
 		result.Paired = paired(candidates[0], candidates[1])
 	}
-	if sp != nil {
+	if f != nil {
 		result.Verdicts = verdicts(result, candidates)
 	}
 	return result, nil
 }
 
-func (o *Options) check() error {
+// check refuses options that cannot be, for so many models, and fills in defaults.
+func (o *Options) check(models int) error {
 	switch {
 	case o.Runtime == nil || o.Data == nil:
 		panic("evaluate: Options without Runtime or Data")
-	case len(o.Models) == 0:
+	case models < 1:
 		return errors.New("evaluate: models: expected at least one, found none")
 	case o.Baselines < 0:
 		return fmt.Errorf("evaluate: baselines: expected 0 or more, found %d", o.Baselines)
@@ -142,12 +158,16 @@ func (o *Options) check() error {
 		return fmt.Errorf("evaluate: bar: expected 0 to 1, found %g", o.Bar)
 	}
 	if o.Baselines == 0 {
-		o.Baselines = min(len(o.Models), 10)
+		o.Baselines = min(models, 10)
+	}
+	if o.Threads <= 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
 	}
 	if len(o.Against) == 0 {
 		return nil
 	}
 	first := o.Against[0]
+	o.graph = first
 	for _, m := range slices.Concat(o.Against[1:], o.Models) {
 		if diff := first.Difference(m); diff != "" {
 			return fmt.Errorf("evaluate: %s: expected the graph of %s, found a difference: %s", m.Path, first.Path, diff)
@@ -163,27 +183,15 @@ func addModels[V onnxio.Values](list []*candidate, group string, models []V) []*
 	return list
 }
 
-// withBaselines gives originals, models and baselines, in this order, the
-// originals' space, and their alignment, which may be nil.
-func (o *Options) withBaselines(ctx context.Context) ([]*candidate, *space, *alignment, error) {
-	sp, err := newSpace(ctx, o.Against, o.Threads)
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	var a *alignment
-	if !slices.Contains(o.Without, BaselineAligned) {
-		if a, err = newAlignment(ctx, o.Against[0], sp, o.Seed, o.Threads); err != nil {
-			return nil, nil, nil, err
-		}
-	}
-	list := addModels(nil, GroupOriginals, o.Against)
-	list = addModels(list, GroupGenerated, o.Models)
-	raw := source{space: sp}
+// withBaselines gives originals, models and baselines, in this order.
+func (o *Options) withBaselines(f *frame, models []*candidate) []*candidate {
+	list := append(addModels(nil, GroupOriginals, o.Against), models...)
+	raw := source{space: f.space}
 	for _, c := range list[:len(o.Against)] {
 		raw.originals, raw.names = append(raw.originals, c.values), append(raw.names, c.name)
 	}
 	groups := raw.baselines(o, "")
-	if a != nil && a.moved > 0 { // else they would be the same ones again
+	if a := f.aligned; a != nil && a.moved > 0 { // else they would be the same ones again
 		aligned := source{space: a.space, names: raw.names}
 		for i, v := range raw.originals {
 			aligned.originals = append(aligned.originals, a.original(i, v))
@@ -196,23 +204,23 @@ func (o *Options) withBaselines(ctx context.Context) ([]*candidate, *space, *ali
 			c.framed = strings.HasSuffix(g.name, alignedSuffix)
 		}
 	}
-	return list, sp, a, nil
+	return list
 }
 
 // zoo sums up the originals among themselves; nil if there is only one.
-func zoo(sp *space, a *alignment, candidates []*candidate) *ZooResult {
-	n := len(sp.places)
+func zoo(f *frame, candidates []*candidate) *ZooResult {
+	n := len(f.places)
 	if n < 2 {
 		return nil
 	}
-	z := &ZooResult{Spread: sp.variance(), Values: sp.values, OriginalIoU: *within(candidates[:n])}
+	z := &ZooResult{Spread: f.variance(), Values: f.values, OriginalIoU: *within(candidates[:n])}
 	var nearest, aligned []float64
 	for _, c := range candidates[:n] {
 		nearest = append(nearest, c.near.l2)
 		aligned = append(aligned, c.aligned.l2)
 	}
 	z.NearestNeighbour = median(nearest)
-	if a != nil {
+	if a := f.aligned; a != nil {
 		z.Aligned = &AlignedZoo{Moved: a.moved, Spread: a.space.variance(), NearestNeighbour: median(aligned)}
 	}
 	// Checkpoints of one run differ by 1e-6 to a few percent of the variance and
@@ -238,12 +246,12 @@ func (o *Options) fill(r *Result, candidates []*candidate) {
 	novel := len(o.Against) > 0
 	for _, c := range candidates {
 		n := float64(c.score.N)
-		m := ModelResult{Path: c.name, Group: c.group, Correct: c.score.Correct, Top1: float64(c.score.Correct) / n, Top5: float64(c.score.Top5) / n, Ties: c.score.Ties, ECE: c.score.Calibration.ECE()}
+		m := ModelResult{Path: c.name, Group: c.group, Correct: c.score.Correct, Top1: float64(c.score.Correct) / n, Top5: float64(c.score.Top5) / n, Ties: c.score.Ties, NaN: c.score.NaN.Len(), ECE: c.score.Calibration.ECE()}
 		m.Top1Low, m.Top1High = Wilson(c.score.Correct, c.score.N)
 		if model, ok := c.values.(*onnxio.Model); ok {
 			m.Params = parameters(model)
-		} else { // a baseline has the graph of the originals
-			m.Params = parameters(o.Against[0])
+		} else {
+			m.Params = parameters(o.graph)
 		}
 		if novel && c.near.index >= 0 {
 			m.Nearest = &NearestResult{Path: o.Against[c.near.index].Path, L2: c.near.l2, IoU: c.alike.l2, IoUPath: o.Against[c.alike.index].Path,

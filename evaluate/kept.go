@@ -192,7 +192,7 @@ func (k *kept) find(ctx context.Context, o *Options, template *onnxio.Model, lis
 		if c.key != "" {
 			var s Score
 			if s, c.kept = k.load(c.key, o.Data.Labels); c.kept {
-				c.score = s
+				c.score, c.scored = s, true
 			}
 		}
 		return nil

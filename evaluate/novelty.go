@@ -3,6 +3,7 @@ package evaluate
 import (
 	"context"
 	"math"
+	"slices"
 )
 
 // The kinds of generated model that are no news. See docs/metrics.md.
@@ -37,38 +38,47 @@ func (n *novelty) nearest() neighbour {
 	return n.near
 }
 
+// A frame is what models are compared in: the originals' space, and their
+// alignment, which may be nil.
+type frame struct {
+	*space
+	aligned *alignment
+}
+
+// newFrame is nil without originals.
+func (o *Options) newFrame(ctx context.Context) (*frame, error) {
+	if len(o.Against) == 0 {
+		return nil, nil
+	}
+	sp, err := newSpace(ctx, o.Against, o.Threads)
+	if err != nil {
+		return nil, err
+	}
+	f := &frame{space: sp}
+	if !slices.Contains(o.Without, BaselineAligned) {
+		f.aligned, err = newAlignment(ctx, o.Against[0], sp, o.Seed, o.Threads)
+	}
+	return f, err
+}
+
 // compare finds where each candidate lies. The originals come first among
 // candidates. One model's tokens are in memory for each thread, and the originals'.
-func (o *Options) compare(ctx context.Context, sp *space, a *alignment, candidates []*candidate) error {
+func (o *Options) compare(ctx context.Context, f *frame, candidates []*candidate) error {
 	originals := candidates[:len(o.Against)]
 	return parallel(ctx, o.Threads, len(candidates), func(i int) error {
 		c, self := candidates[i], -1
-		var place []float32
-		var err error
 		if i < len(originals) {
-			self, place = i, sp.places[i]
-		} else if place, err = sp.place(c.values); err != nil {
-			return err
+			self = i
 		}
-		c.near, c.aligned = sp.nearest(place, self), neighbour{index: -1}
-		within := sp
-		if a != nil {
-			within = a.space
-			if self >= 0 {
-				place = within.places[self]
-			}
-			if self >= 0 || c.framed {
-				c.aligned = within.nearest(place, self)
-			} else if place, c.aligned, err = a.place(ctx, place, c.near.index); err != nil {
+		if !c.placed {
+			if err := f.lie(ctx, c, self); err != nil {
 				return err
 			}
 		}
-		c.toMean = distance(place, within.mean)
 		c.alike = neighbour{index: -1}
 		if c.nearest().index < 0 {
 			return nil // the only original
 		}
-		c.cosine = cosine(place, within.places[c.nearest().index], within.mean)
 		near := originals[c.nearest().index].score
 		c.differs, c.p = disagreement(c.score, near), McNemar(c.score.Wrong, near.Wrong)
 		for k, other := range originals {
@@ -86,6 +96,37 @@ func (o *Options) compare(ctx context.Context, sp *space, a *alignment, candidat
 	})
 }
 
+// lie finds where a candidate's weights lie, which is original number self, or
+// none of them if that is -1.
+func (f *frame) lie(ctx context.Context, c *candidate, self int) error {
+	var place []float32
+	var err error
+	if self >= 0 {
+		place = f.places[self]
+	} else if place, err = f.place(c.values); err != nil {
+		return err
+	}
+	c.near, c.aligned = f.nearest(place, self), neighbour{index: -1}
+	within := f.space
+	if a := f.aligned; a != nil {
+		within = a.space
+		if self >= 0 {
+			place = within.places[self]
+		}
+		if self >= 0 || c.framed {
+			c.aligned = within.nearest(place, self)
+		} else if place, c.aligned, err = a.place(ctx, place, c.near.index); err != nil {
+			return err
+		}
+	}
+	c.toMean = distance(place, within.mean)
+	if k := c.nearest().index; k >= 0 {
+		c.cosine = cosine(place, within.places[k], within.mean)
+	}
+	c.placed = true
+	return nil
+}
+
 // cosine is the cosine of the angle at from between the ways to a and to b; 0
 // where there is no way.
 func cosine(a, from, b []float32) float64 {
@@ -100,11 +141,12 @@ func cosine(a, from, b []float32) float64 {
 	return ab / math.Sqrt(aa*bb)
 }
 
-// disagreement is the part of the images to which two models give different classes.
+// disagreement is the part of the images to which two models give different
+// classes, or one of them gives NaN.
 func disagreement(a, b Score) float64 {
 	n := 0
 	for i, class := range a.Predictions {
-		if class != b.Predictions[i] {
+		if class != b.Predictions[i] || a.NaN.Has(i) || b.NaN.Has(i) {
 			n++
 		}
 	}
@@ -134,7 +176,8 @@ func (n *novelty) kind(usual float64, values int) string {
 func novelRatios() []float64 { return []float64{1, 2, 3, 4, 6} }
 
 // vote is the accuracy of the majority of the models, and how much more it is
-// than their mean. A tie goes to the lowest class. Nil for fewer than three models.
+// than their mean. A tie goes to the lowest class, and a model that gives NaN has no
+// vote. Nil for fewer than three models.
 func vote(models []*candidate, right func(image int, class uint16) bool) *VoteResult {
 	models = models[:min(len(models), averaged)]
 	if len(models) < 3 {
@@ -148,17 +191,18 @@ func vote(models []*candidate, right func(image int, class uint16) bool) *VoteRe
 	n := models[0].score.N
 	for i := range n {
 		counts := map[uint16]int{}
-		best := models[0].score.Predictions[i]
 		for _, c := range models {
-			class := c.score.Predictions[i]
-			counts[class]++
-		}
-		for class, k := range counts {
-			if k > counts[best] || k == counts[best] && class < best {
-				best = class
+			if !c.score.NaN.Has(i) {
+				counts[c.score.Predictions[i]]++
 			}
 		}
-		if right(i, best) {
+		best, most := uint16(0), 0
+		for class, k := range counts {
+			if k > most || k == most && class < best {
+				best, most = class, k
+			}
+		}
+		if most > 0 && right(i, best) {
 			correct++
 		}
 	}

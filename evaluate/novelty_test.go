@@ -319,6 +319,19 @@ func TestVote(t *testing.T) {
 			t.Errorf("%s: %+v, expected %g and %g", c.name, v, c.top1, c.gain)
 		}
 	}
+	// Two models that give NaN for images 0 and 1 leave image 0 to the third one and
+	// image 1 to nobody.
+	some := models([]uint16{0, 0, 2, 3}, []uint16{0, 0, 2, 3}, []uint16{0, 0, 2, 3})
+	for k, images := range [][]int{{0, 1}, {0, 1}, {1}} {
+		some[k].score.NaN = bitset(4, images...)
+		some[k].score.Correct = 4 - len(images)
+	}
+	if v := vote(some, right); !near(v.Top1, 0.75, 1e-12) || !near(v.Gain, 0.75-7.0/12, 1e-12) {
+		t.Errorf("with NaN: %+v", v)
+	}
+	if d := disagreement(some[0].score, some[2].score); d != 0.5 {
+		t.Errorf("with NaN they disagree on %g of the images, want 0.5", d)
+	}
 	if vote(models([]uint16{0, 1, 2, 3}, []uint16{0, 1, 2, 3}), right) != nil {
 		t.Error("a vote of two")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/ebitengine/purego"
@@ -42,7 +43,7 @@ func (r *Runtime) UseProvider(name string) (why string, err error) {
 	if len(missing) == 0 {
 		o, err := ort.NewSessionOptions()
 		if err == nil {
-			err = errors.Join(appendCUDA(o), o.Destroy())
+			err = errors.Join(appendCUDA(o, r.GPU), o.Destroy())
 		}
 		if err == nil {
 			r.Provider = providerCUDA
@@ -96,15 +97,15 @@ func loads(name string) bool {
 	return err == nil
 }
 
-// appendCUDA makes sessions compute with the first GPU, in float32 and not in
-// TF32, whose 10 bits would give other figures than the CPU.
-func appendCUDA(o *ort.SessionOptions) (err error) {
+// appendCUDA makes sessions compute with a GPU, in float32 and not in TF32, whose
+// 10 bits would give other figures than the CPU.
+func appendCUDA(o *ort.SessionOptions, gpu int) (err error) {
 	cuda, err := ort.NewCUDAProviderOptions()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, cuda.Destroy()) }()
-	if err := cuda.Update(map[string]string{"device_id": "0", "use_tf32": "0"}); err != nil {
+	if err := cuda.Update(map[string]string{"device_id": strconv.Itoa(gpu), "use_tf32": "0"}); err != nil {
 		return err
 	}
 	return o.AppendExecutionProviderCUDA(cuda)

@@ -145,7 +145,8 @@ type ModelResult struct {
 	Top1High float64        `json:"top1_high"`
 	Top5     float64        `json:"top5"`
 	Ties     int            `json:"ties"`           // images whose highest logit several classes have; the lowest of them counts
-	ECE      float64        `json:"ece"`            // expected calibration error, a fraction
+	NaN      int            `json:"nan"`            // images with a NaN among their logits, which count as wrong
+	ECE      float64        `json:"ece"`            // expected calibration error, a fraction, without these
 	Kind     string         `json:"kind,omitempty"` // of a generated model: KindCopy, ...
 	Nearest  *NearestResult `json:"nearest"`
 }

@@ -22,6 +22,7 @@ type Runtime struct {
 	Lib      string // absolute path
 	Version  string // such as "1.30.0"
 	Provider string // "CPU", or "CUDA" after UseProvider
+	GPU      int    // that CUDA computes on, the first is 0; set it before UseProvider
 }
 
 // RuntimeError says why libonnxruntime cannot be used.

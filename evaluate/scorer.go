@@ -57,7 +57,8 @@ type Score struct {
 	Top5        int      // images whose label is among the five highest logits
 	Ties        int      // images whose highest logit several classes have
 	Wrong       Bitset   // the images that Correct does not count
-	Predictions []uint16 // [N], the class of the highest logit
+	NaN         Bitset   // the images with a NaN among their logits, which count as wrong; nil for none
+	Predictions []uint16 // [N], the class of the highest logit; 0 for those in NaN
 	Calibration Calibration
 }
 
@@ -105,8 +106,8 @@ func (s *Scorer) Close() error {
 // lowest index. progress, if not nil, is told after each batch how many images
 // of how many are done, by one goroutine at a time.
 //
-// A model whose logits are not numbers is an error that names it, as is one of
-// another graph than the template's. Once ctx is done Score returns its error
+// Images whose logits are not numbers count as wrong, and Score.NaN has them. A
+// model of another graph than the template's is an error that names it. Once ctx is done Score returns its error
 // within one batch.
 func (s *Scorer) Score(ctx context.Context, models []onnxio.Values, progress func(done, total int)) ([]Score, error) {
 	own := s.sessions == SessionsOwn ||
@@ -315,7 +316,12 @@ func (j *job) batchOf(t *task, in, out []float32, first, n int) error {
 		label := int(j.data.Labels[first+i])
 		best, rank, tied, ok := rankOf(logits, label)
 		if !ok {
-			return fmt.Errorf("evaluate: %s: output %q of image %d: expected numbers, found NaN", t.name, t.ports.output, first+i)
+			if t.score.NaN == nil {
+				t.score.NaN = NewBitset(j.data.Count)
+			}
+			t.score.NaN.Set(first + i)
+			t.score.Wrong.Set(first + i)
+			continue
 		}
 		t.score.Predictions[first+i] = uint16(best)
 		if tied {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"rpg/onnxio"
 )
@@ -19,6 +20,7 @@ func (o *Options) score(ctx context.Context, candidates []*candidate) (note stri
 	}
 	var scorings []*scoring
 	total := 0
+	candidates = slices.DeleteFunc(slices.Clone(candidates), func(c *candidate) bool { return c.scored })
 	for len(candidates) > 0 {
 		template, ok := candidates[0].values.(*onnxio.Model)
 		if !ok {
@@ -89,6 +91,11 @@ func (s *scoring) run(ctx context.Context, progress func(done, total int)) (err 
 		return err
 	}
 	defer func() { err = errors.Join(err, scorer.Close()) }()
+	return s.with(ctx, scorer, progress)
+}
+
+// with is run with a scorer of the caller's.
+func (s *scoring) with(ctx context.Context, scorer *Scorer, progress func(done, total int)) error {
 	if s.kept != nil {
 		scorer.finished = s.keep
 	}
@@ -101,15 +108,15 @@ func (s *scoring) run(ctx context.Context, progress func(done, total int)) (err 
 		return err
 	}
 	for i, c := range s.list {
-		c.score = scores[i]
+		c.score, c.scored = scores[i], true
 	}
 	return nil
 }
 
-// keep keeps the score of candidate i. One that lacks pictures, or saw damaged
-// ones, is computed anew each time, so that they are named each time.
+// keep keeps the score of candidate i. One that lacks pictures, saw damaged ones,
+// or has NaN logits is computed anew each time, so that they are named each time.
 func (s *scoring) keep(i int, score *Score) {
-	if c := s.list[i]; c.key != "" && len(s.Data.Bad()) == 0 && len(s.Data.Damaged()) == 0 {
+	if c := s.list[i]; c.key != "" && score.NaN == nil && len(s.Data.Bad()) == 0 && len(s.Data.Damaged()) == 0 {
 		if err := s.kept.save(c.key, score); err != nil {
 			s.failed = err
 		}

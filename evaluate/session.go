@@ -127,7 +127,7 @@ func (r *Runtime) newSessionOptions() (*ort.SessionOptions, error) {
 		o.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
 	)
 	if err == nil && r.Provider == providerCUDA {
-		err = appendCUDA(o)
+		err = appendCUDA(o, r.GPU)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("evaluate: %w", err), o.Destroy())
@@ -156,6 +156,7 @@ func openOwn(template *onnxio.Model, v onnxio.Values, name string, p ports, o *o
 		s, err = ort.NewDynamicAdvancedSession(m.Path, []string{p.input}, []string{p.output}, o)
 	} else {
 		var model bytes.Buffer
+		model.Grow(int(template.Info().Bytes)) // growing by doubling would take three times as much
 		if err := onnxio.WriteTo(&model, template, v, nil); err != nil {
 			return nil, fmt.Errorf("evaluate: %s: %w", name, err)
 		}

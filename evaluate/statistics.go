@@ -74,7 +74,7 @@ func NewBitset(n int) Bitset { return make(Bitset, (n+63)/64) }
 func (b Bitset) Set(i int) { b[i/64] |= 1 << (i % 64) }
 
 // Has says whether image i is marked.
-func (b Bitset) Has(i int) bool { return b[i/64]>>(i%64)&1 == 1 }
+func (b Bitset) Has(i int) bool { return i/64 < len(b) && b[i/64]>>(i%64)&1 == 1 }
 
 // Len counts the marked images.
 func (b Bitset) Len() int {

@@ -61,9 +61,15 @@ func (r *Result) WriteTable(w io.Writer) error {
 // WriteModels writes one line for each model that is not a baseline.
 func (r *Result) WriteModels(w io.Writer) error {
 	rows := [][]string{{"model", "right", "top-1 %", "95 % interval", "top-5 %", "ECE %"}}
-	novel := r.group(GroupOriginals) != nil
+	novel, broken := r.group(GroupOriginals) != nil, false
+	for _, m := range r.Models {
+		broken = broken || m.NaN > 0
+	}
 	if novel {
 		rows[0] = append(rows[0], "max IoU", "L2 nearest")
+	}
+	if broken {
+		rows[0] = append(rows[0], "NaN logits")
 	}
 	for _, m := range r.Models {
 		switch m.Group {
@@ -78,6 +84,12 @@ func (r *Result) WriteModels(w io.Writer) error {
 			row = append(row, fmt.Sprintf("%.3f", m.Nearest.IoU), fmt.Sprintf("%.4g", m.Nearest.L2))
 		case novel:
 			row = append(row, "-", "-")
+		}
+		if m.NaN == r.Data.Images {
+			row[5] = "-"
+		}
+		if broken {
+			row = append(row, fmt.Sprint(m.NaN))
 		}
 		rows = append(rows, row)
 	}

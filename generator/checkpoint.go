@@ -20,72 +20,45 @@ import (
 	"rpg/internal/safetensors"
 )
 
-// A flat is a flat buffer of values on its way to or from a checkpoint, where
-// its tensors have names that begin with prefix.
-type flat struct {
-	prefix string
-	values compute.Buffer
-}
-
-// pieceValues is how many values are in the process's memory at a time, beside
-// the device's.
-const pieceValues = 1 << 16
-
 // save writes state.safetensors, model.safetensors and the DONE marker, in
 // this order, each complete or not at all. A kill between them leaves a state
 // that resumes and an older model, and no marker for it.
 func (r *Run) save(tr *trainer) (string, error) {
-	if err := r.write(stateFile, tr, tr.flats()...); err != nil {
+	if err := r.write(stateFile, tr, tr.stored()); err != nil {
 		return "", err
 	}
-	if err := r.write(modelFile, tr, flat{"", tr.ema}); err != nil {
+	if err := r.write(modelFile, tr, tr.net.ps.stored("", 0, tr.ema)); err != nil {
 		return "", err
 	}
 	return r.path(modelFile), r.markDone(tr.step)
 }
 
-// flats are all that training needs to go on.
-func (tr *trainer) flats() []flat {
-	return []flat{{"value.", tr.net.ps.value}, {"ema.", tr.ema}, {"m.", tr.m}, {"v.", tr.v}}
+// stored is all that training needs to go on.
+func (tr *trainer) stored() []stored {
+	ps := &tr.net.ps
+	return slices.Concat(ps.stored("value.", 0, ps.value), ps.stored("ema.", 0, tr.ema), tr.opt.stored(ps))
 }
 
-func firstNotFinite(values []float32) int {
-	return slices.IndexFunc(values, func(x float32) bool { return !(x-x == 0) })
-}
-
-// write writes a file of flat buffers, piece by piece. A value that is not
-// finite is a *DivergedError, and leaves the old file.
-func (r *Run) write(name string, tr *trainer, flats ...flat) error {
+// write writes a file of tensors, piece by piece. A value that is not finite is a
+// *DivergedError, and leaves the old file.
+func (r *Run) write(name string, tr *trainer, tensors []stored) error {
 	// Steps allocate nothing: without this, the buffers of one file after the other
 	// would be added to the process's memory.
 	runtime.GC()
 	var entries []safetensors.Entry
-	for _, f := range flats {
-		for _, p := range tr.net.ps.within(f.values.Len()) {
-			entries = append(entries, safetensors.NewEntry(f.prefix+p.name, safetensors.F32, p.shape...))
-		}
+	for _, s := range tensors {
+		entries = append(entries, s.entry)
 	}
 	meta := map[string]string{"format": runSchema, "step": strconv.Itoa(tr.step), "config_sha256": r.Config.SHA256()}
-	buf := make([]float32, pieceValues)
+	pieces := newPieces(tr.dev)
 	err := atomicfile.Write(r.path(name), true, func(w io.Writer) error {
 		out, err := safetensors.NewWriter(w, entries, meta)
 		if err != nil {
 			return err
 		}
-		for _, f := range flats {
-			for _, p := range tr.net.ps.within(f.values.Len()) {
-				for at := 0; at < p.n; at += pieceValues {
-					piece := buf[:min(pieceValues, p.n-at)]
-					if err := tr.dev.Download(piece, f.values.Slice(p.at+at, p.at+at+len(piece))); err != nil {
-						return err
-					}
-					if i := firstNotFinite(piece); i >= 0 {
-						return &DivergedError{tr.step, fmt.Sprintf("%s%s[%d] is %v", f.prefix, p.name, at+i, piece[i])}
-					}
-					if err := out.WriteF32(piece); err != nil {
-						return err
-					}
-				}
+		for _, s := range tensors {
+			if err := pieces.write(out, s, tr.step); err != nil {
+				return err
 			}
 		}
 		return out.Close()
@@ -118,9 +91,9 @@ func (r *Run) markDone(step int) error {
 }
 
 // read opens a checkpoint file, checks that it belongs to this run, and fills
-// flat buffers from it, piece by piece. It returns the step. After an error
-// the buffers hold some values of the file.
-func (r *Run) read(name string, dev compute.Device, ps *params, flats ...flat) (int, error) {
+// tensors from it, piece by piece. It returns the step. After an error the
+// tensors hold some values of the file.
+func (r *Run) read(name string, dev compute.Device, tensors []stored) (int, error) {
 	path := r.path(name)
 	f, err := safetensors.OpenReader(path)
 	if err != nil {
@@ -134,23 +107,14 @@ func (r *Run) read(name string, dev compute.Device, ps *params, flats ...flat) (
 	if got := f.Metadata["config_sha256"]; got != r.Config.SHA256() {
 		return 0, fmt.Errorf("generator: %s: belongs to another configuration (sha256 %.16s, expected %.16s)", path, got, r.Config.SHA256())
 	}
-	buf := make([]float32, pieceValues)
-	for _, to := range flats {
-		for _, p := range ps.within(to.values.Len()) {
-			e := f.Entry(to.prefix + p.name)
-			if e == nil || e.DType != safetensors.F32 || !slices.Equal(e.Shape, p.shape) {
-				return 0, fmt.Errorf("generator: %s: tensor %q of shape %v is missing or has another shape", path, to.prefix+p.name, p.shape)
-			}
-			for at := 0; at < p.n; at += pieceValues {
-				piece := buf[:min(pieceValues, p.n-at)]
-				if err := f.ReadF32(e, piece, at); err != nil {
-					return 0, fmt.Errorf("generator: %w", err)
-				}
-				if i := firstNotFinite(piece); i >= 0 {
-					return 0, fmt.Errorf("generator: %s: tensor %q value %d is %v", path, e.Name, at+i, piece[i])
-				}
-				dev.Upload(to.values.Slice(p.at+at, p.at+at+len(piece)), piece)
-			}
+	pieces := newPieces(dev)
+	for _, s := range tensors {
+		e := f.Entry(s.entry.Name)
+		if e == nil || e.DType != s.entry.DType || !slices.Equal(e.Shape, s.entry.Shape) {
+			return 0, fmt.Errorf("generator: %s: tensor %q of shape %v is missing or has another shape", path, s.entry.Name, s.entry.Shape)
+		}
+		if err := pieces.read(f, e, s, path); err != nil {
+			return 0, err
 		}
 	}
 	return step, nil
@@ -163,7 +127,7 @@ func (r *Run) resume(tr *trainer) error {
 		tr.start()
 		return nil
 	}
-	step, err := r.read(stateFile, tr.dev, &tr.net.ps, tr.flats()...)
+	step, err := r.read(stateFile, tr.dev, tr.stored())
 	if err != nil {
 		return err
 	}

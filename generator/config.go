@@ -24,14 +24,16 @@ type Config struct {
 	Granularity string `json:"granularity"` // how weights are cut: tensor
 	Stats       string `json:"stats"`       // pooled or paper
 
-	Recurrent string `json:"recurrent"`  // one of Recurrents
-	Layers    int    `json:"layers"`     // recurrent layers
-	Width     int    `json:"width"`      // M
-	State     int    `json:"state"`      // S, mamba2 only
-	HeadDim   int    `json:"head-dim"`   // P, mamba2 and transformer
-	Residual  bool   `json:"residual"`   // around each recurrent layer
-	Positions string `json:"positions"`  // coded or sines
-	StateInit string `json:"state-init"` // spread or constant
+	Recurrent string `json:"recurrent"`           // one of Recurrents
+	Layers    int    `json:"layers"`              // recurrent layers
+	Width     int    `json:"width"`               // M
+	OutWidth  int    `json:"out-width,omitempty"` // of the last layer's output, mamba2 only; 0: M
+	State     int    `json:"state"`               // S, mamba2 only
+	HeadDim   int    `json:"head-dim"`            // P, mamba2 and transformer
+	Residual  bool   `json:"residual"`            // around each recurrent layer
+	Window    int    `json:"window,omitempty"`    // tokens that training keeps at a time; 0: all; not for a transformer
+	Positions string `json:"positions"`           // coded or sines
+	StateInit string `json:"state-init"`          // spread or constant
 
 	Denoiser      string `json:"denoiser"`       // mlp or conv
 	DenoiserWidth int    `json:"denoiser-width"` // W, mlp only
@@ -48,7 +50,8 @@ type Config struct {
 	DiffusionBatch int     `json:"diffusion-batch"` // tokens in a step; 0: all of the batch's, once
 	Steps          int     `json:"steps"`
 	LR             float64 `json:"lr"`
-	Warmup         int     `json:"warmup"` // steps of linear warm-up, then cosine to 0
+	Optimizer      string  `json:"optimizer,omitempty"` // one of Optimizers
+	Warmup         int     `json:"warmup"`              // steps of linear warm-up, then cosine to 0
 	WeightDecay    float64 `json:"weight-decay"`
 	Clip           float64 `json:"clip"` // gradient norm; 0: no clipping
 	EMA            float64 `json:"ema"`  // decay of the averaged weights; 0: none
@@ -56,74 +59,8 @@ type Config struct {
 	Seed uint64 `json:"seed"`
 }
 
-// Presets names what --preset accepts.
-var Presets = []string{"fast", "paper"}
-
 // Recurrents names what --recurrent accepts.
 var Recurrents = []string{"mamba2", "lstm", "transformer", "none"}
-
-// preset gives the values of a named preset for a target with this many
-// generated parameters.
-func preset(name string, parameters int) (Config, error) {
-	c := Config{
-		Preset: name, Granularity: "tensor", Recurrent: "mamba2", Layers: 2, HeadDim: 64,
-		Channels: []int{1, 32, 64, 128, 64, 32, 1}, Kernel: 7,
-		DiffusionSteps: 1000, BetaMin: 1e-4, BetaMax: 0.02, Seed: 1,
-	}
-	switch name {
-	case "fast":
-		fast(&c, parameters)
-	case "paper":
-		paper(&c, parameters)
-	default:
-		return c, fmt.Errorf("generator: preset is %q, expected one of %s", name, strings.Join(Presets, ", "))
-	}
-	return c, nil
-}
-
-// fast is ours; docs/presets.md has the measurements behind it. The recurrent
-// width is at least the number of tokens a model of this size comes to, so that
-// the prototypes of all tokens can be told apart by one linear layer.
-func fast(c *Config, parameters int) {
-	c.Stats, c.Residual, c.Positions, c.StateInit = "pooled", true, "coded", "spread"
-	c.Denoiser, c.Prediction = "mlp", "x0"
-	c.State, c.DenoiserWidth, c.Blocks = 32, 128, 2
-	c.LR, c.Warmup, c.Clip, c.EMA = 2e-3, 50, 1, 0.99
-	switch {
-	case parameters <= 50_000:
-		c.TokenDim, c.Width = 256, 256
-		c.Batch, c.Steps = 2, 200
-	case parameters <= 500_000:
-		c.TokenDim, c.Width = 2048, 256
-		c.Batch, c.Steps = 1, 250
-	case parameters <= 4_000_000:
-		c.TokenDim, c.Width, c.DenoiserWidth = 8192, 512, 256
-		c.Batch, c.Steps = 1, 300
-	default: // by the same rule, but no zoo of this size was measured
-		c.TokenDim, c.Width, c.DenoiserWidth = 32768, 1024, 256
-		c.Batch, c.Steps = 1, 400
-	}
-}
-
-// paper is the published training, by the size of the target (the paper's
-// scripts: compare/ours_cnnmedium.py, main/vitsmall_8192.py; between them, and
-// for nothing published, the sizes of the comparison in this project).
-func paper(c *Config, parameters int) {
-	c.Stats, c.Residual, c.Positions, c.StateInit = "paper", false, "sines", "constant"
-	c.Denoiser, c.Prediction = "conv", "eps"
-	c.DenoiserWidth, c.Blocks = 512, 3
-	switch {
-	case parameters <= 100_000:
-		c.TokenDim, c.Width, c.State = 256, 256, 32
-		c.Batch, c.Steps, c.LR = 8, 30_000, 1e-4
-	case parameters <= 2_000_000:
-		c.TokenDim, c.Width, c.State = 1024, 1024, 128
-		c.Batch, c.DiffusionBatch, c.Steps, c.LR = 4, 256, 80_000, 4e-5
-	default:
-		c.TokenDim, c.Width, c.State = 8192, 8192, 128
-		c.Batch, c.DiffusionBatch, c.Steps, c.LR = 4, 1024, 50_000, 3e-5
-	}
-}
 
 // Override is one value for one key, with where it came from.
 type Override struct{ Key, Value, Origin string }
@@ -166,6 +103,9 @@ func Resolve(parameters int, overrides []Override) (Resolved, error) {
 	if r.Config.Recurrent == "transformer" {
 		r.transformer(given)
 	}
+	if r.Config.OutWidth != 0 && !given["out-width"] && (given["width"] || r.Config.Recurrent != "mamba2") {
+		r.Config.OutWidth, r.Origins["out-width"] = 0, "width" // the preset's is beside the preset's
+	}
 	return r, r.Config.Validate()
 }
 
@@ -190,7 +130,7 @@ func Keys() []string {
 	t := reflect.TypeFor[Config]()
 	keys := make([]string, t.NumField())
 	for i := range keys {
-		keys[i] = t.Field(i).Tag.Get("json")
+		keys[i], _, _ = strings.Cut(t.Field(i).Tag.Get("json"), ",")
 	}
 	return keys
 }
@@ -280,6 +220,7 @@ func (c Config) Validate() error {
 		oneOf("state-init", c.StateInit, "spread", "constant"),
 		oneOf("denoiser", c.Denoiser, "mlp", "conv"),
 		oneOf("prediction", c.Prediction, "eps", "v", "x0"),
+		oneOf("optimizer", c.Optimizer, Optimizers...),
 	} {
 		if err != nil {
 			return err
@@ -294,6 +235,7 @@ func (c Config) Validate() error {
 		{"token-dim", float64(c.TokenDim), 1, 1 << 20, ""},
 		{"layers", float64(c.Layers), 1, 64, ""},
 		{"width", float64(c.Width), 4, 1 << 16, ""},
+		{"out-width", float64(c.OutWidth), 0, 1 << 16, " (0 is the width)"},
 		{"state", float64(c.State), 1, 4096, ""},
 		{"head-dim", float64(c.HeadDim), 1, 4096, ""},
 		{"denoiser-width", float64(c.DenoiserWidth), 1, 1 << 16, ""},
@@ -302,6 +244,7 @@ func (c Config) Validate() error {
 		{"diffusion-steps", float64(c.DiffusionSteps), 1, 100_000, ""},
 		{"beta-min", c.BetaMin, 1e-9, 0.5, ""},
 		{"beta-max", c.BetaMax, c.BetaMin, 0.999, " (not below beta-min)"},
+		{"window", float64(c.Window), 0, 1 << 24, ""},
 		{"batch", float64(c.Batch), 1, 1 << 20, ""},
 		{"diffusion-batch", float64(c.DiffusionBatch), 0, 1 << 24, ""},
 		{"steps", float64(c.Steps), 1, 1 << 40, ""},
@@ -321,15 +264,32 @@ func (c Config) Validate() error {
 	switch {
 	case c.Recurrent == "mamba2" && 2*c.Width%c.HeadDim != 0:
 		return fmt.Errorf("generator: head-dim is %d, expected a divisor of twice the width, %d", c.HeadDim, 2*c.Width)
+	case c.Recurrent == "mamba2" && 2*c.outWidth()%c.HeadDim != 0:
+		return fmt.Errorf("generator: head-dim is %d, expected a divisor of twice the out-width, %d", c.HeadDim, 2*c.outWidth())
+	case c.Recurrent != "mamba2" && c.outWidth() != c.Width:
+		return fmt.Errorf("generator: out-width is %d, expected 0 or the width, %d, for %s: only mamba2 ends with another one", c.OutWidth, c.Width, c.Recurrent)
+	case c.Residual && c.outWidth() != c.Width:
+		return fmt.Errorf("generator: out-width is %d, expected 0 or the width, %d, with residual, which adds a layer's input to its output", c.OutWidth, c.Width)
 	case c.Recurrent == "transformer" && c.Width%c.HeadDim != 0:
 		return fmt.Errorf("generator: head-dim is %d, expected a divisor of the width, %d, for a transformer", c.HeadDim, c.Width)
 	case c.Recurrent == "transformer" && !c.Residual:
 		return fmt.Errorf("generator: residual is false, expected true for a transformer, whose blocks have residuals in them")
 	}
+	if 0 < c.Window && c.Window < convWidth {
+		return fmt.Errorf("generator: window is %d, expected 0, for all tokens, or at least %d", c.Window, convWidth)
+	}
 	if c.Kernel%2 != 1 {
 		return fmt.Errorf("generator: kernel is %d, expected an odd number", c.Kernel)
 	}
 	return c.validateChannels()
+}
+
+// outWidth is the width of the prototypes.
+func (c Config) outWidth() int {
+	if c.OutWidth == 0 {
+		return c.Width
+	}
+	return c.OutWidth
 }
 
 // validateChannels checks that the skips of the conv denoiser fit together.
@@ -353,6 +313,9 @@ func (c Config) prediction() compute.Prediction {
 
 // SHA256 identifies the configuration, in hex.
 func (c Config) SHA256() string {
+	if c.Optimizer == firstOptimizer {
+		c.Optimizer = ""
+	}
 	b, err := json.Marshal(c)
 	if err != nil {
 		panic("generator: configuration cannot be encoded")

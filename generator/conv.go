@@ -45,7 +45,7 @@ const (
 )
 
 func newConv(ps *params, c Config, rows int) *conv {
-	k := &conv{rows: rows, d: c.TokenDim, m: c.Width, channels: c.Channels}
+	k := &conv{rows: rows, d: c.TokenDim, m: c.outWidth(), channels: c.Channels}
 	k.timeMLP = newTimeMLP(ps, k.d)
 	k.cond = newLinear(ps, "denoiser.condition", k.m, k.d, true)
 	n, encoders := len(c.Channels)-1, len(c.Channels)/2+1
@@ -178,7 +178,11 @@ func (k *conv) backward(dev compute.Device, dpred, dz compute.Matrix) {
 }
 
 func (k *conv) multiplies() int {
-	n := k.timeMLP.multiplies() + k.cond.multiplies()
+	return k.timeMLP.multiplies() + k.cond.multiplies() + k.stepMultiplies()
+}
+
+func (k *conv) stepMultiplies() int {
+	n := 0
 	for _, l := range k.layers {
 		n += l.w.n * k.d
 	}

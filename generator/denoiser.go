@@ -3,7 +3,7 @@ package generator
 import "rpg/generator/compute"
 
 // A denoiser predicts, for each token by itself, from a noisy token x_t [D],
-// its time t and its prototype z [M]. It works on up to a fixed number of rows.
+// its time t and its prototype z [M or out-width]. It works on up to a fixed number of rows.
 //
 // What depends on z alone and on t alone is computed apart, because while
 // sampling the one stays the same over all steps and the other over all rows.
@@ -31,6 +31,9 @@ type denoiser interface {
 	spare() []compute.Buffer
 	// multiplies is the number of multiply-adds of one row's forward pass.
 	multiplies() int
+	// stepMultiplies is that of a step of sampling: without what depends on z or
+	// t alone.
+	stepMultiplies() int
 }
 
 // timeFeatures is the width of the sinusoidal features of t.

@@ -6,7 +6,7 @@
 //
 // Read in this order:
 //
-//	config.go      what can be set, the presets, where each value came from
+//	config.go      what can be set, and where each value came from; presets.go
 //	params.go      all parameters in one flat buffer
 //	linear.go      the one dense layer
 //	positions.go   what tells the tokens apart
@@ -17,10 +17,14 @@
 //	denoiser.go    what a denoiser is; its embedding of time
 //	mlp.go         the denoiser of preset fast; conv.go the published one
 //	diffusion.go   schedule, samplers as linear steps
-//	train.go       one training step; loop.go all of them
+//	train.go       one training step; windows.go how it takes long sequences;
+//	               loop.go all of them
+//	optimizer.go   AdamW and its states
 //	sample.go      prototypes, noise, denoising, in windows of tokens
+//	groups.go      models in groups, each made while the one before is used
 //	plan.go        what a training will cost, before it begins
-//	run.go         the run folder and its lock; checkpoint.go what is saved in it
+//	run.go         the run folder and its lock; checkpoint.go what is saved in it,
+//	               stored.go how
 //
 // # Letters
 //

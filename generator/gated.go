@@ -37,7 +37,9 @@ func newGated(ps *params, name string, c Config, n, l int) *gated {
 		out:  newLinear(ps, name+".out_proj", i, m, false)}
 }
 
-func (k *gated) alloc(dev compute.Device, r *recurrent, pick compute.Ints, share layer) {
+func (k *gated) carries() int { return 0 }
+
+func (k *gated) alloc(dev compute.Device, r *recurrent, _ carried, pick compute.Ints, share layer) {
 	k.pick = pick
 	rows := k.rows
 	if pick != nil {
@@ -60,7 +62,7 @@ func (k *gated) alloc(dev compute.Device, r *recurrent, pick compute.Ints, share
 	}
 }
 
-func (k *gated) begin(compute.Device, bool) {}
+func (k *gated) begin(bool) {}
 
 func (k *gated) forward(dev compute.Device, out, u compute.Matrix) {
 	if k.pick != nil {

@@ -29,6 +29,9 @@ func TestGradients(t *testing.T) {
 		{"none-one-layer", []Override{{"recurrent", "none", ""}, {"layers", "1", ""}}},
 		{"conv-eps", []Override{{"denoiser", "conv", ""}, {"prediction", "eps", ""}}},
 		{"conv-three-skips-lstm", []Override{{"denoiser", "conv", ""}, {"channels", "1,4,6,8,6,4,1", ""}, {"recurrent", "lstm", ""}}},
+		{"conv-out-width", []Override{{"preset", "paper", ""}, {"out-width", "28", ""}}},
+		{"mlp-out-width-one-layer", []Override{{"residual", "false", ""}, {"layers", "1", ""}, {"out-width", "12", ""}}},
+		{"mlp-out-width-all-tokens", []Override{{"residual", "false", ""}, {"layers", "3", ""}, {"out-width", "12", ""}, {"diffusion-batch", "0", ""}}},
 		{"conv-two-skips-repeated-tokens", []Override{{"denoiser", "conv", ""}, {"channels", "1,4,6,4,1", ""}, {"diffusion-batch", "70", ""}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -56,7 +59,7 @@ func TestGradients(t *testing.T) {
 				t.Fatal(err)
 			}
 			checked := 0
-			for _, p := range ps.within(ps.trained) {
+			for _, p := range ps.within(0, ps.trained) {
 				norm, along := 0.0, grad[p.at:p.at+p.n]
 				for _, g := range along {
 					norm += float64(g) * float64(g)

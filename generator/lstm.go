@@ -14,10 +14,13 @@ type lstm struct {
 	w        *param
 
 	pick   compute.Ints   // the rows that out has, nil for all
-	padded compute.Matrix // [1 + n·l, M]: zeros, and h
+	padded compute.Matrix // [n + n·l, M]: h before each sequence, and h
 	h      compute.Matrix
-	before compute.Ints   // of each row of h, where in padded h of the token before is
-	state  compute.Buffer // h and c, which sampling carries from piece to piece
+	before compute.Ints // of each row of h, where in padded h of the token before is
+	// Of a piece of a sequence: h before it, its place in padded, and the numbers of
+	// the sequences.
+	start, first compute.Matrix
+	sequences    compute.Ints
 	lstmGradients
 
 	scan compute.LSTMBackward // the operation's arguments, put together once
@@ -35,27 +38,40 @@ func newLSTM(ps *params, name string, c Config, n, l int) *lstm {
 		w:  ps.uniform(matrixParam, name+".recurrent.weight", fanIn(m), 4*m, m)}
 }
 
-func (k *lstm) alloc(dev compute.Device, r *recurrent, pick compute.Ints, share layer) {
+// carries is h and c.
+func (k *lstm) carries() int { return 2 * k.n * k.m }
+
+func (k *lstm) alloc(dev compute.Device, r *recurrent, c carried, pick compute.Ints, share layer) {
 	rows := k.n * k.l
 	k.pick = pick
-	k.padded = newMatrix(dev, 1+rows, k.m)
-	k.h = k.padded.RowRange(1, 1+rows)
+	k.padded = newMatrix(dev, k.n+rows, k.m)
+	k.h = k.padded.RowRange(k.n, k.n+rows)
 	k.scan.LSTM = compute.LSTM{N: k.n, L: k.l, M: k.m, W: k.w.value,
 		Gates: newMatrix(dev, rows, 4*k.m), H: k.h, C: newMatrix(dev, rows, k.m)}
+	k.scan.Start, k.scan.End, k.scan.DStart, k.scan.DEnd = c.start, c.end, c.grad, c.grad
 	if r.gradients == nil {
-		k.state = dev.Alloc(2 * k.n * k.m)
-		k.scan.Start, k.scan.End = k.state, k.state
 		return
 	}
 
 	before := make([]int32, rows)
 	for i := range before {
-		if i%k.l > 0 {
-			before[i] = int32(i) // row i-1 of h
+		before[i] = int32(k.n + i - 1)
+		if i%k.l == 0 {
+			before[i] = int32(i / k.l)
 		}
 	}
 	k.before = dev.AllocInts(rows)
 	dev.UploadInts(k.before, before)
+	if c.start != nil {
+		sequences := make([]int32, k.n)
+		for i := range sequences {
+			sequences[i] = int32(i)
+		}
+		k.sequences = dev.AllocInts(k.n)
+		dev.UploadInts(k.sequences, sequences)
+		k.first = k.padded.RowRange(0, k.n)
+		k.start = compute.MatrixOf(c.start, k.n, 2*k.m).Columns(0, k.m)
+	}
 	if s, ok := share.(*lstm); ok {
 		k.lstmGradients = s.lstmGradients
 	} else {
@@ -67,11 +83,7 @@ func (k *lstm) alloc(dev compute.Device, r *recurrent, pick compute.Ints, share 
 	k.scan.DGates = k.dgates
 }
 
-func (k *lstm) begin(dev compute.Device, first bool) {
-	if first {
-		dev.Zero(k.state)
-	}
-}
+func (k *lstm) begin(bool) {}
 
 func (k *lstm) forward(dev compute.Device, out, u compute.Matrix) {
 	k.in.forward(dev, k.scan.Gates, u)
@@ -99,6 +111,9 @@ func (k *lstm) backward(dev compute.Device, du, dout, u compute.Matrix) {
 		scan.DH = k.dh
 	}
 	dev.LSTMBackward(scan)
+	if k.sequences != nil {
+		dev.Gather(k.first, k.start, k.sequences, 0)
+	}
 	dev.Gather(k.hBefore, k.padded, k.before, 0)
 	dev.Gemm(compute.MatrixOf(k.w.grad, 4*k.m, k.m), k.dgates, k.hBefore, true, false, 1, nil)
 	k.in.backward(dev, du, k.dgates, u, 0)

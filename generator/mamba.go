@@ -7,7 +7,8 @@ import (
 )
 
 // mamba is one Mamba-2 layer (Dao & Gu, arXiv 2405.21060) with one group, for
-// up to n sequences of L tokens of width M. With I = 2M:
+// up to n sequences of L tokens of width M, which gives tokens of width O. All
+// layers have O = M, but for the last one with out-width. With I = 2·O:
 //
 //	proj = u·Win                      columns [z: I | x: I | B: S | C: S | dt: H]
 //	[x|B|C] = SiLU(causal conv)
@@ -36,19 +37,16 @@ type mamba struct {
 	yPicked        compute.Matrix
 	mambaGradients
 	yRows, dyRows compute.Matrix // y and dy, or what is picked of them
-	carried       carried
+
+	// Of a piece of a sequence: its last rows of [x|B|C] before the convolution, which
+	// the next piece still reads, where they are in rest, and their gradients.
+	last           compute.Matrix
+	lastRows       compute.Ints
+	dlast, dbefore compute.Matrix
 
 	// The operations' arguments, put together once.
 	conv compute.CausalConvBackward
 	ssd  compute.SSDBackward
-}
-
-// carried is what sampling carries from one piece of a long sequence to the
-// next one: the last rows of rest, which the convolution still reads, and the
-// state of the SSD.
-type carried struct {
-	before, last compute.Matrix // the rows before rest's own, and its last ones
-	state        compute.Buffer
 }
 
 // mambaGradients are of use within one layer's backward pass: layers share
@@ -66,9 +64,8 @@ const (
 	mambaChunk = 64
 )
 
-func newMamba(ps *params, name string, c Config, n, l int) *mamba {
-	m := c.Width
-	i := 2 * m
+func newMamba(ps *params, name string, c Config, o, n, l int) *mamba {
+	m, i := c.Width, 2*o
 	k := &mamba{n: n, l: l, m: m, i: i, h: i / c.HeadDim, s: c.State, chunk: min(mambaChunk, l), residual: c.Residual}
 	k.in = newLinear(ps, name+".in_proj", m, 2*i+2*k.s+k.h, false)
 	k.convW = ps.uniform(vectorParam, name+".conv1d.weight", fanIn(convWidth), i+2*k.s, convWidth)
@@ -81,11 +78,14 @@ func newMamba(ps *params, name string, c Config, n, l int) *mamba {
 	k.aLog = ps.declare(vectorParam, name+".A_log", func(u float64) float64 { return math.Log(1 + 15*u) }, k.h)
 	k.d = ps.constant(vectorParam, name+".D", 1, k.h)
 	k.norm = ps.constant(vectorParam, name+".norm.weight", 1, i)
-	k.out = newLinear(ps, name+".out_proj", i, m, false)
+	k.out = newLinear(ps, name+".out_proj", i, o, false)
 	return k
 }
 
-func (k *mamba) alloc(dev compute.Device, r *recurrent, pick compute.Ints, share layer) {
+// carries is the state of the SSD and the rows that the convolution still reads.
+func (k *mamba) carries() int { return k.n * (k.i*k.s + (convWidth-1)*(k.i+2*k.s)) }
+
+func (k *mamba) alloc(dev compute.Device, r *recurrent, c carried, pick compute.Ints, share layer) {
 	gradients, projections, activations := r.gradients, dev, dev
 	if r.repeats {
 		activations = gradients
@@ -93,37 +93,31 @@ func (k *mamba) alloc(dev compute.Device, r *recurrent, pick compute.Ints, share
 			projections = gradients
 		}
 	}
-	train := gradients != nil
 	rows, conv, all := k.n*k.l, k.i+2*k.s, 2*k.i+2*k.s+k.h
 	k.pick = pick
 	k.gateIn, k.restIn = k.in.part(0, k.i), k.in.part(k.i, all)
-	before := 0
-	if !train {
-		before = convWidth - 1
-	}
-	padded := newMatrix(projections, before+rows, k.restIn.out)
-	k.rest, k.y = padded.RowRange(before, before+rows), newMatrix(activations, rows, k.i)
+	k.rest, k.y = newMatrix(projections, rows, k.restIn.out), newMatrix(activations, rows, k.i)
 	k.yRows = k.y
 	if pick != nil {
 		k.uPicked, k.yPicked = newMatrix(dev, pick.Len(), k.m), newMatrix(activations, pick.Len(), k.i)
 		k.yRows = k.yPicked
 	}
 	k.gate, k.g = newMatrix(projections, k.yRows.Rows, k.i), newMatrix(activations, k.yRows.Rows, k.i)
-	k.conv.CausalConv = compute.CausalConv{N: k.n, L: before + k.l, K: convWidth,
-		X: padded.Columns(0, conv), Y: newMatrix(activations, before+rows, conv), W: k.convW.value, Bias: k.convB.value}
-	convolved := k.conv.Y.RowRange(before, before+rows)
+	k.conv.CausalConv = compute.CausalConv{N: k.n, L: k.l, K: convWidth,
+		X: k.rest.Columns(0, conv), Y: newMatrix(activations, rows, conv), W: k.convW.value, Bias: k.convB.value}
 	a := &k.ssd.SSD
 	*a = compute.SSD{N: k.n, L: k.l, H: k.h, P: k.i / k.h, S: k.s, Chunk: k.chunk,
 		DTBias: k.dtBias.value, ALog: k.aLog.value, D: k.d.value, Y: k.y, DT: k.rest.Columns(conv, k.restIn.out)}
-	a.X, a.B, a.C = convolved.Columns(0, k.i), convolved.Columns(k.i, k.i+k.s), convolved.Columns(k.i+k.s, conv)
+	a.X, a.B, a.C = k.conv.Y.Columns(0, k.i), k.conv.Y.Columns(k.i, k.i+k.s), k.conv.Y.Columns(k.i+k.s, conv)
 	a.States = activations.Alloc(k.n * a.Chunks() * k.i * k.s)
-	if !train {
-		k.carried = carried{padded.RowRange(0, before), padded.RowRange(rows, rows+before), dev.Alloc(k.i * k.s)}
-		a.Start, a.End = k.carried.state, k.carried.state
+	if c.start != nil {
+		k.allocCarried(dev, c)
+	}
+	if gradients == nil {
 		return
 	}
 
-	if s, ok := share.(*mamba); ok {
+	if s, ok := share.(*mamba); ok && s.i == k.i {
 		k.mambaGradients = s.mambaGradients
 	} else {
 		k.drest, k.dconv, k.dy = newMatrix(gradients, rows, k.restIn.out), newMatrix(gradients, rows, conv), newMatrix(gradients, rows, k.i)
@@ -142,14 +136,29 @@ func (k *mamba) alloc(dev compute.Device, r *recurrent, pick compute.Ints, share
 	b.DDTBias, b.DALog, b.DD = k.dtBias.grad, k.aLog.grad, k.d.grad
 }
 
-func (k *mamba) begin(dev compute.Device, first bool) {
-	if c := k.carried; first {
-		dev.Zero(c.before.Data)
-		dev.Zero(c.state)
-	} else {
-		dev.Copy(c.before.Data, c.last.Data)
+// allocCarried prepares for pieces of sequences.
+func (k *mamba) allocCarried(dev compute.Device, c carried) {
+	const before = convWidth - 1
+	state, conv := k.n*k.i*k.s, k.i+2*k.s
+	rows := func(b compute.Buffer) compute.Matrix {
+		return compute.MatrixOf(b.Slice(state, k.carries()), k.n*before, conv)
+	}
+	k.ssd.Start, k.ssd.End = c.start.Slice(0, state), c.end.Slice(0, state)
+	k.conv.Before, k.last = rows(c.start), rows(c.end)
+	last := make([]int32, k.n*before)
+	for i := range last { // a shorter piece is a whole sequence, and carries nothing on
+		last[i] = int32(i/before*k.l + max(0, k.l-before+i%before))
+	}
+	k.lastRows = dev.AllocInts(len(last))
+	dev.UploadInts(k.lastRows, last)
+	if c.grad != nil {
+		k.ssd.DStart, k.ssd.DEnd = c.grad.Slice(0, state), c.grad.Slice(0, state)
+		k.dlast, k.dbefore = rows(c.grad), newMatrix(dev, k.n*before, conv)
+		k.conv.DBefore = k.dbefore
 	}
 }
+
+func (k *mamba) begin(bool) {}
 
 func (k *mamba) forward(dev compute.Device, out, u compute.Matrix) {
 	k.mix(dev, out, k.project(dev, u))
@@ -178,6 +187,9 @@ func (k *mamba) mix(dev compute.Device, out, u compute.Matrix) {
 // activate computes what lies between the projections and the last product.
 func (k *mamba) activate(dev compute.Device) {
 	dev.CausalConv(k.conv.CausalConv)
+	if k.lastRows != nil {
+		dev.Gather(k.last, k.conv.X, k.lastRows, 0)
+	}
 	dev.SSD(k.ssd.SSD)
 	if k.pick != nil {
 		dev.Gather(k.yPicked, k.y, k.pick, 0)
@@ -211,9 +223,17 @@ func (k *mamba) mixBackward(dev compute.Device, dout compute.Matrix) {
 	}
 	dev.SSDBackward(k.ssd)
 	dev.CausalConvBackward(k.conv)
+	if k.lastRows != nil {
+		dev.ScatterAdd(k.conv.DX, k.dlast, k.lastRows)
+		dev.Copy(k.dlast.Data, k.dbefore.Data)
+	}
 }
 
 func (k *mamba) multiplies() int {
-	scan := k.chunk*k.s + k.chunk*k.i + 2*k.i*k.s
-	return k.in.multiplies() + k.out.multiplies() + convWidth*(k.i+2*k.s) + scan
+	return k.in.multiplies() + k.out.multiplies() + k.scanMultiplies()
+}
+
+// scanMultiplies is that of the convolution and the SSD.
+func (k *mamba) scanMultiplies() int {
+	return convWidth*(k.i+2*k.s) + k.chunk*k.s + k.chunk*k.i + 2*k.i*k.s
 }

@@ -30,7 +30,7 @@ type mlp struct {
 }
 
 func newMLP(ps *params, c Config, rows int) *mlp {
-	k := &mlp{rows: rows, d: c.TokenDim, m: c.Width, w: c.DenoiserWidth}
+	k := &mlp{rows: rows, d: c.TokenDim, m: c.outWidth(), w: c.DenoiserWidth}
 	k.timeMLP = newTimeMLP(ps, k.w)
 	k.cond = newLinear(ps, "denoiser.condition", k.m, k.w, true)
 	k.in = newLinear(ps, "denoiser.in", k.d, k.w, true)
@@ -114,7 +114,11 @@ func (k *mlp) backward(dev compute.Device, dpred, dz compute.Matrix) {
 }
 
 func (k *mlp) multiplies() int {
-	n := k.timeMLP.multiplies() + k.cond.multiplies() + k.in.multiplies() + k.out.multiplies() + k.direct.multiplies() + k.last.mod.multiplies()
+	return k.timeMLP.multiplies() + k.cond.multiplies() + k.direct.multiplies() + k.stepMultiplies()
+}
+
+func (k *mlp) stepMultiplies() int {
+	n := k.in.multiplies() + k.out.multiplies() + k.last.mod.multiplies()
 	for _, b := range k.blocks {
 		n += b.norm.mod.multiplies() + b.w1.multiplies() + b.w2.multiplies()
 	}

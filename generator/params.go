@@ -141,12 +141,12 @@ func (p *param) initial(dst []float32, seed uint64, i int) {
 	}
 }
 
-// within lists the tensors, in the order of declaration, that lie in the first
-// values of a flat buffer.
-func (ps *params) within(values int) []*param {
+// within lists the tensors, in the order of declaration, that lie in the values
+// lo..hi-1 of a flat buffer.
+func (ps *params) within(lo, hi int) []*param {
 	var list []*param
 	for _, p := range ps.list {
-		if p.at+p.n <= values {
+		if p.at >= lo && p.at+p.n <= hi {
 			list = append(list, p)
 		}
 	}

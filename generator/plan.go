@@ -1,42 +1,95 @@
 package generator
 
 import (
+	"context"
+	"errors"
+
 	"rpg/generator/compute"
 	"rpg/tokenize"
 )
 
-// A Forecast says what a training will cost before it begins.
+// A Forecast says what a training will cost before it begins, and what a sample of
+// DefaultSampling will.
 type Forecast struct {
 	Parameters  int     // learned values of the generator
 	Tokens      int     // L, tokens of a model
 	StepTokens  int     // tokens that receive loss in a step
-	StepFLOP    float64 // of a training step, forward and backward
-	DeviceBytes int64   // allocated for training, exactly
-	SampleBytes int64   // allocated for sampling one model
+	StepFLOP    float64 // of a training step, forward and backward, all products as written
+	DoneFLOP    float64 // of these, what is computed: see recurrent.stepMultiplies
+	SampleFLOP  float64 // of sampling one model
+	DeviceBytes int64   // of the device for training
+	SampleBytes int64   // of the device for sampling one model
+	Workspace   bool    // what operations take for themselves is in both
 	HostBytes   int64   // tokens of the zoo
 }
 
-// Plan forecasts the training of a configuration on a zoo of so many
-// checkpoints, on a device of this kind. It builds the trainer on one that only
-// counts.
+// Counter is a device that does nothing and counts the memory that the same work
+// would take on a device of its kind. What is downloaded from it is 0.
+type Counter interface {
+	compute.Device
+	Taken() int64 // the most bytes that were taken at once
+}
+
+// Plan forecasts the training of a configuration on a zoo of so many checkpoints,
+// on a device of this kind. It counts buffers only.
 func Plan(c Config, t *tokenize.Tokenizer, checkpoints int, info compute.Info) Forecast {
-	zoo := &Zoo{Tokenizer: t, Count: checkpoints}
-	m := &meter{info: info}
-	tr := newTrainer(m, c, zoo)
-	multiplies := tr.rows*tr.net.den.multiplies() + tr.models*tr.l*tr.net.rec.multiplies()
-	f := Forecast{
-		Parameters: tr.net.ps.trained, Tokens: tr.l, StepTokens: tr.rows,
-		StepFLOP: 3 * 2 * float64(multiplies), DeviceBytes: m.bytes,
-		HostBytes: 4 * int64(checkpoints) * int64(tr.l) * int64(tr.d),
+	train, sample := &meter{info: info}, &meter{info: info}
+	f := forecast(newTrainer(train, c, &Zoo{Tokenizer: t, Count: checkpoints}), newPlannedSampler(sample, c, t, checkpoints))
+	f.DeviceBytes, f.SampleBytes = train.bytes, sample.bytes
+	return f
+}
+
+// PlanOn is Plan with all that is taken on two counters, by a step of training on
+// the one and by sampling on the other.
+func PlanOn(train, sample Counter, c Config, t *tokenize.Tokenizer, checkpoints int) (Forecast, error) {
+	tr := newTrainer(train, c, &Zoo{Tokenizer: t, Count: checkpoints})
+	if c.DiffusionBatch > 0 {
+		tr.net.rec.pickRows(train, tr.host.pick)
 	}
-	m.bytes = 0
+	for range 2 { // the second one is recorded
+		tr.recorded()
+	}
+	s := newPlannedSampler(sample, c, t, checkpoints)
+	if err := s.start(); err != nil {
+		return Forecast{}, err
+	}
+	if _, err := s.prototypes(meanState, 0); err != nil {
+		return Forecast{}, err
+	}
+	if err := s.denoise(context.Background(), func(float64) {}); err != nil {
+		return Forecast{}, err
+	}
+	f := forecast(tr, s)
+	f.DeviceBytes, f.SampleBytes, f.Workspace = train.Taken(), sample.Taken(), true
+	return f, errors.Join(train.Sync(), sample.Sync())
+}
+
+// newPlannedSampler is one for one model.
+func newPlannedSampler(dev compute.Device, c Config, t *tokenize.Tokenizer, checkpoints int) *sampler {
 	steps, err := newSchedule(c).steps("ddim", min(DefaultSampling().Steps, c.DiffusionSteps), 0, c.prediction())
 	if err != nil {
 		panic("generator: default sampling refused")
 	}
-	newSampler(m, c, &t.Layout, checkpoints, 1, steps)
-	f.SampleBytes = m.bytes
-	return f
+	return newSampler(dev, c, &t.Layout, checkpoints, 1, steps)
+}
+
+// forecast is all that does not depend on the device.
+func forecast(tr *trainer, s *sampler) Forecast {
+	const flop, withBackward = 2, 3 // of a multiply-add; as much again for either gradient
+	rec, den := tr.net.rec, tr.net.den
+	denoiser := tr.rows * den.multiplies()
+	once := den.multiplies() - den.stepMultiplies() // of a token; the times' embeddings are few
+	done := withBackward * rec.stepMultiplies()
+	if rec.windows != nil { // each goes forward twice
+		done = (1 + withBackward) * rec.windows.count * rec.stepMultiplies()
+	}
+	return Forecast{
+		Parameters: tr.net.ps.trained, Tokens: tr.l, StepTokens: tr.rows,
+		StepFLOP:   flop * withBackward * float64(denoiser+tr.models*tr.l*rec.multiplies()),
+		DoneFLOP:   flop * float64(withBackward*denoiser+done),
+		SampleFLOP: flop * float64(tr.l) * float64(rec.multiplies()+once+len(s.steps)*den.stepMultiplies()),
+		HostBytes:  4 * int64(tr.zoo.Count) * int64(tr.l) * int64(tr.d),
+	}
 }
 
 // meter is a device that allocates nothing and counts what it would.
@@ -57,6 +110,7 @@ func (b meterInts) Len() int                      { return int(b) }
 func (b meterInts) Slice(lo, hi int) compute.Ints { return meterInts(hi - lo) }
 
 func (m *meter) Info() compute.Info { return m.info }
+func (m *meter) Taken() int64       { return m.bytes }
 
 func (m *meter) Alloc(n int) compute.Buffer {
 	m.bytes += 4 * int64(n)

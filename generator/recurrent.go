@@ -1,17 +1,24 @@
 package generator
 
-import "rpg/generator/compute"
+import (
+	"slices"
+
+	"rpg/generator/compute"
+)
 
 // recurrent turns positions and states into prototypes:
 //
-//	u[n,l] = position[l] + state[n],  z = layers(u)   [N·L, M]
+//	u[n,l] = position[l] + state[n],  z = layers(u)   [N·L, out-width]
 //
 // The tokens themselves are not an input, so z is a table that depends on the
 // state alone. Training may pick rows of it: of the others, only what those
 // need is computed.
+//
+// Sampling, and training in windows, take sequences in pieces.
 type recurrent struct {
 	n, l, m  int
-	sequence int    // tokens of a whole sequence, of which sampling takes l at a time
+	widths   []int  // of each layer's output
+	sequence int    // tokens of a whole sequence, of which l are taken at a time
 	states   *param // [checkpoints, M]
 	layers   []layer
 
@@ -20,6 +27,9 @@ type recurrent struct {
 	picked int              // rows that a step picks, 0 for all
 	pick   compute.Ints     // which ones, nil for all
 	h, dh  []compute.Matrix // h[i] is the output of layer i, z that of the last
+
+	carried carried  // of all layers
+	windows *windows // nil for sampling and where training takes whole sequences
 
 	gradients compute.Device // where memory for gradients comes from; nil for sampling
 	// repeats says that the activations of mamba layers lie there too, where the
@@ -30,16 +40,31 @@ type recurrent struct {
 	host    []int32
 }
 
+// carried is what goes from one piece of a sequence to the next one: what is before
+// the piece, what is after it, and in training the gradient, before a backward
+// pass of the latter and after it of the former. Without pieces all are nil.
+type carried struct{ start, end, grad compute.Buffer }
+
+func (c carried) cut(lo, hi int) carried {
+	c.start, c.end = c.start.Slice(lo, hi), c.end.Slice(lo, hi)
+	if c.grad != nil {
+		c.grad = c.grad.Slice(lo, hi)
+	}
+	return c
+}
+
 // layer is one layer of the recurrent model, for n sequences of l tokens of width
-// M: mamba, lstm, transformer or gated.
+// M, which gives tokens of its own width: mamba, lstm, transformer or gated.
 type layer interface {
-	// alloc prepares for r, and for an output that has only the rows in pick, nil
-	// for all. What is of use within backward only may be shared with the layer
-	// before, which is nil for the first one.
-	alloc(dev compute.Device, r *recurrent, pick compute.Ints, share layer)
+	// carries is the number of values that pieces of sequences carry on.
+	carries() int
+	// alloc prepares for r, for pieces that carry c on, and for an output that has
+	// only the rows in pick, nil for all. What is of use within backward only may be
+	// shared with the layer before, which is nil for the first one.
+	alloc(dev compute.Device, r *recurrent, c carried, pick compute.Ints, share layer)
 	// begin makes ready for the first piece of a sequence, or for the next one;
 	// it is for sampling only.
-	begin(dev compute.Device, first bool)
+	begin(first bool)
 	// forward computes out from u [n·l, M].
 	forward(dev compute.Device, out, u compute.Matrix)
 	// backward computes du from dout and adds to the parameters' gradients. It
@@ -50,16 +75,17 @@ type layer interface {
 }
 
 func newRecurrent(ps *params, c Config, checkpoints, n, l int) *recurrent {
-	r := &recurrent{n: n, l: l, m: c.Width, sequence: l}
+	r := &recurrent{n: n, l: l, m: c.Width, widths: slices.Repeat([]int{c.Width}, c.Layers), sequence: l}
+	r.widths[c.Layers-1] = c.outWidth()
 	r.states = ps.constant(vectorParam, "state.weight", 1/float64(c.Width), checkpoints, c.Width)
-	for i := range c.Layers {
-		r.layers = append(r.layers, newLayer(ps, "recurrent."+itoa(i), c, n, l))
+	for i, out := range r.widths {
+		r.layers = append(r.layers, newLayer(ps, "recurrent."+itoa(i), c, out, n, l))
 	}
 	return r
 }
 
-// newLayer makes a layer of the kind that c names.
-func newLayer(ps *params, name string, c Config, n, l int) layer {
+// newLayer makes a layer of the kind that c names, with outputs of width out.
+func newLayer(ps *params, name string, c Config, out, n, l int) layer {
 	switch c.Recurrent {
 	case "lstm":
 		return newLSTM(ps, name, c, n, l)
@@ -68,31 +94,68 @@ func newLayer(ps *params, name string, c Config, n, l int) layer {
 	case "none":
 		return newGated(ps, name, c, n, l)
 	}
-	return newMamba(ps, name, c, n, l)
+	return newMamba(ps, name, c, out, n, l)
 }
 
-// alloc takes the positions [L·M] of the layout, and how many prototypes are
-// picked in a step, 0 for all.
+// alloc takes the positions of the layout, [L·M] or of whole windows, and how many
+// prototypes are picked in a step, 0 for all.
 func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool, picked int) {
 	r.host, r.picked = make([]int32, max(r.n, picked)), picked
-	r.vectors.alloc(dev, r.n, r.l, r.m, positions)
+	outs, memory, inWindows := r.n*r.l, dev, train && r.l < r.sequence
+	if inWindows {
+		memory = r.gradients
+	}
+	if picked > 0 && !(inWindows && picked >= outs) {
+		outs, r.pick = picked, dev.AllocInts(picked)
+	}
+	if inWindows || !train {
+		r.allocCarried(dev, train)
+	}
+	if inWindows {
+		r.windows = newWindows(dev, r, positions, outs, r.widths[len(r.widths)-1])
+		positions = positions[:r.l*r.m]
+	}
+	r.vectors.alloc(memory, r.n, r.l, r.m, positions)
 	var share layer
+	at := 0
 	for i, k := range r.layers {
-		outs := r.n * r.l
-		if i == len(r.layers)-1 && picked > 0 {
-			outs, r.pick = picked, dev.AllocInts(picked)
+		rows, pick := r.n*r.l, compute.Ints(nil)
+		last := i == len(r.layers)-1
+		if last {
+			rows, pick = outs, r.pick
 		}
-		k.alloc(dev, r, r.pick, share)
+		var c carried
+		if r.carried.start != nil {
+			c = r.carried.cut(at, at+k.carries())
+			at += k.carries()
+		}
+		k.alloc(memory, r, c, pick, share)
 		share = k
 		if i == 0 {
-			r.input = newInput(dev, r, train, outs)
+			r.input = newInput(memory, r, train, rows)
 		}
-		r.h = append(r.h, newMatrix(dev, outs, r.m))
-		if train && (i < len(r.layers)-1 || r.repeats) {
-			r.dh = append(r.dh, newMatrix(r.gradients, outs, r.m))
-		} else if train { // the denoiser fills it while it still needs its memory
-			r.dh = append(r.dh, newMatrix(dev, outs, r.m))
+		switch {
+		case last && inWindows:
+			r.h, r.dh = append(r.h, r.windows.out.RowRange(1, 1+rows)), append(r.dh, r.windows.dout.RowRange(1, 1+rows))
+			continue
+		case train && (!last || r.repeats):
+			r.dh = append(r.dh, newMatrix(r.gradients, rows, r.widths[i]))
+		case train: // the denoiser fills it while it still needs its memory
+			r.dh = append(r.dh, newMatrix(dev, rows, r.widths[i]))
 		}
+		r.h = append(r.h, newMatrix(memory, rows, r.widths[i]))
+	}
+}
+
+// allocCarried takes memory for what pieces of sequences carry on.
+func (r *recurrent) allocCarried(dev compute.Device, train bool) {
+	values := 0
+	for _, k := range r.layers {
+		values += k.carries()
+	}
+	r.carried.start, r.carried.end = dev.Alloc(values), dev.Alloc(values)
+	if train {
+		r.carried.grad = dev.Alloc(values)
 	}
 }
 
@@ -101,7 +164,41 @@ func (r *recurrent) stateTable(b compute.Buffer) compute.Matrix {
 	return compute.MatrixOf(b, r.states.shape[0], r.m)
 }
 
-// choose says which rows n·L + l of the table of prototypes forward gives.
+// prototypes computes those of a training step, of the rows that pickRows named.
+func (r *recurrent) prototypes(dev compute.Device, states []int) compute.Matrix {
+	if r.windows != nil {
+		return r.windows.forward(dev, states)
+	}
+	return r.forward(dev, r.stateTable(r.states.value), states)
+}
+
+// gradient is where the caller puts dz before prototypesBackward.
+func (r *recurrent) gradient() compute.Matrix {
+	if r.windows != nil {
+		return r.windows.dz
+	}
+	return r.dh[len(r.dh)-1]
+}
+
+// prototypesBackward takes dz from gradient().
+func (r *recurrent) prototypesBackward(dev compute.Device) {
+	if r.windows != nil {
+		r.windows.backward(dev)
+		return
+	}
+	r.backward(dev)
+}
+
+// pickRows says which rows n·L + l of the table of prototypes a step needs.
+func (r *recurrent) pickRows(dev compute.Device, rows []int32) {
+	if r.windows != nil {
+		r.windows.rows = rows
+		return
+	}
+	r.choose(dev, rows)
+}
+
+// choose says which rows n·l + token forward gives.
 func (r *recurrent) choose(dev compute.Device, rows []int32) {
 	dev.UploadInts(r.pick, rows)
 	if len(r.layers) == 1 {
@@ -128,16 +225,18 @@ func (r *recurrent) forward(dev compute.Device, table compute.Matrix, states []i
 // positions are given, or for its first.
 func (r *recurrent) piece(dev compute.Device, table compute.Matrix, state int, positions []float32, first bool) compute.Matrix {
 	dev.Upload(r.positions.Data, positions)
+	if first {
+		dev.Zero(r.carried.start)
+	} else {
+		dev.Copy(r.carried.start, r.carried.end)
+	}
 	for _, k := range r.layers {
-		k.begin(dev, first)
+		k.begin(first)
 	}
 	return r.forward(dev, table, []int{state})
 }
 
-// gradient is where the caller puts dz before backward.
-func (r *recurrent) gradient() compute.Matrix { return r.dh[len(r.dh)-1] }
-
-// backward takes dz from gradient().
+// backward takes dz from the last of dh.
 func (r *recurrent) backward(dev compute.Device) {
 	if r.repeats {
 		r.again(dev)
@@ -168,6 +267,31 @@ func (r *recurrent) multiplies() int {
 	n := 0
 	for _, k := range r.layers {
 		n += k.multiplies()
+	}
+	return n
+}
+
+// stepMultiplies is that of the forward pass of a step or a window. A mamba that comes first
+// projects N + L vectors instead of N·L, and one that comes last, with some rows
+// picked, computes the gate and the last product for those. What is done again in
+// the backward pass is not counted.
+func (r *recurrent) stepMultiplies() int {
+	rows, n := r.n*r.l, 0
+	for i, l := range r.layers {
+		k, ok := l.(*mamba)
+		if !ok {
+			n += rows * l.multiplies()
+			continue
+		}
+		outs := rows
+		if i == len(r.layers)-1 && r.pick != nil {
+			outs = r.picked
+		}
+		gates, rests := outs, rows
+		if i == 0 {
+			gates, rests = r.n+r.l, r.n+r.l
+		}
+		n += gates*k.gateIn.multiplies() + rests*k.restIn.multiplies() + rows*k.scanMultiplies() + outs*k.out.multiplies()
 	}
 	return n
 }

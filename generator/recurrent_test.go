@@ -51,6 +51,29 @@ func TestCausal(t *testing.T) {
 	}
 }
 
+// TestPublishedSizes: the published generators, with 50 states, have the published
+// number of parameters. Their one number of a condition, 2·M values, is not here.
+func TestPublishedSizes(t *testing.T) {
+	for _, c := range []struct {
+		tokenDim, width, outWidth, channels string
+		parameters                          int
+	}{
+		{"8192", "8192", "0", "1,32,64,128,64,32,1", 950_789_505},
+		{"16384", "12288", "16384", "1,64,96,64,1", 2_807_614_113},
+	} {
+		r, err := Resolve(50_000_000, []Override{{"preset", "paper", ""}, {"token-dim", c.tokenDim, ""}, {"width", c.width, ""},
+			{"out-width", c.outWidth, ""}, {"channels", c.channels, ""}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		net := declareNetwork(r.Config, 808, 50, 1, 1)
+		net.ps.alloc(new(meter), false)
+		if got := net.ps.trained; got != c.parameters {
+			t.Errorf("token width %s: %d parameters, want %d", c.tokenDim, got, c.parameters)
+		}
+	}
+}
+
 // TestForecastMemory: what a plan says of the memory is what is allocated. Of a
 // transformer, sampling needs the keys and values of all tokens.
 func TestForecastMemory(t *testing.T) {
@@ -58,11 +81,14 @@ func TestForecastMemory(t *testing.T) {
 	steps := []samplerStep{{T: 3, X: 0.5, Pred: 0.5, Noise: 0.1}, {T: 0, Pred: 1}}
 	for _, recurrent := range Recurrents {
 		c := small(t, Override{"recurrent", recurrent, ""}).Config
-		counted, real := new(meter), &countingDevice{Device: openCPU(t, 1)}
-		newTrainer(counted, c, zoo)
-		newTrainer(real, c, zoo)
-		if got := int64(4 * real.values); got != counted.bytes {
-			t.Errorf("%s: training allocates %d bytes, the forecast is %d", recurrent, got, counted.bytes)
+		for _, window := range []int{0, 16} {
+			c.Window = window
+			counted, real := new(meter), &countingDevice{Device: openCPU(t, 1)}
+			newTrainer(counted, c, zoo)
+			newTrainer(real, c, zoo)
+			if got := int64(4 * real.values); got != counted.bytes {
+				t.Errorf("%s, windows of %d: training allocates %d bytes, the forecast is %d", recurrent, window, got, counted.bytes)
+			}
 		}
 		sampling := func(tokens int) int64 {
 			counted, real := new(meter), &countingDevice{Device: openCPU(t, 1)}

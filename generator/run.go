@@ -293,6 +293,9 @@ func readConfig(dir string) (*runConfig, error) {
 	if c.Schema != runSchema {
 		return nil, fmt.Errorf("generator: %s: schema is %q, expected %q", path, c.Schema, runSchema)
 	}
+	if c.Config.Optimizer == "" {
+		c.Config.Optimizer = firstOptimizer
+	}
 	if err := c.Config.Validate(); err != nil {
 		return nil, fmt.Errorf("%w (in %s)", err, path)
 	}

@@ -39,6 +39,7 @@ func TestRunFolderRefusals(t *testing.T) {
 		key  string
 	}{
 		{"another configuration", small(t, Override{"lr", "0.125", ""}), zoo, "lr"},
+		{"another optimizer", small(t, Override{"optimizer", "adamw8bit", ""}), zoo, "optimizer"},
 		{"fewer models", r, other, "number of models"},
 		{"other weights", r, changed, "sha256 of the models' weights"},
 	} {

@@ -43,69 +43,6 @@ type Timing struct{ Load, Prototypes, Denoise time.Duration }
 // meanState marks the mean of all learned states.
 const meanState = -1
 
-// valuesAtOnce bounds the tokens of the models that are sampled together, in
-// values; one model is always allowed.
-const valuesAtOnce = 1 << 24
-
-// Sample generates models from the run's averaged weights and gives them to
-// each, one after the other, soon after they are made: the memory needed
-// depends neither on their number nor, beyond the tokens of one model and, with a
-// transformer, their keys and values, on their size. progress, which may be nil, receives how much of the denoising is
-// done, 0 to 1. An error of each ends the sampling.
-func (r *Run) Sample(ctx context.Context, dev compute.Device, o SampleOptions, progress func(float64), each func(Sample) error) (Timing, error) {
-	return r.sampleGroups(ctx, dev, o, valuesAtOnce, progress, each)
-}
-
-// sampleGroups is Sample with groups of so many values of tokens at most.
-func (r *Run) sampleGroups(ctx context.Context, dev compute.Device, o SampleOptions, atOnce int, progress func(float64), each func(Sample) error) (Timing, error) {
-	if o.Count < 1 {
-		return Timing{}, fmt.Errorf("generator: number of models is %d, expected at least 1", o.Count)
-	}
-	steps, err := newSchedule(r.Config).steps(o.Sampler, o.Steps, o.Eta, r.Config.prediction())
-	if err != nil {
-		return Timing{}, err
-	}
-	if _, err := r.pickState(o.State, o.Seed); err != nil {
-		return Timing{}, err
-	}
-	begin := time.Now()
-	size := r.Tokenizer.Layout.Tokens() * r.Config.TokenDim
-	together := min(o.Count, max(1, atOnce/size))
-	s := newSampler(dev, r.Config, &r.Tokenizer.Layout, r.Zoo.Count, together, steps)
-	if err := s.load(r); err != nil {
-		return Timing{}, err
-	}
-	s.took.Load = time.Since(begin)
-	for first := 0; first < o.Count; first += together {
-		group := make([]sampleJob, min(together, o.Count-first))
-		for i := range group {
-			g := &group[i]
-			g.Seed = o.Seed + uint64(first+i)
-			if g.state, err = r.pickState(o.State, g.Seed); err != nil {
-				return s.took, err
-			}
-			g.State, g.Tokens = "mean", make([]float32, size)
-			if g.state != meanState {
-				g.State = itoa(g.state)
-			}
-		}
-		err := s.sample(ctx, group, func(tokens float64) {
-			if progress != nil {
-				progress((float64(first) + tokens/float64(s.l)) / float64(o.Count))
-			}
-		})
-		if err != nil {
-			return s.took, err
-		}
-		for _, g := range group {
-			if err := each(g.Sample); err != nil {
-				return s.took, err
-			}
-		}
-	}
-	return s.took, nil
-}
-
 func (r *Run) pickState(state string, seed uint64) (int, error) {
 	switch state {
 	case "mean":
@@ -180,7 +117,7 @@ func newSampler(dev compute.Device, c Config, layout *tokenize.Layout, checkpoin
 	s.net.rec.alloc(dev, s.positions, false, 0)
 	s.net.den.alloc(dev, len(steps), false)
 	s.meanRow = newMatrix(dev, 1, c.Width)
-	s.z, s.x, s.noise = newMatrix(dev, rows, c.Width), newMatrix(dev, rows, s.d), newMatrix(dev, rows, s.d)
+	s.z, s.x, s.noise = newMatrix(dev, rows, c.outWidth()), newMatrix(dev, rows, s.d), newMatrix(dev, rows, s.d)
 	s.time = newMatrix(dev, 1, s.net.den.timeWidth())
 	s.t, s.stepRow, s.keys = dev.Alloc(len(steps)), dev.AllocInts(1), dev.AllocInts(4*rows)
 	s.window = make([]windowRow, rows)
@@ -227,7 +164,7 @@ func windowRows(c Config, total int, device compute.Info) int {
 // load reads the averaged weights, takes the mean of the states and embeds the
 // times of the steps.
 func (s *sampler) load(r *Run) error {
-	_, err := r.read(modelFile, s.dev, &s.net.ps, flat{"", s.net.ps.value})
+	_, err := r.read(modelFile, s.dev, s.net.ps.stored("", 0, s.net.ps.value))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("generator: %s: nothing is learned yet: there is no %s", r.Dir, modelFile)
 	}

@@ -15,8 +15,8 @@ import (
 func sampleAll(t *testing.T, run *Run, threads int, o SampleOptions) []Sample {
 	t.Helper()
 	var all []Sample
-	_, err := run.Sample(context.Background(), openCPU(t, threads), o, nil, func(s Sample) error {
-		all = append(all, s)
+	_, err := run.Sample(context.Background(), openCPU(t, threads), o, nil, func(group []Sample) error {
+		all = append(all, group...)
 		return nil
 	})
 	if err != nil {
@@ -28,7 +28,7 @@ func sampleAll(t *testing.T, run *Run, threads int, o SampleOptions) []Sample {
 // refuseSample samples what may fail and returns why it did.
 func refuseSample(t *testing.T, run *Run, o SampleOptions) error {
 	t.Helper()
-	_, err := run.Sample(context.Background(), openCPU(t, 1), o, nil, func(Sample) error { return nil })
+	_, err := run.Sample(context.Background(), openCPU(t, 1), o, nil, func([]Sample) error { return nil })
 	return err
 }
 
@@ -73,9 +73,11 @@ func TestSampleAlone(t *testing.T) {
 			}
 			o.Count, o.Seed = 7, 5
 			made := 0 // in groups of three
-			_, err := run.sampleGroups(context.Background(), openCPU(t, 1), o, 3*len(many[0].Tokens), nil, func(s Sample) error {
-				sameTokens(t, fmt.Sprintf("model %d, in groups", made), s.Tokens, many[made].Tokens)
-				made++
+			_, err := run.sampleGroups(context.Background(), openCPU(t, 1), o, 3*len(many[0].Tokens), nil, func(group []Sample) error {
+				for _, s := range group {
+					sameTokens(t, fmt.Sprintf("model %d, in groups", made), s.Tokens, many[made].Tokens)
+					made++
+				}
 				return nil
 			})
 			if err != nil || made != 7 {
@@ -137,11 +139,11 @@ func TestSampleEnds(t *testing.T) {
 	o := DefaultSampling()
 	o.Steps = 3
 	enough := errors.New("enough")
-	if _, err := run.Sample(context.Background(), openCPU(t, 1), o, nil, func(Sample) error { return enough }); !errors.Is(err, enough) {
+	if _, err := run.Sample(context.Background(), openCPU(t, 1), o, nil, func([]Sample) error { return enough }); !errors.Is(err, enough) {
 		t.Errorf("an error of each: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	_, err := run.Sample(ctx, openCPU(t, 1), o, func(float64) { cancel() }, func(Sample) error { return nil })
+	_, err := run.Sample(ctx, openCPU(t, 1), o, func(float64) { cancel() }, func([]Sample) error { return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled at its first step: %v", err)
 	}

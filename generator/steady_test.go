@@ -17,10 +17,18 @@ func steadyConfigs(t *testing.T) map[string]Config {
 		configs[c.name] = small(t, Override{"preset", c.preset, ""}, Override{"denoiser", c.denoiser, ""},
 			Override{"diffusion-batch", c.picked, ""}).Config
 	}
+	configs["paper-out-width"] = small(t, Override{"preset", "paper", ""}, Override{"out-width", "20", ""}).Config
+	configs["adamw8bit"] = small(t, Override{"optimizer", "adamw8bit", ""}).Config
 	for _, recurrent := range Recurrents[1:] {
 		for _, picked := range []string{"0", "40"} {
 			configs[recurrent+"-"+picked] = small(t, Override{"recurrent", recurrent, ""}, Override{"diffusion-batch", picked, ""},
 				Override{"layers", "3", ""}).Config
+		}
+	}
+	for _, recurrent := range []string{"mamba2", "lstm", "none"} {
+		for _, picked := range []string{"0", "9", "40"} {
+			configs["window-"+recurrent+"-"+picked] = small(t, Override{"recurrent", recurrent, ""}, Override{"diffusion-batch", picked, ""},
+				Override{"window", "11", ""}).Config
 		}
 	}
 	return configs

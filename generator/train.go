@@ -53,13 +53,17 @@ type network struct {
 // newNetwork builds the network for training with models sequences of the zoo in
 // the recurrent part and rows tokens in the denoiser.
 func newNetwork(dev compute.Device, c Config, l *tokenize.Layout, checkpoints, models, rows int) *network {
-	n := declareNetwork(c, l.Tokens(), checkpoints, models, rows)
+	window := c.windowTokens(l.Tokens())
+	n := declareNetwork(c, window, checkpoints, models, rows)
 	n.ps.alloc(dev, true)
-	positions := make([]float32, l.Tokens()*c.Width)
-	c.fillPositions(positions, l, 0)
+	n.rec.sequence = l.Tokens()
+	positions := make([]float32, (l.Tokens()+window-1)/window*window*c.Width)
+	if _, counts := dev.(Counter); !counts { // a plan needs none of them
+		c.fillPositions(positions, l, 0)
+	}
 	n.den.alloc(dev, rows, true)
-	n.rec.gradients = &spare{dev, n.den.spare()}                    // the denoiser's backward pass comes first
-	n.rec.repeats = c.Denoiser == "conv" && c.Recurrent == "mamba2" // the one has room for all the rest of the other
+	n.rec.gradients = &spare{dev, n.den.spare()}                                                // the denoiser's backward pass comes first
+	n.rec.repeats = c.Denoiser == "conv" && c.Recurrent == "mamba2" && window == n.rec.sequence // the one has room for all the rest of the other
 	n.rec.alloc(dev, positions, true, c.DiffusionBatch)
 	return n
 }
@@ -87,10 +91,10 @@ type trainer struct {
 	sched  schedule
 	net    *network
 
-	m, v, ema           compute.Buffer   // optimizer moments, averaged weights: the weights themselves without averaging
-	adam                [2]compute.AdamW // of what decays and of what does not
-	running, emaRunning compute.Buffer   // running statistics, which have no gradient
-	step                int              // steps done
+	opt                 *optimizer
+	ema                 compute.Buffer // averaged weights: the weights themselves without averaging
+	running, emaRunning compute.Buffer // running statistics, which have no gradient
+	step                int            // steps done
 
 	x0, eps, xt, target, dpred compute.Matrix
 	t, a, b                    compute.Buffer
@@ -98,7 +102,8 @@ type trainer struct {
 	valid                      compute.Ints
 	host                       hostRows
 	layoutValid                []int32
-	work                       func() // compute, made once
+	z                          compute.Matrix // prototypes of the step's rows
+	work, scoring, updating    func()         // compute, score and update, made once
 }
 
 // hostRows is the step's input before it is uploaded.
@@ -120,7 +125,6 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	}
 	tr.net = newNetwork(dev, c, layout, zoo.Count, tr.models, tr.rows)
 	ps := &tr.net.ps
-	tr.m, tr.v = dev.Alloc(ps.trained), dev.Alloc(ps.trained)
 	tr.ema = ps.value
 	if c.EMA > 0 {
 		tr.ema = dev.Alloc(ps.total)
@@ -128,15 +132,7 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	}
 	tr.report = dev.Alloc(2)
 	tr.loss, tr.norm = tr.report.Slice(0, 1), tr.report.Slice(1, 2)
-	for i, part := range [2]struct{ lo, hi int }{{0, ps.matrices}, {ps.matrices, ps.trained}} {
-		tr.adam[i] = compute.AdamW{P: ps.value.Slice(part.lo, part.hi), G: ps.grad.Slice(part.lo, part.hi),
-			M: tr.m.Slice(part.lo, part.hi), V: tr.v.Slice(part.lo, part.hi),
-			Norm: tr.norm, MaxNorm: float32(c.Clip), Beta1: 0.9, Beta2: 0.999, Eps: 1e-8}
-		if c.EMA > 0 {
-			tr.adam[i].EMA = tr.ema.Slice(part.lo, part.hi)
-		}
-	}
-	tr.adam[0].Decay = float32(c.WeightDecay)
+	tr.opt = newOptimizer(dev, c, ps, tr.norm, tr.ema)
 
 	rows := func() compute.Matrix { return newMatrix(dev, tr.rows, tr.d) }
 	tr.xt, tr.target, tr.dpred = rows(), rows(), rows()
@@ -147,7 +143,7 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	tr.host = hostRows{x0: make([]float32, n*tr.d), t: make([]float32, n), a: make([]float32, n), b: make([]float32, n),
 		valid: make([]int32, n), pick: make([]int32, n),
 		models: make([]int, zoo.Count), order: make([]int, tr.models*tr.l), report: make([]float32, 2)}
-	tr.work = tr.compute
+	tr.work, tr.scoring, tr.updating = tr.compute, tr.score, tr.update
 	return tr
 }
 
@@ -217,43 +213,53 @@ func (tr *trainer) drawRows(models []int) {
 	dev.Upload(tr.b, h.b)
 	dev.UploadInts(tr.valid, h.valid)
 	if tr.cfg.DiffusionBatch > 0 {
-		tr.net.rec.choose(dev, h.pick)
+		tr.net.rec.pickRows(dev, h.pick)
 	}
 }
 
 // compute is the device's part of a step, once rows are drawn.
 func (tr *trainer) compute() {
 	tr.gradients()
-	tr.update()
+	compute.Record(tr.dev, "update", tr.updating)
+}
+
+// recorded is compute, recorded as a whole, or in windows part by part: else what is
+// uploaded for all windows would be kept.
+func (tr *trainer) recorded() {
+	if tr.net.rec.windows != nil {
+		tr.compute()
+		return
+	}
+	compute.Record(tr.dev, "training step", tr.work)
 }
 
 // gradients computes the loss of the rows drawn and all gradients.
 func (tr *trainer) gradients() {
+	rec := tr.net.rec
+	tr.z = rec.prototypes(tr.dev, tr.host.models[:tr.models])
+	compute.Record(tr.dev, "score", tr.scoring)
+	rec.prototypesBackward(tr.dev)
+}
+
+// score computes the loss, the gradients of the denoiser and dz.
+func (tr *trainer) score() {
 	dev, net := tr.dev, tr.net
-	z := net.rec.forward(dev, net.rec.stateTable(net.rec.states.value), tr.host.models[:tr.models])
 	dev.Normal(tr.eps.Data, tr.cfg.Seed, stream(purposeNoise, uint64(tr.step)))
 	dev.Diffuse(tr.xt, tr.target, tr.x0, tr.eps, tr.a, tr.b, tr.cfg.prediction())
-	net.den.condition(dev, z)
+	net.den.condition(dev, tr.z)
 	net.den.time(dev, net.den.embed(dev, tr.t))
 	pred := net.den.predict(dev, tr.xt)
 	dev.MaskedMSE(tr.loss, tr.dpred, pred, tr.target, tr.valid)
 
 	dev.Zero(net.ps.grad)
 	net.den.backward(dev, tr.dpred, net.rec.gradient())
-	net.rec.backward(dev)
 }
 
 // update applies the gradients: clipping, AdamW, the average.
 func (tr *trainer) update() {
 	dev, ps, c := tr.dev, &tr.net.ps, tr.cfg
 	dev.SquaredSum(tr.norm, ps.grad)
-	for i := range tr.adam {
-		a := &tr.adam[i]
-		a.LR, a.EMADecay, a.Step = float32(c.learningRate(tr.step)), float32(c.emaDecay(tr.step)), tr.step+1
-		if a.P.Len() > 0 {
-			dev.AdamW(*a)
-		}
-	}
+	tr.opt.update(dev, c, tr.step)
 	if tr.running != nil {
 		dev.EMA(tr.emaRunning, tr.running, float32(c.emaDecay(tr.step)))
 	}
@@ -296,7 +302,7 @@ func (e *DivergedError) Error() string {
 func (tr *trainer) next() (StepEvent, error) {
 	lr := tr.cfg.learningRate(tr.step)
 	tr.drawRows(tr.drawModels())
-	compute.Record(tr.dev, "training step", tr.work)
+	tr.recorded()
 	if err := tr.dev.Download(tr.host.report, tr.report); err != nil {
 		return StepEvent{}, err
 	}

@@ -40,12 +40,14 @@ func sameFile(t *testing.T, name, a, b string) {
 // TestResume: stopping after any step and resuming, with another number of
 // threads, gives the bytes of a run that never stopped.
 func TestResume(t *testing.T) {
-	for _, c := range []struct{ recurrent, denoiser string }{
-		{"mamba2", "mlp"}, {"mamba2", "conv"}, {"lstm", "mlp"}, {"transformer", "mlp"}, {"none", "mlp"},
+	for _, c := range []struct{ recurrent, denoiser, window, optimizer string }{
+		{"mamba2", "mlp", "0", "adamw"}, {"mamba2", "conv", "0", "adamw"}, {"lstm", "mlp", "0", "adamw"}, {"transformer", "mlp", "0", "adamw"}, {"none", "mlp", "0", "adamw"},
+		{"mamba2", "conv", "11", "adamw"}, {"lstm", "mlp", "11", "adamw"},
+		{"mamba2", "conv", "0", "adamw8bit"},
 	} {
-		t.Run(c.recurrent+"-"+c.denoiser, func(t *testing.T) {
+		t.Run(strings.Join([]string{c.recurrent, c.denoiser, c.window, c.optimizer}, "-"), func(t *testing.T) {
 			zoo, template := testZoo(t, 4, 512)
-			r := small(t, Override{"recurrent", c.recurrent, ""}, Override{"denoiser", c.denoiser, ""})
+			r := small(t, Override{"recurrent", c.recurrent, ""}, Override{"denoiser", c.denoiser, ""}, Override{"window", c.window, ""}, Override{"optimizer", c.optimizer, ""})
 			whole, parts := t.TempDir(), t.TempDir()
 			if err := trainIn(t, whole, r, zoo, template, 1, Hooks{}); err != nil {
 				t.Fatal(err)

@@ -51,7 +51,10 @@ func newTransformer(ps *params, name string, c Config, n, l int) *transformer {
 		w2:   newLinear(ps, name+".w2", 2*m, m, true)}
 }
 
-func (k *transformer) alloc(dev compute.Device, r *recurrent, pick compute.Ints, share layer) {
+// carries nothing: keys and values of the whole sequence are there.
+func (k *transformer) carries() int { return 0 }
+
+func (k *transformer) alloc(dev compute.Device, r *recurrent, _ carried, pick compute.Ints, share layer) {
 	rows := k.n * k.l
 	k.pick = pick
 	pieces := (r.sequence + k.l - 1) / k.l
@@ -59,7 +62,7 @@ func (k *transformer) alloc(dev compute.Device, r *recurrent, pick compute.Ints,
 	k.normal, k.y = newMatrix(dev, rows, k.m), newMatrix(dev, rows, k.m)
 	k.attention.Attention = compute.Attention{N: k.n, L: k.l, H: k.h, P: k.m / k.h,
 		Q: newMatrix(dev, rows, k.m), Y: k.y, LSE: newMatrix(dev, rows, k.h)}
-	k.begin(dev, true)
+	k.begin(true)
 	outs := rows
 	k.yRows = k.y
 	if pick != nil {
@@ -95,7 +98,7 @@ func (k *transformer) allocGradients(dev compute.Device, outs int, share layer) 
 
 // begin chooses the rows of the cache: those of this piece to be filled, and all
 // up to there to be read.
-func (k *transformer) begin(_ compute.Device, first bool) {
+func (k *transformer) begin(first bool) {
 	k.first += k.l
 	if first {
 		k.first = 0

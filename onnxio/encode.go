@@ -206,3 +206,37 @@ func (m *Model) eachHalf(t *Tensor, v Values, visit func(h uint16, x, old float3
 	}
 	return nil
 }
+
+// AsStored gives v as m stores it: rounded to the types of its weights, so that it
+// is what a file that Write makes of v holds. A value that a type cannot hold is an
+// *Error that wraps ErrNotFinite.
+func (m *Model) AsStored(v Values) Values { return asStored{m, v} }
+
+type asStored struct {
+	m *Model
+	v Values
+}
+
+// ReadValues implements Values.
+func (s asStored) ReadValues(i int, dst []float32, off int) error {
+	if err := s.v.ReadValues(i, dst, off); err != nil {
+		return err
+	}
+	t := s.m.weights[i]
+	if t.DType != Float16 && t.DType != BFloat16 {
+		return nil
+	}
+	var b [2]byte
+	for k, x := range dst {
+		if !encodeFloat(b[:], t.DType, x) {
+			return s.m.unfit(t, off+k, x)
+		}
+		half := binary.LittleEndian.Uint16(b[:])
+		if t.DType == Float16 {
+			dst[k] = float16(half)
+		} else {
+			dst[k] = bfloat16(half)
+		}
+	}
+	return nil
+}

@@ -173,7 +173,33 @@ func TestOverflowIsRefused(t *testing.T) {
 			if (err == nil) != c.fits || err != nil && (!errors.Is(err, ErrNotFinite) || !strings.Contains(err.Error(), `tensor "w": the new value at index 1: expected a number that`)) {
 				t.Errorf("error %v", err)
 			}
+			stored := m.AsStored(given{{0, c.value}}).ReadValues(0, make([]float32, 1), 1)
+			if fmt.Sprint(stored) != fmt.Sprint(err) {
+				t.Errorf("as it is stored: error %v, want %v", stored, err)
+			}
 		})
+	}
+}
+
+// TestAsStored: values as a model stores them are what the file that is written of
+// them holds.
+func TestAsStored(t *testing.T) {
+	values := []float32{0, float32(math.Pi), -1e-7, 65503, float32(math.Copysign(0, -1)), 1 + 1.0/512 + 1.0/65536, 3e-5}
+	for _, d := range []DType{Float32, Float64, Float16, BFloat16} {
+		data := appendBytes(nil, tensorRawData, encoded(d, make([]float32, len(values))...))
+		m := open(t, modelBytes(in("x"), call("Add", "x w", "y"), sub(graphInitializer, tensorOf("w", d, []int64{int64(len(values))}, data)), out("y")))
+		back := open(t, written(t, m, given{values}, nil))
+		for off := range values {
+			got, want := make([]float32, len(values)-off), make([]float32, len(values)-off)
+			if err := errors.Join(m.AsStored(given{values}).ReadValues(0, got, off), back.ReadValues(0, want, off)); err != nil {
+				t.Fatal(err)
+			}
+			for i, w := range want {
+				if math.Float32bits(got[i]) != math.Float32bits(w) {
+					t.Errorf("%v: element %d is %g, want %g", d, off+i, got[i], w)
+				}
+			}
+		}
 	}
 }
 

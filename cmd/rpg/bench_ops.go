@@ -203,6 +203,14 @@ func optimizerOps() []opCase {
 				MaxNorm: 1, LR: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: 1000}
 			return moving(shape, 7*n, func() { m.d.AdamW(a) })
 		}},
+		{"adamw8", func(m maker) op {
+			codes := func() compute.Ints { return m.indices(n/4, 1<<31) }
+			scales := func() compute.Buffer { return m.constant(n/compute.StateBlock, 1) }
+			a := compute.AdamW8{MCodes: codes(), VCodes: codes(), MScale: scales(), VScale: scales(),
+				AdamW: compute.AdamW{P: m.values(n), G: m.values(n), Norm: m.constant(1, 1),
+					MaxNorm: 1, LR: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: 1000}}
+			return moving(shape, 4*n+4*n/compute.StateBlock, func() { m.d.AdamW8(a) })
+		}},
 		{"ema", func(m maker) op {
 			ema, p := m.values(n), m.values(n)
 			return moving(shape, 3*n, func() { m.d.EMA(ema, p, 0.999) })

@@ -140,7 +140,7 @@ func (b *bench) generate(d compute.Device, name, target, preset string, models i
 	o.Count = models
 	var times []float64
 	for begun := time.Now(); len(times) == 0 || time.Since(begun) < b.least; {
-		took, err := l.run.Sample(b.s.ctx, d, o, nil, func(generator.Sample) error { return nil })
+		took, err := l.run.Sample(b.s.ctx, d, o, nil, func([]generator.Sample) error { return nil })
 		if err != nil {
 			return nil, err
 		}

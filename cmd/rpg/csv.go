@@ -14,7 +14,7 @@ import (
 func csvColumns() []string {
 	return []string{"model", "top1", "top1_err", "top5", "top5_err", "param_count", "img_size", "crop_pct", "interpolation",
 		"group", "correct", "images", "top1_low", "top1_high", "ece", "ties", "kind", "nearest", "l2", "aligned_nearest", "aligned_l2",
-		"mean_l2", "cosine", "disagreement", "mcnemar_p", "most_alike", "iou"}
+		"mean_l2", "cosine", "disagreement", "mcnemar_p", "most_alike", "iou", "nan"}
 }
 
 // writeCSV writes one row for each model. What is not known is empty.
@@ -43,7 +43,8 @@ func writeCSV(out io.Writer, r *evaluate.Result) error {
 			}
 			row = append(row, float(n.MeanL2), float(n.Cosine), float(n.Disagreement), float(n.P), n.IoUPath, float(n.IoU))
 		}
-		rows = append(rows, append(row, make([]string, len(rows[0])-len(row))...))
+		row = append(row, make([]string, len(rows[0])-1-len(row))...)
+		rows = append(rows, append(row, strconv.Itoa(m.NaN)))
 	}
 	return w.WriteAll(rows)
 }

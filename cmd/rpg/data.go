@@ -23,7 +23,7 @@ func dataNames() []string { return dataset.Kinds() }
 
 // dataRequest is what to score on, as the flags say it.
 type dataRequest struct {
-	flag       string // --data or --eval-data
+	flag       string // --data, --evaluate or --eval-data
 	kind, path string // "" for what is found at path, and for what is in the cache
 	labels     string
 	task       string
@@ -32,20 +32,20 @@ type dataRequest struct {
 	skipBad    bool
 }
 
-// dataFlags are the flags of readData besides --data itself.
-func dataFlags() []cli.Flag {
+// dataFlags are the flags of readData besides the one that names the data.
+func dataFlags(category string) []cli.Flag {
 	return []cli.Flag{
-		&cli.StringFlag{Name: "preprocess", Usage: "how pictures become input: `NAME` (rpg help data) or a .json or .yaml file"},
-		&cli.StringFlag{Name: "labels", Usage: "`FILE` with the classes of the pictures, where folders and names do not say them"},
-		&cli.StringFlag{Name: "task", Usage: "score a binary task: `BITS` of 0 and 1, one for each class, as in 0100010111"},
-		&cli.StringFlag{Name: "on-bad-image", Value: "fail", Usage: "`POLICY` for pictures that cannot be read: fail, or skip them and say how many"},
-		&cli.IntFlag{Name: "subset", Usage: "score on `N` images: the first, or of pictures spread evenly; 0: all"},
+		&cli.StringFlag{Name: "preprocess", Usage: "how pictures become input: `NAME` (rpg help data) or a .json or .yaml file", Category: category},
+		&cli.StringFlag{Name: "labels", Usage: "`FILE` with the classes of the pictures, where folders and names do not say them", Category: category},
+		&cli.StringFlag{Name: "task", Usage: "score a binary task: `BITS` of 0 and 1, one for each class, as in 0100010111", Category: category},
+		&cli.StringFlag{Name: "on-bad-image", Value: "fail", Usage: "`POLICY` for pictures that cannot be read: fail, or skip them and say how many", Category: category},
+		&cli.IntFlag{Name: "subset", Usage: "score on `N` images: the first, or of pictures spread evenly; 0: all", Category: category},
 	}
 }
 
-// readData reads the flags on data.
-func readData(c *cli.Context) (dataRequest, error) {
-	d, err := parseData("--data", c.String("data"))
+// readData reads the flags on data, which flag names: data or evaluate.
+func readData(c *cli.Context, flag string) (dataRequest, error) {
+	d, err := parseData("--"+flag, c.String(flag))
 	if err != nil {
 		return d, err
 	}
@@ -158,6 +158,7 @@ func (s *session) openRuntime() (*evaluate.Runtime, error) {
 
 // midway scores models that a training has learned to make so far.
 type midway struct {
+	s       *session
 	count   int
 	runtime *evaluate.Runtime
 	scorer  *evaluate.Scorer
@@ -184,7 +185,7 @@ func (s *session) newMidway(job trainJob, template *onnxio.Model) (*midway, erro
 		rt.Close()
 		return nil, err
 	}
-	return &midway{count: job.evalCount, runtime: rt, scorer: scorer, data: data}, nil
+	return &midway{s: s, count: job.evalCount, runtime: rt, scorer: scorer, data: data}, nil
 }
 
 // score samples models from the last checkpoint and gives mean and standard
@@ -193,8 +194,10 @@ func (m *midway) score(ctx context.Context, run *generator.Run, device compute.D
 	o := generator.DefaultSampling()
 	o.Count = m.count
 	var models []onnxio.Values
-	_, err = run.Sample(ctx, device, o, nil, func(sample generator.Sample) error {
-		models = append(models, run.Tokenizer.Decode(sample.Tokens))
+	_, err = run.Sample(ctx, device, o, nil, func(group []generator.Sample) error {
+		for _, sample := range group {
+			models = append(models, run.Tokenizer.Decode(sample.Tokens))
+		}
 		return nil
 	})
 	if err != nil {
@@ -204,12 +207,19 @@ func (m *midway) score(ctx context.Context, run *generator.Run, device compute.D
 	if err != nil {
 		return 0, 0, err
 	}
+	broken := 0
 	for _, score := range scores {
+		if score.NaN != nil {
+			broken++
+		}
 		mean += float64(score.Correct) / float64(score.N) / float64(len(scores))
 	}
 	for _, score := range scores {
 		d := float64(score.Correct)/float64(score.N) - mean
 		std += d * d / float64(max(1, len(scores)-1))
+	}
+	if broken > 0 {
+		m.s.warn("%d of %d generated models give NaN logits, which count as wrong", broken, len(scores))
 	}
 	return mean, math.Sqrt(std), nil
 }

@@ -102,7 +102,7 @@ func (s *session) demo(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
-	answer.Seconds.Generate = made.Seconds.total()
+	answer.Seconds.Generate = made.Seconds.Total
 	s.say("generated %d models in %.1f s", len(made.Models), answer.Seconds.Generate)
 
 	score := evaluateJob{provider: "auto", against: zoo, data: data, noise: []float64{0.01, 0.05}, machine: m, seed: c.Uint64("seed")}

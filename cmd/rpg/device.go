@@ -52,11 +52,6 @@ func machineOf(c *cli.Context) (machine, error) {
 	return m, nil
 }
 
-// info says of the device what is known before it is opened.
-func (m machine) info() compute.Info {
-	return compute.Info{Kind: m.kind, BF16: m.kind == "cuda" && m.precision == "bf16"}
-}
-
 // openDevice opens the device and says which one it is and why.
 func (s *session) openDevice(m machine) (compute.Device, error) {
 	d, why, err := m.open()
@@ -96,29 +91,35 @@ func shortly(err error) string {
 }
 
 // checkMemory refuses a training whose buffers alone are larger than the GPU's memory.
-func checkMemory(d compute.Device, f generator.Forecast) error {
+func checkMemory(d compute.Device, c generator.Config, f generator.Forecast) error {
 	i := d.Info()
 	if i.Kind != "cuda" || f.DeviceBytes <= i.Memory {
 		return nil
 	}
-	return failedf(smaller, "%s: out of memory: expected room for %s (%d bytes), found %s (%d bytes)",
+	return failedf(smaller(c), "%s: out of memory: expected room for %s (%d bytes), found %s (%d bytes)",
 		i.Name, size(f.DeviceBytes), f.DeviceBytes, size(i.Memory), i.Memory)
 }
 
 // smaller is what to do about a training for which there is no memory.
-const smaller = "a smaller --diffusion-batch, --batch or --token-dim takes less; --dry-run says how much"
+func smaller(c generator.Config) string {
+	hint := "a smaller --window, --diffusion-batch, --batch or --token-dim takes less"
+	if c.Optimizer == "adamw" {
+		hint += ", and so does --optimizer adamw8bit"
+	}
+	return hint + "; --dry-run says how much"
+}
 
 // trainingFailed gives err, with which a training ended after the step that is
 // given, a hint where it is the device that failed.
-func trainingFailed(err error, d compute.Device, run string, step int) error {
+func trainingFailed(err error, d compute.Device, run *generator.Run, step int) error {
 	if d.Sync() == nil {
 		return err // a file, and not the device
 	}
 	var memory *cuda.MemoryError
 	if errors.As(err, &memory) && step == 0 {
-		return withHint(err, smaller)
+		return withHint(err, smaller(run.Config))
 	}
-	return withHint(err, "what was saved in "+run+" is whole: the same command goes on from there, with --device cpu too")
+	return withHint(err, "what was saved in "+run.Dir+" is whole: the same command goes on from there, with --device cpu too")
 }
 
 // threadCount reads --threads.

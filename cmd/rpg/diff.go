@@ -23,7 +23,7 @@ func (s *session) diffVerb() verb {
 		description: "Says whether both have one graph, and if not what differs; then how much each weight of B\n" +
 			"differs from A's: relative L2 |B-A|/|A|, cosine, the largest change, and how many values\n" +
 			"changed by how much. Models of other graphs are compared where names and shapes agree.",
-		examples: "rpg diff before.onnx after.onnx\nrpg diff a.onnx b.onnx --sort name | grep bias\nrpg diff a.onnx b.onnx --exit-code --quiet -o diff.txt || echo they differ",
+		examples: "rpg diff before.onnx after.onnx\nrpg diff a.onnx b.onnx --sort name | grep bias\nrpg diff a.onnx b.onnx --exit-code -q -o diff.txt || echo they differ",
 		flags: []cli.Flag{
 			&cli.StringFlag{Name: "sort", Value: diffOrders[0], Usage: "`ORDER` of the weights: " + strings.Join(diffOrders, ", ")},
 			&cli.BoolFlag{Name: "exit-code", Usage: "end with exit code 3 when the models differ"},

@@ -25,6 +25,7 @@ type failure struct {
 	err  error
 	hint string // one line, "" for none
 	own  bool   // the words are ours, not a package's
+	told bool   // the answer is there all the same, and is delivered
 }
 
 func (f *failure) Error() string { return f.err.Error() }

@@ -1,9 +1,26 @@
 package main
 
 import (
+	"io"
 	"reflect"
+	"strings"
 	"testing"
+	"unicode/utf8"
 )
+
+// TestExamplesFit: each example is one line of the manual page in a terminal of 80 columns.
+func TestExamplesFit(t *testing.T) {
+	for _, v := range newSession(t.Context(), io.Discard, io.Discard).verbs() {
+		if v.examples == "" {
+			t.Errorf("rpg %s has no example", v.name)
+		}
+		for line := range strings.SplitSeq(v.examples, "\n") {
+			if n := utf8.RuneCountInString(line); n > manWidth {
+				t.Errorf("an example of rpg %s has %d letters, want at most %d: %s", v.name, n, manWidth, line)
+			}
+		}
+	}
+}
 
 func TestDefinitions(t *testing.T) {
 	for _, c := range []struct {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"rpg/generator"
-	"rpg/generator/compute"
 )
 
 // The JSON answer to train --dry-run, rpg.plan/1.
@@ -33,13 +32,19 @@ type planForecast struct {
 	Parameters  int     `json:"parameters"` // of the generator
 	StepTokens  int     `json:"step_tokens"`
 	StepFLOP    float64 `json:"step_flop"`
-	DeviceBytes int64   `json:"device_bytes"`
+	DoneFLOP    float64 `json:"step_done_flop"` // of these, without what repeats
+	SampleFLOP  float64 `json:"sample_flop"`
+	DeviceBytes int64   `json:"device_bytes"` // for training
+	SampleBytes int64   `json:"sample_bytes"` // of the device
+	Workspace   bool    `json:"workspace"`    // what operations take for themselves is in both
 	HostBytes   int64   `json:"host_bytes"`
+
+	Devices []prospect `json:"devices"`
 }
 
 // planTraining prints every setting with its origin and what the training will
-// cost on a device of that kind. It touches nothing.
-func (s *session) planTraining(r generator.Resolved, zoo *generator.Zoo, info compute.Info) error {
+// cost. It touches nothing.
+func (s *session) planTraining(r generator.Resolved, zoo *generator.Zoo, m machine) error {
 	values, zeros := 0, 0
 	for i := range zoo.Tokenizer.Layout.Weights {
 		w := &zoo.Tokenizer.Layout.Weights[i]
@@ -48,12 +53,26 @@ func (s *session) planTraining(r generator.Resolved, zoo *generator.Zoo, info co
 			zeros += w.Elements - w.Values()
 		}
 	}
-	f := generator.Plan(r.Config, zoo.Tokenizer, zoo.Count, info)
+	device, err := s.plannedDevice(m)
+	if err != nil {
+		return err
+	}
+	if device != nil {
+		defer device.Close()
+	}
+	f, err := s.forecast(r.Config, zoo.Tokenizer, zoo.Count, m, device)
+	if err != nil {
+		return err
+	}
+	devices, err := prospects(f, r.Config.Steps, m, device)
+	if err != nil {
+		return err
+	}
 	p := plan{
 		Schema: "rpg.plan/1",
 		Zoo:    planZoo{zoo.Count, zoo.Tokenizer.Layout.Signature, values, zeros, f.Tokens},
-		Forecast: planForecast{f.Parameters, f.StepTokens, f.StepFLOP,
-			f.DeviceBytes, f.HostBytes},
+		Forecast: planForecast{f.Parameters, f.StepTokens, f.StepFLOP, f.DoneFLOP, f.SampleFLOP,
+			f.DeviceBytes, f.SampleBytes, f.Workspace, f.HostBytes, devices},
 	}
 	for _, key := range generator.Keys() {
 		p.Settings = append(p.Settings, planSetting{key, r.Config.Value(key), r.Origins[key]})
@@ -71,11 +90,21 @@ func (s *session) planTraining(r generator.Resolved, zoo *generator.Zoo, info co
 		s.printf("     %s more are 0 in every model and stay so\n", count(zeros))
 	}
 	s.printf("generator: %s parameters\n", count(f.Parameters))
-	s.printf("memory: %s on the device, %s for the zoo's tokens\n", size(f.DeviceBytes), size(f.HostBytes))
-	s.printf("work: %s GFLOP a step of %s tokens, %s TFLOP in all; at 100 GFLOP/s about %s\n",
-		fmt.Sprintf("%.3g", f.StepFLOP/1e9), count(f.StepTokens), fmt.Sprintf("%.3g", f.StepFLOP*float64(r.Config.Steps)/1e12),
-		duration(f.StepFLOP*float64(r.Config.Steps)/100e9))
+	s.printf("memory: %s on the device, %s for sampling, %s for the zoo's tokens\n", size(f.DeviceBytes), size(f.SampleBytes), size(f.HostBytes))
+	s.printf("work: %s a step of %s tokens, %s in all\n", work(f.StepFLOP), count(f.StepTokens), work(f.StepFLOP*float64(r.Config.Steps)))
+	s.printf("      %s a step without what repeats, %s a sample of %d steps\n", work(f.DoneFLOP), work(f.SampleFLOP), generator.DefaultSampling().Steps)
+	s.sayProspects(devices)
 	return nil
+}
+
+// work writes floating-point operations for people.
+func work(flop float64) string {
+	unit := 0
+	const units = "MGTPE"
+	for flop /= 1e6; flop >= 1000 && unit < len(units)-1; unit++ {
+		flop /= 1000
+	}
+	return fmt.Sprintf("%.3g %cFLOP", flop, units[unit])
 }
 
 // duration writes seconds for people.
@@ -85,6 +114,8 @@ func duration(seconds float64) string {
 		return fmt.Sprintf("%.1f h", seconds/3600)
 	case seconds >= 120:
 		return fmt.Sprintf("%.1f min", seconds/60)
+	case seconds < 0.1:
+		return fmt.Sprintf("%.2g ms", 1000*seconds)
 	}
 	return fmt.Sprintf("%.1f s", seconds)
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,6 +22,7 @@ import (
 
 	"rpg/evaluate/fetch"
 	"rpg/fixtures"
+	"rpg/fixtures/published"
 	"rpg/onnxio"
 )
 
@@ -40,6 +42,7 @@ func TestMain(m *testing.M) {
 //	picture FILE N               writes embedded image N as a PNG file, whatever FILE's name
 //	fill FILE WEIGHT VALUE       sets all values of a weight of a model (NaN too)
 //	swap FILE OLD NEW            replaces OLD by NEW, of the same length, everywhere
+//	published NAME FOLDER        writes two models with the weights of a published target
 //	widths N                     no line of stdout is longer than N letters
 func TestScripts(t *testing.T) {
 	library := ""
@@ -78,7 +81,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "json": checkJSON, "within": within, "cut": cut, "picture": writePicture, "fill": fill, "swap": swap, "widths": widths,
+			"exits": exits, "json": checkJSON, "within": within, "cut": cut, "picture": writePicture, "fill": fill, "swap": swap, "widths": widths, "published": writePublished,
 		},
 	})
 }
@@ -116,6 +119,22 @@ func writeZoo(folder string, n int) error {
 		}
 	}
 	return nil
+}
+
+func writePublished(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: published NAME FOLDER")
+	}
+	targets := published.Targets()
+	i := slices.IndexFunc(targets, func(t published.Target) bool { return t.Name == args[0] })
+	if i < 0 {
+		ts.Fatalf("%s is not published", args[0])
+	}
+	folder := ts.MkAbs(args[1])
+	ts.Check(os.MkdirAll(folder, 0o755))
+	for k := range 2 {
+		ts.Check(published.Write(filepath.Join(folder, fmt.Sprintf("%d.onnx", k)), targets[i], uint64(k)))
+	}
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {

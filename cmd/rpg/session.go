@@ -125,7 +125,8 @@ func (s *session) refuseInput(output string, inputs []string) error {
 // finish delivers the answer: to stdout, or to the file of -o, complete or not
 // at all.
 func (s *session) finish(err error) error {
-	if s.file != nil && err != nil && !errors.Is(err, errNo) {
+	var f *failure
+	if s.file != nil && err != nil && !errors.Is(err, errNo) && !(errors.As(err, &f) && f.told) {
 		return err
 	}
 	if e := s.out.Flush(); e != nil && err == nil {

@@ -27,9 +27,11 @@ var trainUsage = []struct{ key, usage string }{
 	{"recurrent", "recurrent model: `mamba2`, lstm, transformer or none, which mixes no tokens"},
 	{"layers", "`N` recurrent layers"},
 	{"width", "width `M` of the recurrent model"},
+	{"out-width", "width `M` of the recurrent model's output, 0 for the same; with mamba2"},
 	{"state", "state size `S` of a Mamba-2"},
 	{"head-dim", "width `P` of a head of a Mamba-2 or a transformer (its default: 8 heads)"},
 	{"residual", "`true` or false: a residual around each recurrent layer"},
+	{"window", "`N` tokens of the recurrent model that training keeps at a time, 0 for all; fewer take less memory"},
 	{"positions", "what tells tokens apart: `coded`, sines and a random vector each, or sines"},
 	{"state-init", "start of the states: `spread` as wide as the zoo, or constant"},
 	{"denoiser", "`mlp` or conv"},
@@ -45,6 +47,7 @@ var trainUsage = []struct{ key, usage string }{
 	{"diffusion-batch", "`N` tokens in a training step, 0 for all tokens of the batch"},
 	{"steps", "`N` training steps"},
 	{"lr", "largest learning `RATE`"},
+	{"optimizer", "`adamw`, or adamw8bit: its states take a quarter of the memory"},
 	{"warmup", "`N` steps of linear warm-up, then cosine to 0"},
 	{"weight-decay", "`DECAY` of AdamW"},
 	{"clip", "largest gradient `NORM`, 0 for none"},
@@ -168,7 +171,7 @@ func (s *session) runTraining(job trainJob) error {
 			"preset fast is for what models have in common; --batch 16 --steps 1500 learns each", spread)
 	}
 	if s.dryRun {
-		return s.finish(s.planTraining(resolved, zoo, job.machine.info()))
+		return s.finish(s.planTraining(resolved, zoo, job.machine))
 	}
 	var eval *midway
 	if job.evalData != "" {
@@ -182,7 +185,11 @@ func (s *session) runTraining(job trainJob) error {
 		return err
 	}
 	defer device.Close()
-	if err := checkMemory(device, generator.Plan(resolved.Config, zoo.Tokenizer, zoo.Count, device.Info())); err != nil {
+	forecast, err := s.forecast(resolved.Config, zoo.Tokenizer, zoo.Count, job.machine, device)
+	if err != nil {
+		return err
+	}
+	if err := checkMemory(device, resolved.Config, forecast); err != nil {
 		return err
 	}
 	run, err := generator.Create(job.output, resolved, zoo, func(path string) error {
@@ -360,7 +367,7 @@ func (s *session) follow(run *generator.Run, device compute.Device, zoo *generat
 	case errors.As(err, &diverged):
 		return &failure{code: exitNumerics, err: err, hint: "the last good checkpoint is kept in " + run.Dir + "; try a smaller --lr"}
 	case err != nil:
-		return trainingFailed(err, device, run.Dir, last)
+		return trainingFailed(err, device, run, last)
 	}
 	seconds := time.Since(begun).Seconds()
 	if first == 0 {

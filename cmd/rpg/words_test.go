@@ -93,7 +93,7 @@ func TestNumbersInWords(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{count(0), "0"}, {count(999), "999"}, {count(1000), "1,000"}, {count(-1000), "-1,000"}, {count(1234567), "1,234,567"},
 		{size(0), "0 B"}, {size(10<<10 - 1), "10239 B"}, {size(10 << 10), "10.0 KiB"}, {size(20 << 20), "20.0 MiB"}, {size(30 << 30), "30.0 GiB"},
-		{duration(1.5), "1.5 s"}, {duration(600), "10.0 min"}, {duration(36000), "10.0 h"},
+		{duration(1.5), "1.5 s"}, {duration(0.0123), "12 ms"}, {work(2.5e6), "2.5 MFLOP"}, {work(4.11e19), "41.1 EFLOP"}, {work(0), "0 MFLOP"}, {duration(600), "10.0 min"}, {duration(36000), "10.0 h"},
 		{shorten("abcdef", 6), "abcdef"}, {shorten("abcdefg", 6), "abcde…"}, {tail("abcdefg", 4), "…efg"},
 		{quote("a-b/c.onnx"), "a-b/c.onnx"}, {quote("it's"), `'it'\''s'`}, {quote(""), "''"}, {quote("*.onnx"), "'*.onnx'"},
 	} {

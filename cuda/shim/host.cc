@@ -5,12 +5,14 @@
 #include <cstdio>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <vector>
 
 #include "tsan.h"
 
 struct ShimStream {
   bool recording = false;
+  std::thread::id recorder;  // the thread that must end the recording, none for any
   std::vector<std::function<void()>> recorded;
 };
 struct ShimGraph {
@@ -68,6 +70,7 @@ const char *cudaGetErrorString(cudaError_t status) {
     case cudaErrorNoDevice: return "no CUDA-capable device is detected";
     case cudaErrorInvalidDevice: return "invalid device ordinal";
     case cudaErrorLaunchFailure: return "unspecified launch failure";
+    case cudaErrorStreamCaptureWrongThread: return "attempt to terminate a thread-local capture sequence from another thread";
     case cudaErrorStreamCaptureUnsupported: return "operation not permitted when stream is capturing";
     default: return "invalid argument";
   }
@@ -105,7 +108,7 @@ constexpr unsigned char guard_byte = 0xa5;
 struct Memory {
   std::mutex lock;
   std::map<void *, size_t> live;
-  size_t used = 0;
+  size_t used = 0, most = 0;
   long allocations = 0;
   size_t total() { return static_cast<size_t>(shim::setting("RPG_SHIM_MEMORY", 4L << 30)); }
 };
@@ -143,6 +146,7 @@ cudaError_t cudaMalloc(void **address, size_t bytes) {
   *address = p + guard;
   memory.live[*address] = bytes;
   memory.used += bytes;
+  if (memory.most < memory.used) memory.most = memory.used;
   return cudaSuccess;
 }
 
@@ -170,6 +174,14 @@ cudaError_t cudaMemsetAsync(void *dst, int value, size_t bytes, cudaStream_t str
   return queue(stream, [=] { memset(dst, value, bytes); });
 }
 
+// shim_most gives the most bytes that were taken at once since it was called last.
+extern "C" __attribute__((visibility("default"))) uint64_t shim_most() {
+  std::lock_guard<std::mutex> locked(memory.lock);
+  const size_t most = memory.most;
+  memory.most = memory.used;
+  return most;
+}
+
 // ---- streams, events, graphs ----------------------------------------------------
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned) { return *stream = new ShimStream, cudaSuccess; }
@@ -185,13 +197,16 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) { return delete event, cudaSucce
 cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
 cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
 
-cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode mode) {
   if (stream->recording) return cudaErrorStreamCaptureUnsupported;
   stream->recording = true;
+  stream->recorder = mode == cudaStreamCaptureModeRelaxed ? std::thread::id() : std::this_thread::get_id();
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *graph) {
+  const bool mine = stream->recorder == std::thread::id() || stream->recorder == std::this_thread::get_id();
+  if (!mine) return cudaErrorStreamCaptureWrongThread;
   stream->recording = false;
   *graph = new ShimGraph{std::move(stream->recorded)};
   stream->recorded.clear();

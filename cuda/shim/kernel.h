@@ -126,6 +126,16 @@ using type_of = T;
 #define __shfl_up_sync(mask, v, d) shim::shuffle(mask, v, shim::place->lane - (d), 32, __FILE__, __LINE__)
 #define __shfl_down_sync(mask, v, d) shim::shuffle(mask, v, shim::place->lane + (d), 32, __FILE__, __LINE__)
 
+inline uint32_t __float_as_uint(float v) {
+  uint32_t bits;
+  memcpy(&bits, &v, sizeof bits);
+  return bits;
+}
+inline float __uint_as_float(uint32_t bits) {
+  float v;
+  memcpy(&v, &bits, sizeof v);
+  return v;
+}
 inline int __popc(uint32_t v) { return __builtin_popcount(v); }
 inline float rsqrtf(float v) { return 1 / sqrtf(v); }
 inline void sincospif(float v, float *sine, float *cosine) {

@@ -63,7 +63,8 @@ type Generation struct {
 		Denoise    float64 `json:"denoise"`
 		Write      float64 `json:"write"`
 	} `json:"seconds"`
-	Device string `json:"device"`
+	Device     string           `json:"device"`
+	Evaluation *evaluate.Result `json:"evaluation"` // with --evaluate
 }
 
 // Made is one generated model.

@@ -331,6 +331,7 @@ func TestRead(t *testing.T) {
 		{"a distance that no axis has", with(`"mean_l2":`, `"mean_l2":1e300,"x":`), "f: models[0].nearest.mean_l2: expected -1e+12 to 1e+12, found 1e+300"},
 		{"a distance below 0", with(`"l2":`, `"l2":-1,"x":`), "nearest.l2: expected 0 to 1e+12, found -1"},
 		{"generation without end", `{"schema":"rpg.generate/1","seconds":{"load":1e99}}`, "f: seconds.load: expected"},
+		{"generation that was scored on no images", `{"schema":"rpg.generate/1","evaluation":{"groups":[{}],"models":[{}]}}`, "f: evaluation: data.images: expected 1 to"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var p report.Page

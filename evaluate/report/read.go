@@ -28,7 +28,7 @@ func (e *SchemaError) Hint() string {
 }
 
 // Read adds the JSON of a file to the page: what rpg evaluate --json or
-// rpg generate --json wrote. Anything else is a *SchemaError; figures that
+// rpg generate --json wrote, the latter with the evaluation that it may hold. Anything else is a *SchemaError; figures that
 // cannot be are errors that name them.
 func (p *Page) Read(file string, data []byte) error {
 	var head struct {
@@ -56,6 +56,12 @@ func (p *Page) Read(file string, data []byte) error {
 		}
 		if what := tooLarge(reflect.ValueOf(*g), ""); what != "" {
 			return fmt.Errorf("report: %s: %s", file, what)
+		}
+		if g.Evaluation != nil {
+			if what := impossible(g.Evaluation); what != "" {
+				return fmt.Errorf("report: %s: evaluation: %s", file, what)
+			}
+			p.Results = append(p.Results, g.Evaluation)
 		}
 		p.Generations = append(p.Generations, g)
 	case "":

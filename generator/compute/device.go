@@ -52,11 +52,12 @@ func (m Matrix) RowRange(lo, hi int) Matrix {
 
 // Info describes a device for people.
 type Info struct {
-	Kind    string // "cpu" or "cuda"
-	Name    string // e.g. "AMD EPYC 9B14, 2 threads, AVX-512"
-	Threads int    // worker threads (CPU)
-	Memory  int64  // bytes of device memory, 0 when unknown
-	BF16    bool   // AllocRounded keeps bf16
+	Kind       string // "cpu" or "cuda"
+	Name       string // e.g. "AMD EPYC 9B14, 2 threads, AVX-512"
+	Threads    int    // worker threads (CPU)
+	Memory     int64  // bytes of device memory, 0 when unknown
+	Processors int    // multiprocessors (GPU)
+	BF16       bool   // AllocRounded keeps bf16
 }
 
 // Device runs the operations. Its methods are called from one goroutine.
@@ -79,6 +80,7 @@ type Device interface {
 	// Download waits for all work and copies src into dst. The error is the
 	// device's first failure since it was opened.
 	Download(dst []float32, src Buffer) error
+	DownloadInts(dst []int32, src Ints) error
 	// Sync waits for all work and returns the device's first failure.
 	Sync() error
 	// Close frees all memory.
@@ -169,8 +171,10 @@ type Device interface {
 
 	// SquaredSum: dst[0] = Σ x², summed in float64.
 	SquaredSum(dst Buffer, x Buffer)
-	// AdamW updates parameters in place; see AdamW for the formula.
+	// AdamW updates parameters in place; see AdamW for the formula. AdamW8 has
+	// states of 8 bits.
 	AdamW(a AdamW)
+	AdamW8(a AdamW8)
 	// EMA: ema = decay·ema + (1-decay)·p.
 	EMA(ema, p Buffer, decay float32)
 }

@@ -12,22 +12,27 @@ const (
 
 // CausalConv is a depthwise causal convolution followed by SiLU:
 //
-//	p[n,l,c] = Bias[c] + Σ_k W[c,k]·X[n, l-K+1+k, c]    (X is 0 before l = 0)
+//	p[n,l,c] = Bias[c] + Σ_k W[c,k]·X[n, l-K+1+k, c]
 //	Y = SiLU(p)
 //
-// X and Y are [N·L, C] (any stride), W is [C, K], Bias [C].
+// X and Y are [N·L, C] (any stride), W is [C, K], Bias [C]. Before l = 0 lie the
+// rows of Before, [N·(K-1), C], the last of each sequence's next to its first row
+// of X; X is 0 there where Before is absent. So a long sequence is taken in pieces.
 type CausalConv struct {
 	N, L, K int
 	X, Y    Matrix
 	W, Bias Buffer
+	Before  Matrix
 }
 
-// CausalConvBackward: DX is overwritten, DW and DBias accumulate. Y is not
-// read; the pre-activation is computed again.
+// CausalConvBackward: DX is overwritten, and so is DBefore, the gradient of Before,
+// unless it is absent; DW and DBias accumulate. Y is not read; the pre-activation
+// is computed again.
 type CausalConvBackward struct {
 	CausalConv
 	DY, DX    Matrix
 	DW, DBias Buffer
+	DBefore   Matrix
 }
 
 // SSD is the selective scan of Mamba-2 with one group, for N sequences of L
@@ -46,8 +51,7 @@ type CausalConvBackward struct {
 // Start and End, [N, H, P, S], let a long sequence be taken in pieces: the state
 // before the first token (nil: zeros) and where the state after the last one
 // goes (nil: nowhere). They may be the same buffer. Pieces whose length is a
-// multiple of Chunk give what the whole sequence gives, bit for bit. The backward
-// pass takes no Start.
+// multiple of Chunk give what the whole sequence gives, bit for bit.
 type SSD struct {
 	N, L, H, P, S, Chunk int
 	X, B, C, DT, Y       Matrix
@@ -61,10 +65,15 @@ func (a SSD) Chunks() int { return (a.L + a.Chunk - 1) / a.Chunk }
 
 // SSDBackward: DX, DB, DC and DDT are overwritten; DDTBias, DALog and DD
 // accumulate. Y is not read.
+//
+// Of a piece of a sequence, DEnd is the gradient of End (nil: zeros), and DStart
+// receives that of Start (nil: it goes nowhere). They may be the same buffer. Start
+// is nil or not as in the forward pass; with a DEnd, End is what that made.
 type SSDBackward struct {
 	SSD
 	DY, DX, DB, DC, DDT Matrix
 	DDTBias, DALog, DD  Buffer
+	DStart, DEnd        Buffer
 }
 
 // LSTM is the recurrence of an LSTM layer, for N sequences of L tokens and a state
@@ -81,7 +90,7 @@ type SSDBackward struct {
 // Start and End, [N, 2, M], h before c, let a long sequence be taken in pieces:
 // what is before the first token (nil: zeros) and where what is after the last
 // one goes (nil: nowhere). They may be the same buffer. Pieces of any length give
-// what the whole sequence gives, bit for bit. The backward pass takes no Start.
+// what the whole sequence gives, bit for bit.
 type LSTM struct {
 	N, L, M     int
 	Gates, H, C Matrix
@@ -91,11 +100,15 @@ type LSTM struct {
 
 // LSTMBackward: DGates, [N·L, 4M], receives the gradient of what Gates held
 // before the forward pass; DH is that of H, from outside the recurrence. The
-// gradient of W is Σ_l DGates_lᵀ·h_{l-1}, a product for the caller. H and Start
-// are not read.
+// gradient of W is Σ_l DGates_lᵀ·h_{l-1}, a product for the caller. H and End are
+// not read.
+//
+// Of a piece of a sequence, DEnd is the gradient of End (nil: zeros), and DStart
+// receives that of Start (nil: it goes nowhere). They may be the same buffer.
 type LSTMBackward struct {
 	LSTM
-	DH, DGates Matrix
+	DH, DGates   Matrix
+	DStart, DEnd Buffer
 }
 
 // Attention is causal attention, for N sequences of L queries with H heads of
@@ -223,4 +236,25 @@ type AdamW struct {
 	Step              int
 	EMA               Buffer
 	EMADecay          float32
+}
+
+// AdamW8 is AdamW with M and V in 8 bits, for training with less memory
+// (Dettmers et al., arXiv 2110.02861). Blocks of StateBlock values, the last one
+// maybe shorter, have a scale each. For value i, in block b, a step begins with
+//
+//	M = StateCodes(true)[m_i]·MScale[b],  V = StateCodes(false)[v_i]·VScale[b]
+//
+// is AdamW from there, in float32, and ends with the scales max|M| and max V of
+// the block and, as m_i and v_i, the codes nearest to M/MScale[b] and V/VScale[b].
+// A V that is not 0 keeps at least the smallest code that is not: else a value
+// whose gradients are far below the largest of its block would be divided by Eps
+// alone. That is not in the paper, and makes such steps smaller.
+//
+// With n values in P, MCodes and VCodes have ceil(n/4) integers with four codes
+// each, the first in the lowest bits, and MScale and VScale ceil(n/StateBlock)
+// values. All 0 stands for M = V = 0. M and V themselves are nil.
+type AdamW8 struct {
+	AdamW
+	MCodes, VCodes Ints
+	MScale, VScale Buffer
 }

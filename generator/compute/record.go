@@ -6,7 +6,7 @@ type Recorder interface {
 	// Record does what f gives to the device. f is called every time, and may
 	// give other work than before under the same key: that only costs the gain.
 	// The gain is largest where what changes are the scalars of Combine, Normal,
-	// NormalRows, AdamW and EMA, and what is uploaded. f should not allocate,
+	// NormalRows, AdamW, AdamW8 and EMA, and what is uploaded. f should not allocate,
 	// download or wait.
 	Record(key string, f func())
 }

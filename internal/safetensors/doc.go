@@ -6,7 +6,7 @@
 // and Reader, for tensors that do not fit into memory), and safetensors.go
 // (Write, Read and Open of whole files of F32).
 //
-// Tensors are F32 or I32. The same input gives the same bytes. A file that
+// Tensors are F32, I32 or U8. The same input gives the same bytes. A file that
 // breaks a rule of the format is refused with an error of its own, and no
 // tensor is read before all places have been checked.
 package safetensors

@@ -16,6 +16,7 @@ func seeds(t testing.TB) map[string][]byte {
 		"right":       encode(t, example(), map[string]string{"step": "1"}),
 		"no_tensors":  encode(t, nil, nil),
 		"integers":    file(`{"a":{"dtype":"I32","shape":[2],"data_offsets":[0,8]},"__metadata__":{"k":"v"}}`, 8),
+		"bytes":       file(`{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]},"b":{"dtype":"F32","shape":[1],"data_offsets":[3,7]}}`, 7),
 		"no_elements": file(`{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}} `, 0),
 		"other_order": file(`{"b":{"dtype":"F32","shape":[1],"data_offsets":[4,8]},"a":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}}`, 8),
 		"gap":         file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}`, 8),
@@ -59,6 +60,8 @@ func FuzzRead(f *testing.F) {
 					err = r.ReadF32(e, make([]float32, n), e.Elements-n)
 				case I32:
 					err = r.ReadI32(e, make([]int32, n), e.Elements-n)
+				case U8:
+					err = r.ReadU8(e, make([]byte, n), e.Elements-n)
 				}
 				if err != nil {
 					t.Fatal(err)

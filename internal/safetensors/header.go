@@ -19,18 +19,29 @@ const (
 	MaxEntries = 1 << 16
 )
 
-// DType is the type of a tensor's elements, as the format writes it. Both take
-// four bytes.
+// DType is the type of a tensor's elements, as the format writes it.
 type DType string
 
 // The types that this package knows.
 const (
 	F32 DType = "F32"
 	I32 DType = "I32"
+	U8  DType = "U8"
 )
 
-// elementBytes is the size of an element of either type.
+// elementBytes is the size of an element of F32 or I32.
 const elementBytes = 4
+
+// bytes is the size of an element, 0 for a type that this package does not know.
+func (d DType) bytes() int64 {
+	switch d {
+	case F32, I32:
+		return elementBytes
+	case U8:
+		return 1
+	}
+	return 0
+}
 
 // Entry is one tensor of a header: Elements values of a shape, row-major.
 type Entry struct {
@@ -41,6 +52,9 @@ type Entry struct {
 
 	at int64 // its first byte, from the end of the header
 }
+
+// bytes is the size of the tensor.
+func (e *Entry) bytes() int64 { return e.DType.bytes() * int64(e.Elements) }
 
 // NewEntry is the entry of a tensor of this shape, for NewWriter. It panics for
 // a negative dimension.
@@ -78,7 +92,7 @@ func header(entries []Entry, metadata map[string]string) ([]byte, error) {
 	for i := range entries {
 		e := &entries[i]
 		e.at = end
-		end += elementBytes * int64(e.Elements)
+		end += e.bytes()
 		dtype := string(e.DType)
 		text, err := json.Marshal(place{&dtype, append([]int{}, e.Shape...), []int64{e.at, end}})
 		if err != nil {
@@ -161,7 +175,7 @@ func parseHeader(head []byte, data int64) (map[string]string, []Entry, error) {
 		if e.at != end {
 			return nil, nil, fmt.Errorf("tensor %q starts at %d, expected %d: tensors overlap or leave a gap", e.Name, e.at, end)
 		}
-		end += elementBytes * int64(e.Elements)
+		end += e.bytes()
 	}
 	if end != data {
 		return nil, nil, fmt.Errorf("tensors end at byte %d, the file has %d", end, data)
@@ -178,25 +192,25 @@ func parseEntry(name string, text []byte, data int64) (Entry, error) {
 	switch {
 	case p.DType == nil:
 		return Entry{}, fmt.Errorf("tensor %q has no dtype", name)
-	case DType(*p.DType) != F32 && DType(*p.DType) != I32:
-		return Entry{}, fmt.Errorf("tensor %q has dtype %q, expected F32 or I32", name, *p.DType)
+	case DType(*p.DType).bytes() == 0:
+		return Entry{}, fmt.Errorf("tensor %q has dtype %q, expected F32, I32 or U8", name, *p.DType)
 	case p.Shape == nil:
 		return Entry{}, fmt.Errorf("tensor %q has no shape", name)
 	case len(p.Offsets) != 2:
 		return Entry{}, fmt.Errorf("tensor %q has %d data_offsets, expected 2", name, len(p.Offsets))
 	}
-	n := int64(1)
+	n, each := int64(1), DType(*p.DType).bytes()
 	for _, d := range p.Shape {
-		if d < 0 || d > 0 && n > math.MaxInt64/elementBytes/int64(d) {
+		if d < 0 || d > 0 && n > math.MaxInt64/each/int64(d) {
 			return Entry{}, fmt.Errorf("tensor %q has shape %v, which is negative or too large", name, p.Shape)
 		}
 		n *= int64(d)
 	}
 	// The offsets are known to be at least 0 before they are subtracted.
 	begin, end := p.Offsets[0], p.Offsets[1]
-	if begin < 0 || end < begin || end > data || end-begin != elementBytes*n {
+	if begin < 0 || end < begin || end > data || end-begin != each*n {
 		return Entry{}, fmt.Errorf("tensor %q of shape %v lies at %d..%d of %d bytes, expected %d bytes",
-			name, p.Shape, begin, end, data, elementBytes*n)
+			name, p.Shape, begin, end, data, each*n)
 	}
 	return Entry{Name: name, DType: DType(*p.DType), Shape: p.Shape, Elements: int(n), at: begin}, nil
 }

@@ -101,6 +101,8 @@ func TestRefused(t *testing.T) {
 		{"no offsets", "0 data_offsets, expected 2", file(`{"a":{"dtype":"F32","shape":[0]}}`, 0)},
 		{"three offsets", "3 data_offsets, expected 2", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4,8]}}`, 4)},
 		{"integers where floats are expected", `dtype "I32", expected F32`, file(`{"a":{"dtype":"I32","shape":[1],"data_offsets":[0,4]}}`, 4)},
+		{"bytes where floats are expected", `dtype "U8", expected F32`, file(`{"a":{"dtype":"U8","shape":[3],"data_offsets":[0,3]}}`, 3)},
+		{"bytes of another size", "expected 4 bytes", file(`{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,16]}}`, 16)},
 		{"offsets that overflow", "expected 4 bytes", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[9223372036854775807,-9223372036854775805]}}`, 4)},
 		{"offsets the wrong way round", "expected 4 bytes", file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}`, 4)},
 		{"a dimension with a fraction", `tensor "a"`, file(`{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}`, 4)},
@@ -127,11 +129,11 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestReaderRefused: a Reader refuses what Read refuses, but knows I32.
+// TestReaderRefused: a Reader refuses what Read refuses, but knows I32 and U8.
 func TestReaderRefused(t *testing.T) {
 	data := file(`{"a":{"dtype":"F64","shape":[1],"data_offsets":[0,8]}}`, 8)
 	_, err := NewReader("x", bytes.NewReader(data), int64(len(data)))
-	if err == nil || !strings.Contains(err.Error(), `safetensors: x: tensor "a" has dtype "F64", expected F32 or I32`) {
+	if err == nil || !strings.Contains(err.Error(), `safetensors: x: tensor "a" has dtype "F64", expected F32, I32 or U8`) {
 		t.Errorf("%v, want an error about the type", err)
 	}
 	if _, err := OpenReader(t.TempDir()); err == nil || !strings.Contains(err.Error(), "expected a regular file") {
@@ -145,15 +147,19 @@ func TestReaderRefused(t *testing.T) {
 // TestStream writes and reads in pieces of all sizes around the buffer's.
 func TestStream(t *testing.T) {
 	const n = bufferBytes/elementBytes + 3
-	floats, integers := make([]float32, 2*n), make([]int32, n)
+	floats, integers, codes := make([]float32, 2*n), make([]int32, n), make([]byte, 2*bufferBytes+1)
 	for i := range floats {
 		floats[i] = float32(i) / 8
 	}
 	for i := range integers {
 		integers[i] = int32(i) - 7
 	}
+	for i := range codes {
+		codes[i] = byte(i * 7 / 3)
+	}
 	var out bytes.Buffer
-	entries := []Entry{NewEntry("none", I32, 0), NewEntry("f", F32, 2, n), NewEntry("none too", F32, 3, 0), NewEntry("i", I32, n), NewEntry("end", F32, 0)}
+	entries := []Entry{NewEntry("none", I32, 0), NewEntry("f", F32, 2, n), NewEntry("none too", F32, 3, 0), NewEntry("i", I32, n),
+		NewEntry("c", U8, len(codes)), NewEntry("end", F32, 0)}
 	w, err := NewWriter(&out, entries, map[string]string{"k": "v"})
 	if err != nil {
 		t.Fatal(err)
@@ -165,6 +171,11 @@ func TestStream(t *testing.T) {
 	}
 	if err := w.WriteI32(integers); err != nil {
 		t.Fatal(err)
+	}
+	for _, cut := range [][2]int{{0, 1}, {1, 1}, {1, len(codes)}} {
+		if err := w.WriteU8(codes[cut[0]:cut[1]]); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
@@ -191,13 +202,21 @@ func TestStream(t *testing.T) {
 	if err := r.ReadI32(r.Entry("i"), got, 0); err != nil || fmt.Sprint(got) != fmt.Sprint(integers) {
 		t.Errorf("%v, the integers are not what was written", err)
 	}
+	for _, cut := range [][2]int{{0, 0}, {0, len(codes)}, {3, 1000}, {len(codes) - 1, len(codes)}} {
+		got := make([]byte, cut[1]-cut[0])
+		if err := r.ReadU8(r.Entry("c"), got, cut[0]); err != nil || !bytes.Equal(got, codes[cut[0]:cut[1]]) {
+			t.Errorf("%v, the bytes %d to %d are not what was written", err, cut[0], cut[1])
+		}
+	}
 	for name, misuse := range map[string]func(){
-		"other type":    func() { _ = r.ReadI32(r.Entry("f"), got, 0) },
-		"behind":        func() { _ = r.ReadF32(r.Entry("f"), make([]float32, 2), 2*n-1) },
-		"too many":      func() { _ = w.WriteF32(floats[:1]) },
-		"missing":       func() { w, _ := NewWriter(&out, entries, nil); _ = w.Close() },
-		"not its turn":  func() { w, _ := NewWriter(&out, entries, nil); _ = w.WriteI32(integers[:1]) },
-		"negative size": func() { NewEntry("x", F32, -1) },
+		"other type":     func() { _ = r.ReadI32(r.Entry("f"), got, 0) },
+		"other type too": func() { _ = r.ReadU8(r.Entry("i"), nil, 0) },
+		"bytes behind":   func() { _ = r.ReadU8(r.Entry("c"), codes[:2], len(codes)-1) },
+		"behind":         func() { _ = r.ReadF32(r.Entry("f"), make([]float32, 2), 2*n-1) },
+		"too many":       func() { _ = w.WriteF32(floats[:1]) },
+		"missing":        func() { w, _ := NewWriter(&out, entries, nil); _ = w.Close() },
+		"not its turn":   func() { w, _ := NewWriter(&out, entries, nil); _ = w.WriteI32(integers[:1]) },
+		"negative size":  func() { NewEntry("x", F32, -1) },
 	} {
 		func() {
 			defer func() {

@@ -75,6 +75,13 @@ func (s *Writer) WriteI32(values []int32) error {
 	return write(s, values, func(v int32) uint32 { return uint32(v) })
 }
 
+// WriteU8 is WriteF32 for a tensor of U8.
+func (s *Writer) WriteU8(values []byte) error {
+	s.take(len(values), U8)
+	_, err := s.out.Write(values)
+	return err
+}
+
 func write[T any](s *Writer, values []T, bits func(T) uint32) error {
 	for len(values) > 0 {
 		n := min(len(values), len(s.buf)/elementBytes)
@@ -173,20 +180,21 @@ func (r *Reader) ReadI32(e *Entry, dst []int32, off int) error {
 	return read(r, e, I32, dst, off, func(b uint32) int32 { return int32(b) })
 }
 
+// ReadU8 is ReadF32 for a tensor of U8.
+func (r *Reader) ReadU8(e *Entry, dst []byte, off int) error {
+	check(e, U8, len(dst), off)
+	return r.bytes(e, dst, int64(off))
+}
+
 func read[T any](r *Reader, e *Entry, dtype DType, dst []T, off int, value func(uint32) T) error {
-	if e.DType != dtype || off < 0 || off > e.Elements || len(dst) > e.Elements-off {
-		panic("safetensors: elements that the tensor does not have")
-	}
+	check(e, dtype, len(dst), off)
 	buf := make([]byte, min(bufferBytes, elementBytes*len(dst)))
-	at := r.data + e.at + elementBytes*int64(off)
+	at := elementBytes * int64(off)
 	for len(dst) > 0 {
 		n := min(len(dst), len(buf)/elementBytes)
 		b := buf[:elementBytes*n]
-		if k, err := r.src.ReadAt(b, at); k < len(b) {
-			if errors.Is(err, io.EOF) {
-				err = errors.New("the file is shorter than when it was opened")
-			}
-			return fmt.Errorf("safetensors: %s: tensor %q: %w", r.path, e.Name, err)
+		if err := r.bytes(e, b, at); err != nil {
+			return err
 		}
 		for i := range n {
 			dst[i] = value(binary.LittleEndian.Uint32(b[elementBytes*i:]))
@@ -194,4 +202,23 @@ func read[T any](r *Reader, e *Entry, dtype DType, dst []T, off int, value func(
 		dst, at = dst[n:], at+int64(len(b))
 	}
 	return nil
+}
+
+// check panics unless n elements from off on are there, of this type.
+func check(e *Entry, dtype DType, n, off int) {
+	if e.DType != dtype || off < 0 || off > e.Elements || n > e.Elements-off {
+		panic("safetensors: elements that the tensor does not have")
+	}
+}
+
+// bytes fills b with the bytes at, at+1, ... of a tensor.
+func (r *Reader) bytes(e *Entry, b []byte, at int64) error {
+	k, err := r.src.ReadAt(b, r.data+e.at+at)
+	if k == len(b) {
+		return nil
+	}
+	if errors.Is(err, io.EOF) {
+		err = errors.New("the file is shorter than when it was opened")
+	}
+	return fmt.Errorf("safetensors: %s: tensor %q: %w", r.path, e.Name, err)
 }

@@ -1,12 +1,14 @@
 package computetest
 
 import (
+	"slices"
+
 	"rpg/generator/compute"
 )
 
 func causalConv() Operation {
 	var cases []Case
-	for _, c := range causalConvCases {
+	for _, c := range causalConvAll() {
 		cases = append(cases, Case{c.name, func(e *Env) {
 			a, args := c.inputs(e)
 			args.Y = e.OutputMatrix("y", c.n*c.l, c.c, c.c+c.gap)
@@ -19,24 +21,34 @@ func causalConv() Operation {
 
 func causalConvBackward() Operation {
 	var cases []Case
-	for _, c := range causalConvCases {
+	for _, c := range causalConvAll() {
 		cases = append(cases, Case{c.name, func(e *Env) {
 			a, args := c.inputs(e)
 			dy := e.Random(c.n * c.l * c.c)
 			dw, dbias := e.Random(c.c*c.k), e.Random(c.c)
-			dx64, dw64, dbias64 := a.backward(wide(dy))
+			dx64, dw64, dbias64, dbefore64 := a.backward(wide(dy))
 			if len(dy) < 2000 {
 				loss := func() float64 { return dot(a.forward(), wide(dy)) }
 				e.CheckGradient("x", loss, a.x, dx64)
 				e.CheckGradient("w", loss, a.w, dw64)
 				e.CheckGradient("bias", loss, a.bias, dbias64)
+				if c.piece {
+					e.CheckGradient("before", loss, a.before, dbefore64)
+				}
 			}
-			e.Device.CausalConvBackward(compute.CausalConvBackward{
+			b := compute.CausalConvBackward{
 				CausalConv: args,
 				DY:         e.Matrix("dy", dy, c.n*c.l, c.c, c.c+2*c.gap),
 				DX:         e.OutputMatrix("dx", c.n*c.l, c.c, c.c+c.gap),
 				DW:         e.Buffer("dw", dw), DBias: e.Buffer("dbias", dbias),
-			})
+			}
+			if c.piece {
+				b.DBefore = e.OutputMatrix("dbefore", c.n*(c.k-1), c.c, c.c+c.gap)
+			}
+			e.Device.CausalConvBackward(b)
+			if c.piece {
+				e.Check("dbefore", dbefore64, 5e-6)
+			}
 			e.Check("dx", dx64, 5e-6)
 			e.Check("dw", plus(dw, dw64), 1e-5)
 			e.Check("dbias", plus(dbias, dbias64), 1e-5)
@@ -46,31 +58,49 @@ func causalConvBackward() Operation {
 }
 
 // causalConvCase holds sizes; the rows of X, Y and their gradients are gap
-// values or more apart.
+// values or more apart. A piece of a sequence has rows before its own.
 type causalConvCase struct {
 	name            string
 	n, l, c, k, gap int
+	piece           bool
+}
+
+func causalConvAll() []causalConvCase {
+	all := slices.Clone(causalConvCases)
+	for _, c := range causalConvCases {
+		if c.k > 1 {
+			c.name, c.piece = "a piece, "+c.name, true
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 var causalConvCases = []causalConvCase{
-	{"one value", 1, 1, 1, 4, 0},
-	{"shorter than the kernel", 3, 2, 5, 4, 3},
-	{"kernel of one", 2, 5, 3, 1, 0},
-	{"kernel of three", 2, 9, 17, 3, 1},
-	{"kernel of seven", 2, 40, 5, 7, 2},
-	{"columns of a wider matrix", 2, 33, 37, 4, 71},
-	{"many sequences", 9, 48, 96, 4, 40},
-	{"long", 1, 700, 33, 4, 0},
+	{"one value", 1, 1, 1, 4, 0, false},
+	{"shorter than the kernel", 3, 2, 5, 4, 3, false},
+	{"kernel of one", 2, 5, 3, 1, 0, false},
+	{"kernel of three", 2, 9, 17, 3, 1, false},
+	{"kernel of seven", 2, 40, 5, 7, 2, false},
+	{"columns of a wider matrix", 2, 33, 37, 4, 71, false},
+	{"many sequences", 9, 48, 96, 4, 40, false},
+	{"long", 1, 700, 33, 4, 0, false},
 }
 
 func (c causalConvCase) inputs(e *Env) (*causalConvInputs, compute.CausalConv) {
 	x, w, bias := e.Random(c.n*c.l*c.c), e.Random(c.c*c.k), e.Random(c.c)
 	a := &causalConvInputs{n: c.n, l: c.l, c: c.c, k: c.k, x: wide(x), w: wide(w), bias: wide(bias)}
-	return a, compute.CausalConv{
+	args := compute.CausalConv{
 		N: c.n, L: c.l, K: c.k,
 		X: e.Matrix("x", x, c.n*c.l, c.c, c.c+c.gap),
 		W: e.Buffer("w", w), Bias: e.Buffer("bias", bias),
 	}
+	if c.piece {
+		before := e.Random(c.n * (c.k - 1) * c.c)
+		a.before = wide(before)
+		args.Before = e.Matrix("before", before, c.n*(c.k-1), c.c, c.c+2*c.gap)
+	}
+	return a, args
 }
 
 // plus is old + sum, what an accumulated gradient must hold.
@@ -83,10 +113,22 @@ func plus(old []float32, sum []float64) []float64 {
 }
 
 // causalConvInputs holds the inputs of compute.CausalConv in float64, dense: x
-// [n·l, c], w [c, k], bias [c].
+// [n·l, c], w [c, k], bias [c], before [n·(k-1), c] or nil.
 type causalConvInputs struct {
-	n, l, c, k int
-	x, w, bias []float64
+	n, l, c, k         int
+	x, w, bias, before []float64
+}
+
+// source returns the values of the row that lies back rows before the given one: of
+// x, else of before, which may be nil as what it returns then is.
+func (a *causalConvInputs) source(row, back int, x, before []float64) []float64 {
+	switch l := row%a.l - back; {
+	case l >= 0:
+		return x[(row-back)*a.c:][:a.c]
+	case before != nil:
+		return before[(row/a.l*(a.k-1)+a.k-1+l)*a.c:][:a.c]
+	}
+	return nil
 }
 
 // linear returns the value before SiLU.
@@ -96,8 +138,8 @@ func (a *causalConvInputs) linear() []float64 {
 		for c := range a.c {
 			v := a.bias[c]
 			for k := range a.k {
-				if back := a.k - 1 - k; row%a.l >= back {
-					v += a.w[c*a.k+k] * a.x[(row-back)*a.c+c]
+				if from := a.source(row, a.k-1-k, a.x, a.before); from != nil {
+					v += a.w[c*a.k+k] * from[c]
 				}
 			}
 			pre[row*a.c+c] = v
@@ -114,18 +156,22 @@ func (a *causalConvInputs) forward() (y []float64) {
 	return y
 }
 
-func (a *causalConvInputs) backward(dy []float64) (dx, dw, dbias []float64) {
+func (a *causalConvInputs) backward(dy []float64) (dx, dw, dbias, dbefore []float64) {
 	dx, dw, dbias = make([]float64, len(a.x)), make([]float64, len(a.w)), make([]float64, len(a.bias))
+	if a.before != nil {
+		dbefore = make([]float64, len(a.before))
+	}
 	for i, v := range a.linear() {
 		row, c := i/a.c, i%a.c
 		dv := dy[i] * refSiLUSlope(v)
 		dbias[c] += dv
 		for k := range a.k {
-			if back := a.k - 1 - k; row%a.l >= back {
-				dw[c*a.k+k] += dv * a.x[(row-back)*a.c+c]
-				dx[(row-back)*a.c+c] += dv * a.w[c*a.k+k]
+			back := a.k - 1 - k
+			if from := a.source(row, back, a.x, a.before); from != nil {
+				dw[c*a.k+k] += dv * from[c]
+				a.source(row, back, dx, dbefore)[c] += dv * a.w[c*a.k+k]
 			}
 		}
 	}
-	return dx, dw, dbias
+	return dx, dw, dbias, dbefore
 }

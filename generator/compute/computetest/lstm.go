@@ -11,7 +11,7 @@ func lstm() Operation {
 	var cases []Case
 	for _, c := range lstmCases {
 		cases = append(cases, Case{c.name, func(e *Env) {
-			a, args := c.inputs(e, true)
+			a, args := c.inputs(e, true, edges{})
 			e.Device.LSTM(args)
 			want := a.forward()
 			e.Check("gates", want.gates, lstmTol)
@@ -29,7 +29,12 @@ func lstm() Operation {
 func lstmBackward() Operation {
 	var cases []Case
 	for _, c := range lstmCases {
-		cases = append(cases, Case{c.name, func(e *Env) { c.backward(e) }})
+		cases = append(cases, Case{c.name, func(e *Env) { c.backward(e, edges{}) }})
+	}
+	for _, c := range lstmPieces {
+		for _, edges := range pieces {
+			cases = append(cases, Case{edges.name + " piece of " + c.name, func(e *Env) { c.backward(e, edges) }})
+		}
 	}
 	return Operation{"LSTMBackward", cases}
 }
@@ -62,9 +67,16 @@ var lstmCases = []lstmCase{
 	{"long", 1, 300, 16, 0, 1},
 }
 
+var lstmPieces = []lstmCase{
+	{"one token", 3, 1, 5, 2, 1},
+	{"a tile of units and one", 2, 5, 9, 1, 1},
+	{"a tile of sequences and one", 9, 4, 33, 5, 1},
+	{"two tiles of columns", 2, 6, 67, 0, 1},
+}
+
 // inputs prepares the forward pass, or, without it, a backward pass whose gates
 // and c are the reference's.
-func (c lstmCase) inputs(e *Env, forward bool) (*lstmInputs, compute.LSTM) {
+func (c lstmCase) inputs(e *Env, forward bool, at edges) (*lstmInputs, compute.LSTM) {
 	rows := c.n * c.l
 	gates, w := e.Random(rows*4*c.m), e.Random(4*c.m*c.m)
 	for i := range gates {
@@ -80,6 +92,12 @@ func (c lstmCase) inputs(e *Env, forward bool) (*lstmInputs, compute.LSTM) {
 		args.H, args.C = e.OutputMatrix("h", rows, c.m, c.m+2*c.gap), e.OutputMatrix("c", rows, c.m, c.m+c.gap)
 		return a, args
 	}
+	if start := e.Random(2 * c.n * c.m); at.start {
+		a.start, args.Start = wide(start), e.Buffer("start", start)
+	}
+	if dend := e.Random(2 * c.n * c.m); at.end {
+		a.dend = wide(dend)
+	}
 	want := a.forward()
 	args.Gates = e.Matrix("gates", narrow(want.gates), rows, 4*c.m, 4*c.m+c.gap)
 	args.C = e.Matrix("c", narrow(want.c), rows, c.m, c.m+c.gap)
@@ -89,7 +107,7 @@ func (c lstmCase) inputs(e *Env, forward bool) (*lstmInputs, compute.LSTM) {
 // pieces takes the first tokens of all sequences, and then the rest with the state
 // carried on, and compares with what the device gives for the whole.
 func (c lstmCase) pieces(e *Env, first int) {
-	a, args := c.inputs(e, true)
+	a, args := c.inputs(e, true, edges{})
 	want := a.forward()
 	gates := narrow(a.gates)
 	state := e.Buffer("state", make([]float32, 2*c.n*c.m))
@@ -132,26 +150,78 @@ func (c lstmCase) pieces(e *Env, first int) {
 	e.CheckExact("state", end)
 }
 
-func (c lstmCase) backward(e *Env) {
+func (c lstmCase) backward(e *Env, at edges) {
 	rows := c.n * c.l
-	a, args := c.inputs(e, false)
+	a, args := c.inputs(e, false, at)
 	dh := e.Random(rows * c.m)
-	dgates := a.backward(wide(dh))
+	dgates, dstart := a.backward(wide(dh))
 	if rows*c.m < 500 {
-		loss := func() float64 { return dot(a.forward().h, wide(dh)) }
+		loss := func() float64 {
+			out := a.forward()
+			sum := dot(out.h, wide(dh))
+			if at.end {
+				sum += dot(a.end(out), a.dend)
+			}
+			return sum
+		}
 		e.CheckGradient("gates", loss, a.gates, dgates)
 		e.CheckGradient("w", loss, a.w, a.weights(dgates))
+		if at.start {
+			e.CheckGradient("start", loss, a.start, dstart)
+		}
 	}
-	e.Device.LSTMBackward(compute.LSTMBackward{LSTM: args,
-		DH: e.Matrix("dh", dh, rows, c.m, c.m+3*c.gap), DGates: e.OutputMatrix("dgates", rows, 4*c.m, 4*c.m+c.gap)})
+	b := compute.LSTMBackward{LSTM: args,
+		DH: e.Matrix("dh", dh, rows, c.m, c.m+3*c.gap), DGates: e.OutputMatrix("dgates", rows, 4*c.m, 4*c.m+c.gap)}
+	if at.start {
+		b.DStart = e.Output("dstart", len(dstart))
+	}
+	if at.end {
+		b.DEnd = e.Buffer("dend", narrow(a.dend))
+	}
+	name := "dstart"
+	if at.same {
+		b.DStart, name = b.DEnd, "dend"
+	}
+	e.Device.LSTMBackward(b)
 	e.Check("dgates", dgates, lstmGradientTol)
+	if at.start {
+		e.Check(name, dstart, lstmGradientTol)
+	}
 }
 
 // lstmInputs holds the inputs of compute.LSTM in float64, dense: gates [n·l, 4m],
-// w [4m, m].
+// w [4m, m], start [n, 2, m], and dend, the gradient of what is after the last
+// tokens, of the same shape; both may be nil.
 type lstmInputs struct {
-	n, l, m  int
-	gates, w []float64
+	n, l, m     int
+	gates, w    []float64
+	start, dend []float64
+}
+
+// edge returns h and c of one sequence in start or dend, zeros where it is nil.
+func (a *lstmInputs) edge(values []float64, seq int) (h, c []float64) {
+	if values == nil {
+		return make([]float64, a.m), make([]float64, a.m)
+	}
+	return values[2*seq*a.m:][:a.m], values[(2*seq+1)*a.m:][:a.m]
+}
+
+// before returns h and c of the token before a row.
+func (a *lstmInputs) before(out lstmOutputs, row int) (h, c []float64) {
+	if row%a.l == 0 {
+		return a.edge(a.start, row/a.l)
+	}
+	return out.h[(row-1)*a.m : row*a.m], out.c[(row-1)*a.m : row*a.m]
+}
+
+// end returns what is after the last tokens, [n, 2, m].
+func (a *lstmInputs) end(out lstmOutputs) (values []float64) {
+	for seq := range a.n {
+		last := (seq+1)*a.l - 1
+		values = append(values, out.h[last*a.m:(last+1)*a.m]...)
+		values = append(values, out.c[last*a.m:(last+1)*a.m]...)
+	}
+	return values
 }
 
 // lstmOutputs are shaped like those of compute.LSTM.
@@ -161,10 +231,7 @@ func (a *lstmInputs) forward() lstmOutputs {
 	m := a.m
 	out := lstmOutputs{make([]float64, len(a.gates)), make([]float64, a.n*a.l*m), make([]float64, a.n*a.l*m)}
 	for row := range a.n * a.l {
-		h, c := make([]float64, m), make([]float64, m)
-		if row%a.l > 0 {
-			h, c = out.h[(row-1)*m:row*m], out.c[(row-1)*m:row*m]
-		}
+		h, c := a.before(out, row)
 		g := out.gates[row*4*m:][:4*m]
 		for k := range g {
 			g[k] = a.gates[row*4*m+k] + dot(a.w[k*m:(k+1)*m], h)
@@ -182,23 +249,24 @@ func (a *lstmInputs) forward() lstmOutputs {
 	return out
 }
 
-// backward returns the gradient of the gates before they are applied.
-func (a *lstmInputs) backward(dh []float64) []float64 {
-	m, out, dgates := a.m, a.forward(), make([]float64, len(a.gates))
+// backward returns the gradients of the gates before they are applied, and of start.
+func (a *lstmInputs) backward(dh []float64) (dgates, dstart []float64) {
+	m, out := a.m, a.forward()
+	dgates, dstart = make([]float64, len(a.gates)), make([]float64, 2*a.n*a.m)
 	for seq := range a.n {
 		dhLater, dcLater := make([]float64, m), make([]float64, m)
+		dhEnd, dcEnd := a.edge(a.dend, seq)
+		copy(dhLater, dhEnd)
+		copy(dcLater, dcEnd)
 		for row := (seq+1)*a.l - 1; row >= seq*a.l; row-- {
 			g, d := out.gates[row*4*m:], dgates[row*4*m:]
+			_, before := a.before(out, row)
 			for u := range m {
-				before := 0.0
-				if row%a.l > 0 {
-					before = out.c[(row-1)*m+u]
-				}
 				i, f, n, o := g[u], g[m+u], g[2*m+u], g[3*m+u]
 				t := math.Tanh(out.c[row*m+u])
 				total := dh[row*m+u] + dhLater[u]
 				dc := dcLater[u] + total*o*(1-t*t)
-				d[u], d[m+u], d[2*m+u], d[3*m+u] = dc*n*i*(1-i), dc*before*f*(1-f), dc*i*(1-n*n), total*t*o*(1-o)
+				d[u], d[m+u], d[2*m+u], d[3*m+u] = dc*n*i*(1-i), dc*before[u]*f*(1-f), dc*i*(1-n*n), total*t*o*(1-o)
 				dcLater[u] = dc * f
 			}
 			clear(dhLater)
@@ -208,20 +276,20 @@ func (a *lstmInputs) backward(dh []float64) []float64 {
 				}
 			}
 		}
+		copy(dstart[2*seq*m:], dhLater)
+		copy(dstart[(2*seq+1)*m:], dcLater)
 	}
-	return dgates
+	return dgates, dstart
 }
 
 // weights returns the gradient of w, which is no part of the operation.
 func (a *lstmInputs) weights(dgates []float64) []float64 {
-	m, h, dw := a.m, a.forward().h, make([]float64, len(a.w))
+	m, out, dw := a.m, a.forward(), make([]float64, len(a.w))
 	for row := range a.n * a.l {
-		if row%a.l == 0 {
-			continue
-		}
+		h, _ := a.before(out, row)
 		for k := range 4 * m {
 			for u := range m {
-				dw[k*m+u] += dgates[row*4*m+k] * h[(row-1)*m+u]
+				dw[k*m+u] += dgates[row*4*m+k] * h[u]
 			}
 		}
 	}

@@ -19,6 +19,6 @@ func operations() []Operation {
 		gateAdd(), gateAddBackward(),
 		convLayer(convs), convLayerBackward(convs),
 		timeFeatures(), normal(), normalRows(), diffuse(), maskedMSE(),
-		squaredSum(), adamW(), ema(),
+		squaredSum(), adamW(), adamW8(), ema(),
 	}
 }

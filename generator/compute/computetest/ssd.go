@@ -28,11 +28,16 @@ func ssd() Operation {
 func ssdBackward() Operation {
 	var cases []Case
 	for _, c := range ssdCases {
-		cases = append(cases, Case{c.name, func(e *Env) { c.backward(e, c.inputs(e)) }})
+		cases = append(cases, Case{c.name, func(e *Env) { c.backward(e, c.inputs(e), edges{}) }})
 	}
 	for _, chunk := range []int{1, 2, 3, 16, 40, 64, 100} {
 		c := ssdCase{"", 2, 65, 2, 5, 6, chunk, 1, 0}
-		cases = append(cases, Case{"chunks of " + strconv.Itoa(chunk), func(e *Env) { c.backward(e, c.inputs(e)) }})
+		cases = append(cases, Case{"chunks of " + strconv.Itoa(chunk), func(e *Env) { c.backward(e, c.inputs(e), edges{}) }})
+	}
+	for _, c := range ssdPieces {
+		for _, at := range pieces {
+			cases = append(cases, Case{at.name + " piece of " + c.name, func(e *Env) { c.backward(e, c.inputs(e), at) }})
+		}
 	}
 	return Operation{"SSDBackward", cases}
 }
@@ -61,6 +66,14 @@ var ssdCases = []ssdCase{
 	{"many heads", 2, 20, 67, 2, 3, 8, 1, 0},
 	{"forgets quickly", 1, 150, 3, 9, 8, 64, 0, 3},
 	{"forgets at once", 1, 70, 2, 5, 6, 64, 0, 60},
+}
+
+var ssdPieces = []ssdCase{
+	{"one token", 2, 1, 3, 4, 5, 8, 1, 0},
+	{"a chunk less one", 3, 15, 2, 3, 4, 16, 2, 0},
+	{"two chunks", 2, 32, 2, 3, 4, 16, 0, 0},
+	{"three chunks and five", 3, 29, 3, 5, 6, 8, 1, 0},
+	{"wide heads and states", 1, 71, 1, 66, 130, 66, 1, 0},
 }
 
 // inputs draws the parameters as a Mamba-2 layer initialises them: A in -16..-1,
@@ -133,18 +146,38 @@ func (c ssdCase) pieces(e *Env, a *ssdArguments, first int) {
 	}
 }
 
-func (c ssdCase) backward(e *Env, a *ssdArguments) {
+func (c ssdCase) backward(e *Env, a *ssdArguments, at edges) {
 	rows := c.n * c.l
 	dy := e.Random(rows * c.h * c.p)
 	ddtBias, daLog, dd := e.Random(c.h), e.Random(c.h), e.Random(c.h)
 	r := a.reference
+	b := compute.SSDBackward{}
+	if start := e.Random(c.n * c.h * c.p * c.s); at.start {
+		r.start, a.Start = wide(start), e.Buffer("start", start)
+		b.DStart = e.Output("dstart", len(start))
+	}
+	if dend := e.Random(c.n * c.h * c.p * c.s); at.end {
+		r.dend, a.End = wide(dend), e.Buffer("end", narrow(r.ends()))
+		b.DEnd = e.Buffer("dend", dend)
+	}
+	dstart := "dstart"
+	if at.same {
+		b.DStart, dstart = b.DEnd, "dend"
+	}
 	_, starts := r.forward(c.chunk)
 	a.States = e.Buffer("states", narrow(starts))
 	want := r.backward(wide(dy))
 	if len(dy) < 500 {
 		loss := func() float64 {
 			y, _ := r.forward(c.chunk)
-			return dot(y, wide(dy))
+			sum := dot(y, wide(dy))
+			if at.end {
+				sum += dot(r.ends(), r.dend)
+			}
+			return sum
+		}
+		if at.start {
+			e.CheckGradient("start", loss, r.start, want.dstart)
 		}
 		e.CheckGradient("x", loss, r.x, want.dx)
 		e.CheckGradient("b", loss, r.b, want.db)
@@ -154,15 +187,17 @@ func (c ssdCase) backward(e *Env, a *ssdArguments) {
 		e.CheckGradient("alog", loss, r.aLog, want.daLog)
 		e.CheckGradient("d", loss, r.d, want.dd)
 	}
-	e.Device.SSDBackward(compute.SSDBackward{
-		SSD:     a.SSD,
-		DY:      e.Matrix("dy", dy, rows, c.h*c.p, c.h*c.p+c.gap),
-		DX:      e.OutputMatrix("dx", rows, c.h*c.p, c.h*c.p+2*c.gap),
-		DB:      e.OutputMatrix("db", rows, c.s, c.s+c.gap),
-		DC:      e.OutputMatrix("dc", rows, c.s, c.s+c.gap),
-		DDT:     e.OutputMatrix("ddt", rows, c.h, c.h+3*c.gap),
-		DDTBias: e.Buffer("ddtbias", ddtBias), DALog: e.Buffer("dalog", daLog), DD: e.Buffer("dd", dd),
-	})
+	b.SSD = a.SSD
+	b.DY = e.Matrix("dy", dy, rows, c.h*c.p, c.h*c.p+c.gap)
+	b.DX = e.OutputMatrix("dx", rows, c.h*c.p, c.h*c.p+2*c.gap)
+	b.DB = e.OutputMatrix("db", rows, c.s, c.s+c.gap)
+	b.DC = e.OutputMatrix("dc", rows, c.s, c.s+c.gap)
+	b.DDT = e.OutputMatrix("ddt", rows, c.h, c.h+3*c.gap)
+	b.DDTBias, b.DALog, b.DD = e.Buffer("ddtbias", ddtBias), e.Buffer("dalog", daLog), e.Buffer("dd", dd)
+	e.Device.SSDBackward(b)
+	if at.start {
+		e.Check(dstart, want.dstart, ssdGradientTol)
+	}
 	e.Check("dx", want.dx, ssdGradientTol)
 	e.Check("db", want.db, ssdGradientTol)
 	e.Check("dc", want.dc, ssdGradientTol)

@@ -3,24 +3,37 @@ package computetest
 import "math"
 
 // ssdInputs holds the inputs of one selective scan (compute.SSD) in float64, dense and
-// row-major: x [n·l, h·p], b and c [n·l, s], dt [n·l, h]; dtBias, aLog and d [h].
+// row-major: x [n·l, h·p], b and c [n·l, s], dt [n·l, h]; dtBias, aLog and d [h];
+// start [n, h, p, s], and dend, the gradient of the states after the last tokens,
+// of the same shape; both may be nil.
 type ssdInputs struct {
 	n, l, h, p, s   int
 	x, b, c, dt     []float64
 	dtBias, aLog, d []float64
+	start, dend     []float64
 }
 
 // ssdGradient holds the gradients of the inputs, shaped like them.
 type ssdGradient struct {
 	dx, db, dc, ddt    []float64
 	ddtBias, daLog, dd []float64
+	dstart             []float64
+}
+
+// edge returns the part of start or dend of one sequence and one head.
+func (a *ssdInputs) edge(values []float64, seq, head int) []float64 {
+	if values == nil {
+		return make([]float64, a.p*a.s)
+	}
+	at := (seq*a.h + head) * a.p * a.s
+	return values[at : at+a.p*a.s]
 }
 
 // scan runs the recurrence of one sequence and one head step by step, as
 // compute.SSD writes it. It returns the states h_{-1}, h_0, … h_{l-1}, each
 // [p, s], and the step sizes softplus(dt + dtBias).
 func (a *ssdInputs) scan(seq, head int) (states [][]float64, steps []float64) {
-	state := make([]float64, a.p*a.s)
+	state := a.edge(a.start, seq, head)
 	states = append(states, state)
 	for l := range a.l {
 		row := seq*a.l + l
@@ -65,12 +78,24 @@ func (a *ssdInputs) forward(chunk int) (y, starts []float64) {
 	return y, starts
 }
 
-// backward returns the gradients of Σ dy·y: the recurrence run backwards, with
+// ends returns the states after the last tokens, [n, h, p, s].
+func (a *ssdInputs) ends() (states []float64) {
+	for seq := range a.n {
+		for head := range a.h {
+			all, _ := a.scan(seq, head)
+			states = append(states, all[a.l]...)
+		}
+	}
+	return states
+}
+
+// backward returns the gradients of Σ dy·y + Σ dend·ends: the recurrence run backwards, with
 // the gradient of the state carried from token to token.
 func (a *ssdInputs) backward(dy []float64) ssdGradient {
 	g := ssdGradient{
 		dx: make([]float64, len(a.x)), db: make([]float64, len(a.b)), dc: make([]float64, len(a.c)),
 		ddt: make([]float64, len(a.dt)), ddtBias: make([]float64, a.h), daLog: make([]float64, a.h), dd: make([]float64, a.h),
+		dstart: make([]float64, a.n*a.h*a.p*a.s),
 	}
 	for seq := range a.n {
 		for head := range a.h {
@@ -83,7 +108,7 @@ func (a *ssdInputs) backward(dy []float64) ssdGradient {
 func (a *ssdInputs) backwardHead(g *ssdGradient, dy []float64, seq, head int) {
 	states, steps := a.scan(seq, head)
 	rate := -math.Exp(a.aLog[head])
-	dstate := make([]float64, a.p*a.s)
+	dstate := append([]float64(nil), a.edge(a.dend, seq, head)...)
 	for l := a.l - 1; l >= 0; l-- {
 		row := seq*a.l + l
 		decay := math.Exp(steps[l] * rate)
@@ -110,6 +135,7 @@ func (a *ssdInputs) backwardHead(g *ssdGradient, dy []float64, seq, head int) {
 		g.ddt[row*a.h+head] = dv
 		g.ddtBias[head] += dv
 	}
+	copy(a.edge(g.dstart, seq, head), dstate)
 }
 
 // softplus is ln(1+exp(v)) without overflow.

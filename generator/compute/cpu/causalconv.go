@@ -24,6 +24,8 @@ type causalConv struct {
 	l, k, channels int
 	x, bias        []float32
 	ldx            int
+	earlier        []float32 // the rows before each sequence, nil when absent
+	ldEarlier      int
 	w              []float32 // transposed: [K, C]
 	zeros          []float32 // [C], for rows that do not exist
 	y              matrix    // of the forward pass
@@ -36,6 +38,9 @@ func (d *device) newCausalConv(a compute.CausalConv, memory []float32) causalCon
 	}
 	c := causalConv{loops: d.loops(), l: a.L, k: a.K, channels: a.X.Cols, bias: sized(a.Bias, a.X.Cols)}
 	c.x, c.ldx = inputOf(a.X, a.N*a.L, c.channels)
+	if !absent(a.Before) {
+		c.earlier, c.ldEarlier = inputOf(a.Before, a.N*(a.K-1), c.channels)
+	}
 	c.w, c.zeros = cut(memory, a.K*c.channels)
 	for i, v := range sized(a.W, a.K*c.channels) {
 		c.w[i%a.K*c.channels+i/a.K] = v
@@ -45,12 +50,15 @@ func (d *device) newCausalConv(a compute.CausalConv, memory []float32) causalCon
 }
 
 // before returns the values, from channel c0 on, of the row that lies back rows
-// before the given one: zeros if that is not in its sequence.
+// before the given one: zeros if its sequence has none there.
 func (c *causalConv) before(row, back, c0 int) []float32 {
-	if row%c.l < back {
-		return c.zeros[c0:]
+	switch l := row % c.l; {
+	case l >= back:
+		return c.x[(row-back)*c.ldx+c0:]
+	case c.earlier != nil:
+		return c.earlier[(row/c.l*(c.k-1)+c.k-1+l-back)*c.ldEarlier+c0:]
 	}
-	return c.x[(row-back)*c.ldx+c0:]
+	return c.zeros[c0:]
 }
 
 // linear computes channels c0.. of one row before SiLU.

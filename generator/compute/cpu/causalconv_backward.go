@@ -16,6 +16,9 @@ func (d *device) CausalConvBackward(a compute.CausalConvBackward) {
 	b.causalConv, b.device, b.parts = d.newCausalConv(a.CausalConv, memory), d, parts
 	b.dy, b.lddy = inputOf(a.DY, rows, channels)
 	b.dx, b.lddx = matOf(a.DX, rows, channels)
+	if !absent(a.DBefore) {
+		b.dearlier, b.ldDearlier = matOf(a.DBefore, a.N*(a.K-1), channels)
+	}
 	dw, dbias := sized(a.DW, channels*a.K), sized(a.DBias, channels)
 	b.blocks = (channels + channelBlock - 1) / channelBlock
 	d.parallel(a.N*b.blocks, b, func(a any, worker, i, _ int) {
@@ -41,6 +44,8 @@ type causalConvBackward struct {
 	parts      []float32 // [N, K+1, C]: sums of each sequence
 	dy, dx     []float32
 	lddy, lddx int
+	dearlier   []float32 // nil when absent
+	ldDearlier int
 }
 
 // sequence handles channels c0..c0+width-1 of the sequence that begins at row
@@ -76,6 +81,16 @@ func (b *causalConvBackward) sequence(ring, part []float32, first, c0, width int
 		for k := range b.k { // row l+K-1-k reads this row with weight k
 			b.mulAdd(sums(1+k), dv, b.before(row, b.k-1-k, c0))
 			b.mulAdd(dx, after(l, b.k-1-k), b.w[k*b.channels+c0:])
+		}
+	}
+	if b.dearlier == nil {
+		return
+	}
+	for back := 1; back < b.k; back++ { // the row that lies back rows before the first one
+		dx := b.dearlier[(first/b.l*(b.k-1)+b.k-1-back)*b.ldDearlier+c0:][:width]
+		clear(dx)
+		for k := range b.k - back { // row K-1-k-back reads it with weight k
+			b.mulAdd(dx, after(-back, b.k-1-k), b.w[k*b.channels+c0:])
 		}
 	}
 }

@@ -144,6 +144,15 @@ func (d *device) Download(dst []float32, src compute.Buffer) error {
 	return nil
 }
 
+func (d *device) DownloadInts(dst []int32, src compute.Ints) error {
+	from := whole(src)
+	if len(from) != len(dst) {
+		panic(errShape)
+	}
+	copy(dst, from)
+	return nil
+}
+
 // Sync never fails: nothing that a machine can cause is left to report once an
 // operation has returned.
 func (d *device) Sync() error { return nil }
@@ -195,6 +204,15 @@ func whole(b compute.Ints) []int32 {
 	v, ok := b.(ints)
 	if !ok {
 		panic(errForeign)
+	}
+	return v
+}
+
+// wholeOf is whole for integers that must be n. A nil buffer counts as 0.
+func wholeOf(b compute.Ints, n int) []int32 {
+	v := whole(b)
+	if len(v) != n {
+		panic(errShape)
 	}
 	return v
 }

@@ -126,6 +126,14 @@ func TestWrongShapes(t *testing.T) {
 		{"MaskedMSE with too many valid", func() { d.MaskedMSE(buf(1), mat(3, 4), mat(3, 4), mat(3, 4), numbers) }},
 		{"LayerNorm with scale only", func() { d.LayerNorm(mat(3, 4), mat(3, 4), compute.Matrix{}, mat(3, 4), 1e-5) }},
 		{"AdamW at step 0", func() { d.AdamW(compute.AdamW{P: buf(1), G: buf(1), M: buf(1), V: buf(1)}) }},
+		{"AdamW8 with a scale too few", func() {
+			d.AdamW8(compute.AdamW8{AdamW: compute.AdamW{P: buf(257), G: buf(257), Step: 1},
+				MCodes: d.AllocInts(65), VCodes: d.AllocInts(65), MScale: buf(2), VScale: buf(1)})
+		}},
+		{"AdamW8 with M as numbers", func() {
+			d.AdamW8(compute.AdamW8{AdamW: compute.AdamW{P: buf(1), G: buf(1), M: buf(1), Step: 1},
+				MCodes: d.AllocInts(1), VCodes: d.AllocInts(1), MScale: buf(1), VScale: buf(1)})
+		}},
 		{"TimeFeatures of odd width", func() { d.TimeFeatures(mat(2, 3), buf(2)) }},
 		{"Diffuse to something else", func() {
 			d.Diffuse(mat(2, 3), mat(2, 3), mat(2, 3), mat(2, 3), buf(2), buf(2), compute.Prediction(9))

@@ -18,8 +18,21 @@ func (d *device) LSTMBackward(a compute.LSTMBackward) {
 	}
 	clear(b.cells)
 	b.dc, b.cells = cut(b.cells, a.N*a.M)
+	start, first := edge(a.Start, a.LSTM), 0
+	b.dstart, b.dend = edge(a.DStart, a.LSTM), edge(a.DEnd, a.LSTM)
+	if b.dstart != nil {
+		first = -1 // what is before the first token
+	}
+	for seq := range a.N {
+		if start != nil {
+			copy(b.cells[seq*a.M:][:a.M], start[(2*seq+1)*a.M:])
+		}
+		if b.dend != nil {
+			copy(b.dc[seq*a.M:][:a.M], b.dend[(2*seq+1)*a.M:])
+		}
+	}
 	d.parallel(groups, b, func(a any, _, i, _ int) { a.(*lstmBackward).pack(i) })
-	for b.token = a.L - 1; b.token >= 0; b.token-- {
+	for b.token = a.L - 1; b.token >= first; b.token-- {
 		d.split(groups, tilesOfItem(rows, 4*a.M), b, func(a any, worker, lo, hi int) {
 			b := a.(*lstmBackward)
 			tile := b.device.scratch(worker, roundUp(b.n, tileRows)*tileCols)
@@ -36,6 +49,8 @@ type lstmBackward struct {
 	dh, dgates matrix
 	later      [2][]float32 // dgates of the token after and of this one, by parity: [n up to a multiple of tileRows, 4m]
 	dc         []float32    // [n, m]: gradient of c from the tokens after
+
+	dstart, dend []float32 // nil when absent
 }
 
 // pack fills the tile columns of 32 units, [4m, 32].
@@ -53,10 +68,16 @@ func (b *lstmBackward) pack(group int) {
 func (b *lstmBackward) units(tile []float32, group int) {
 	first := group * tileCols
 	end := min(first+tileCols, b.m)
-	later, now := b.later[(b.token+1)%2], b.later[b.token%2]
+	later, now := b.later[(b.token+1)&1], b.later[b.token&1]
 	clear(tile)
 	for seq := range b.n {
-		copy(tile[seq*tileCols:], b.dh.row(seq*b.l + b.token)[first:end])
+		dh := tile[seq*tileCols:][:end-first]
+		if b.token >= 0 {
+			copy(dh, b.dh.row(seq*b.l + b.token)[first:end])
+		}
+		if b.token == b.l-1 && b.dend != nil {
+			b.add(dh, b.dend[2*seq*b.m+first:])
+		}
 	}
 	if b.token < b.l-1 {
 		// Tiles check nothing.
@@ -66,6 +87,12 @@ func (b *lstmBackward) units(tile []float32, group int) {
 		}
 	}
 	for seq := range b.n {
+		dh, dc := tile[seq*tileCols:][:end-first], b.dc[seq*b.m+first:]
+		if b.token < 0 {
+			copy(b.dstart[2*seq*b.m+first:], dh)
+			copy(b.dstart[(2*seq+1)*b.m+first:][:end-first], dc)
+			continue
+		}
 		row := seq*b.l + b.token
 		g := gatesOf(b.dgates.row(row), b.m, first, end)
 		values := gatesOf(b.gates.row(row), b.m, first, end)
@@ -73,7 +100,7 @@ func (b *lstmBackward) units(tile []float32, group int) {
 		copy(g.f, values.f)
 		copy(g.g, values.g)
 		copy(g.o, values.o)
-		b.lstmBack(g, b.dc[seq*b.m+first:], b.c.row(row)[first:end], b.before(seq, b.token)[first:end], tile[seq*tileCols:][:end-first])
+		b.lstmBack(g, dc, b.c.row(row)[first:end], b.before(seq, b.token)[first:end], dh)
 		for gate, v := range [4][]float32{g.i, g.f, g.g, g.o} {
 			copy(now[(4*seq+gate)*b.m+first:], v)
 		}

@@ -60,6 +60,8 @@ func elementwiseOperations(d *device) []operation {
 	d.UploadInts(numbers, index)
 	var none compute.Matrix
 	adam := compute.AdamW{P: z, G: x, M: y, V: v, Norm: one, MaxNorm: 1, LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: 1}
+	adam8 := compute.AdamW8{AdamW: adam, MCodes: d.AllocInts(n / 4), VCodes: d.AllocInts(n / 4), MScale: d.Alloc(rows), VScale: d.Alloc(rows)}
+	adam8.M, adam8.V = nil, nil
 	average := adam
 	average.EMA, average.EMADecay = w, 0.99
 	return []operation{
@@ -86,6 +88,7 @@ func elementwiseOperations(d *device) []operation {
 		{"SquaredSum", func() { d.SquaredSum(one, x) }},
 		{"AdamW", func() { d.AdamW(adam) }},
 		{"AdamW with EMA", func() { d.AdamW(average) }},
+		{"AdamW8", func() { d.AdamW8(adam8) }},
 		{"EMA", func() { d.EMA(z, x, 0.999) }},
 	}
 }

@@ -19,6 +19,15 @@ func (d *device) SSDBackward(a compute.SSDBackward) {
 	b.db, b.lddb = matOf(a.DB, rows, a.S)
 	b.dc, b.lddc = matOf(a.DC, rows, a.S)
 	b.ddt, b.ldddt = matOf(a.DDT, rows, a.H)
+	if a.Start != nil {
+		b.start = sized(a.Start, a.N*a.H*a.P*a.S)
+	}
+	if a.DStart != nil {
+		b.dstart = sized(a.DStart, a.N*a.H*a.P*a.S)
+	}
+	if a.DEnd != nil {
+		b.dend = sized(a.DEnd, a.N*a.H*a.P*a.S)
+	}
 	ddtBias, daLog, dd := sized(a.DDTBias, a.H), sized(a.DALog, a.H), sized(a.DD, a.H)
 
 	items := a.N * b.chunks
@@ -51,7 +60,8 @@ type ssdBackward struct {
 	ssd
 	dy, dx, db, dc, ddt           []float32
 	lddy, lddx, lddb, lddc, ldddt int
-	dstates                       []float32 // gradients of the states at the ENDS of chunks, like States; none for the last chunk
+	dstart, dend                  []float32 // nil when absent
+	dstates                       []float32 // gradients of the states at the ENDS of chunks, like States; without dend none for the last chunk
 	sums                          []float32 // [n·chunks, h, 3]: parts of the gradients of dtBias, aLog, d
 }
 
@@ -63,21 +73,36 @@ func (b *ssdBackward) passMemory(d *device) int {
 func (b *ssdBackward) passStates(d *device, scratch []float32, seq, head int) {
 	upTo, scratch := cut(scratch, b.chunk)
 	c, scratch := cut(scratch, b.chunk*b.s)
-	for k := b.chunks - 1; k > 0; k-- {
+	edge := (seq*b.h + head) * b.p * b.s // of this head in dstart and dend
+	if b.dend != nil {
+		copy(b.state(b.dstates, seq, b.chunks-1, head), b.dend[edge:])
+	}
+	for k := b.chunks - 1; k >= 0; k-- {
+		var before []float32
+		if k > 0 {
+			before = b.state(b.dstates, seq, k-1, head)
+		} else if b.dstart != nil {
+			before = b.dstart[edge : edge+b.p*b.s]
+		} else {
+			break
+		}
 		row, q := b.rowsOf(seq, k)
 		_, decays := b.rates(row, q, head)
 		productsUpTo(upTo, decays)
 		for i, v := range upTo[:q] {
 			b.scale(c[i*b.s:(i+1)*b.s], b.c[(row+i)*b.ldc:], v)
 		}
-		before, beta := b.state(b.dstates, seq, k-1, head), float32(0)
-		if k < b.chunks-1 {
+		beta := float32(0)
+		if b.ends(k) {
 			b.scale(before, b.state(b.dstates, seq, k, head), upTo[q-1])
 			beta = 1
 		}
 		d.product(scratch, true, b.p, b.s, q, b.dy[row*b.lddy+head*b.p:], b.lddy, c, b.s, beta, before, b.s, full)
 	}
 }
+
+// ends says whether the state at the end of chunk k has a gradient.
+func (b *ssdBackward) ends(k int) bool { return k < b.chunks-1 || b.dend != nil }
 
 // ssdChunk is the working memory of one chunk and what is known of it.
 type ssdChunk struct {
@@ -161,10 +186,10 @@ func (b *ssdBackward) headBackward(d *device, m *ssdChunk, sums []float32, head 
 	b.inside(m, steps, decays)
 	d.product(m.rest, true, q, b.p, q, m.mixed, m.wide, dy, b.lddy, 0, m.du, b.p, upperA)
 	var whole float64 // gradient of the logarithm of the decay over the whole chunk
-	if m.k < b.chunks-1 {
+	if b.ends(m.k) {
 		whole = float64(total) * b.fromEnd(d, m, x, steps, head)
 	}
-	if m.k > 0 {
+	if m.k > 0 || b.start != nil {
 		b.fromStart(d, m, dy, head)
 	}
 	b.finish(m, sums, x, dy, head, whole)
