@@ -35,7 +35,7 @@ func TestForecast(t *testing.T) {
 				t.Fatal(err)
 			}
 			f := planOn(t, lib, 2, r.Config, zoo, c.bf16) // as many processors as the shim has
-			buffers := generator.Plan(r.Config, zoo.Tokenizer, zoo.Count, compute.Info{Kind: "cuda"})
+			buffers := generator.Plan(r.Config, zoo.Tokenizer, zoo.Count, compute.Info{Kind: "cuda", BF16: c.bf16})
 			if f.DeviceBytes < buffers.DeviceBytes+1<<20 || f.SampleBytes < buffers.SampleBytes+1<<20 {
 				t.Errorf("%d and %d bytes, beside %d and %d of buffers: no workspace is counted", f.DeviceBytes, f.SampleBytes, buffers.DeviceBytes, buffers.SampleBytes)
 			}
