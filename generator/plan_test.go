@@ -70,8 +70,8 @@ func TestPublishedPlans(t *testing.T) {
 				t.Errorf("%s: %d bytes for training and %d for sampling: less than values, gradients and moments take", want.target, f.DeviceBytes, f.SampleBytes)
 			}
 			bf16 := Plan(r.Config, publishedTokenizer(target, r.Config.TokenDim), 50, compute.Info{Kind: "cuda", BF16: true})
-			if bf16.SampleBytes > 11e9 || bf16.SampleBytes < 2*int64(want.parameters) || bf16.DeviceBytes > f.DeviceBytes {
-				t.Errorf("%s: %d bytes for sampling with bf16 and %d for training", want.target, bf16.SampleBytes, bf16.DeviceBytes)
+			if bf16.SampleBytes > 11e9 || bf16.SampleBytes < 2*int64(want.parameters) {
+				t.Errorf("%s: %d bytes for sampling with bf16", want.target, bf16.SampleBytes)
 			}
 			t.Logf("%s: %.1f and %.1f GiB, %.4g and %.4g TFLOP a step, %.4g a sample", want.target, float64(f.DeviceBytes)/(1<<30),
 				float64(f.SampleBytes)/(1<<30), f.StepFLOP/1e12, f.DoneFLOP/1e12, f.SampleFLOP/1e12)
