@@ -21,12 +21,12 @@ func TestForecast(t *testing.T) {
 	}
 	zoo, template := smallZoo(t)
 	for _, c := range []struct {
-		denoiser string
-		bf16     bool
-	}{{"mlp", false}, {"conv", true}} {
-		t.Run(c.denoiser, func(t *testing.T) {
+		name, denoiser, window string
+		bf16                   bool
+	}{{"mlp", "mlp", "0", false}, {"conv", "conv", "0", true}, {"conv in windows", "conv", "12", true}} {
+		t.Run(c.name, func(t *testing.T) {
 			r, err := generator.Resolve(10_853, []generator.Override{
-				{Key: "recurrent", Value: "mamba2"}, {Key: "denoiser", Value: c.denoiser}, {Key: "token-dim", Value: "512"},
+				{Key: "recurrent", Value: "mamba2"}, {Key: "window", Value: c.window}, {Key: "denoiser", Value: c.denoiser}, {Key: "token-dim", Value: "512"},
 				{Key: "width", Value: "64"}, {Key: "state", Value: "8"}, {Key: "head-dim", Value: "8"}, {Key: "denoiser-width", Value: "32"},
 				{Key: "blocks", Value: "1"}, {Key: "channels", Value: "1,6,10,6,1"}, {Key: "batch", Value: "2"},
 				{Key: "diffusion-batch", Value: "8"}, {Key: "steps", Value: "3"}, {Key: "warmup", Value: "2"}, {Key: "diffusion-steps", Value: "5"},

@@ -43,9 +43,6 @@ func Plan(c Config, t *tokenize.Tokenizer, checkpoints int, info compute.Info) F
 // the one and by sampling on the other.
 func PlanOn(train, sample Counter, c Config, t *tokenize.Tokenizer, checkpoints int) (Forecast, error) {
 	tr := newTrainer(train, c, &Zoo{Tokenizer: t, Count: checkpoints})
-	if c.DiffusionBatch > 0 {
-		tr.net.rec.pickRows(train, tr.host.pick)
-	}
 	for range 2 { // the second one is recorded
 		tr.recorded()
 	}
@@ -79,14 +76,14 @@ func forecast(tr *trainer, s *sampler) Forecast {
 	rec, den := tr.net.rec, tr.net.den
 	denoiser := tr.rows * den.multiplies()
 	once := den.multiplies() - den.stepMultiplies() // of a token; the times' embeddings are few
-	done := withBackward * rec.stepMultiplies()
-	if rec.windows != nil { // each goes forward twice
-		done = (1 + withBackward) * rec.windows.count * rec.stepMultiplies()
+	passes := withBackward                          // of the recurrent model, which goes forward twice in windows
+	if rec.windows != nil {
+		passes++
 	}
 	return Forecast{
 		Parameters: tr.net.ps.trained, Tokens: tr.l, StepTokens: tr.rows,
 		StepFLOP:   flop * withBackward * float64(denoiser+tr.models*tr.l*rec.multiplies()),
-		DoneFLOP:   flop * float64(withBackward*denoiser+done),
+		DoneFLOP:   flop * float64(withBackward*denoiser+passes*rec.stepMultiplies()),
 		SampleFLOP: flop * float64(tr.l) * float64(rec.multiplies()+once+len(s.steps)*den.stepMultiplies()),
 		HostBytes:  4 * int64(tr.zoo.Count) * int64(tr.l) * int64(tr.d),
 	}

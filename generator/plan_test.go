@@ -99,16 +99,20 @@ func TestStepMultiplies(t *testing.T) {
 	zoo, _ := testZoo(t, 3, 512)
 	for _, overrides := range [][]Override{
 		{{"preset", "paper", ""}}, {{"preset", "paper", ""}, {"out-width", "28", ""}}, {{"diffusion-batch", "0", ""}}, {{"layers", "1", ""}}, {{"layers", "3", ""}},
+		{{"window", "11", ""}}, {{"window", "11", ""}, {"diffusion-batch", "9", ""}},
 	} {
 		dev := &productCounter{Device: openCPU(t, 2)}
 		tr := newTrainer(dev, small(t, overrides...).Config, zoo)
 		tr.start()
 		tr.drawRows(tr.drawModels())
 		rec := tr.net.rec
-		rec.forward(dev, rec.stateTable(rec.states.value), tr.host.models[:tr.models])
-		want := rec.stepMultiplies()
+		rec.prototypes(dev, tr.host.models[:tr.models])
+		want, windows := rec.stepMultiplies(), 1
+		if rec.windows != nil {
+			windows = rec.windows.count
+		}
 		for _, k := range rec.layers {
-			want -= rec.n * rec.l * k.(*mamba).scanMultiplies()
+			want -= windows * rec.n * rec.l * k.(*mamba).scanMultiplies()
 		}
 		if dev.multiplies != want {
 			t.Errorf("%v: %d multiply-adds, the forecast has %d", overrides, dev.multiplies, want)

@@ -271,10 +271,10 @@ func (r *recurrent) multiplies() int {
 	return n
 }
 
-// stepMultiplies is that of the forward pass of a step or a window. A mamba that comes first
-// projects N + L vectors instead of N·L, and one that comes last, with some rows
-// picked, computes the gate and the last product for those. What is done again in
-// the backward pass is not counted.
+// stepMultiplies is that of the forward pass of a step, in windows of all. A mamba
+// that comes first projects N + L vectors instead of N·L, and one that comes last,
+// with some rows picked, computes the gate and the last product for those. What is
+// done again in the backward pass is not counted.
 func (r *recurrent) stepMultiplies() int {
 	rows, n := r.n*r.l, 0
 	for i, l := range r.layers {
@@ -292,6 +292,9 @@ func (r *recurrent) stepMultiplies() int {
 			gates, rests = r.n+r.l, r.n+r.l
 		}
 		n += gates*k.gateIn.multiplies() + rests*k.restIn.multiplies() + rows*k.scanMultiplies() + outs*k.out.multiplies()
+	}
+	if r.windows != nil {
+		n *= r.windows.count
 	}
 	return n
 }
