@@ -17,43 +17,6 @@ import (
 	"rpg/tokenize"
 )
 
-// trainUsage says what each setting of the generator is; every one is a flag
-// of train. The defaults are those of the preset, which --dry-run prints.
-var trainUsage = []struct{ key, usage string }{
-	{"preset", "`fast` (ours, the default) or paper (the published settings)"},
-	{"token-dim", "width of a token, `D` values"},
-	{"granularity", "how weights are cut into tokens: `tensor`"},
-	{"stats", "normalization: `pooled` or paper"},
-	{"recurrent", "recurrent model: `mamba2`, lstm, transformer or none, which mixes no tokens"},
-	{"layers", "`N` recurrent layers"},
-	{"width", "width `M` of the recurrent model"},
-	{"out-width", "width `M` of the recurrent model's output, 0 for the same; with mamba2"},
-	{"state", "state size `S` of a Mamba-2"},
-	{"head-dim", "width `P` of a head of a Mamba-2 or a transformer (its default: 8 heads)"},
-	{"residual", "`true` or false: a residual around each recurrent layer"},
-	{"window", "`N` tokens of the recurrent model that training keeps at a time, 0 for all; fewer take less memory"},
-	{"positions", "what tells tokens apart: `coded`, sines and a random vector each, or sines"},
-	{"state-init", "start of the states: `spread` as wide as the zoo, or constant"},
-	{"denoiser", "`mlp` or conv"},
-	{"denoiser-width", "width `W` of the mlp denoiser"},
-	{"blocks", "`B` blocks of the mlp denoiser"},
-	{"channels", "`C,...` channels of the conv denoiser"},
-	{"kernel", "kernel width `K` of the conv denoiser"},
-	{"prediction", "what the denoiser predicts: `x0`, v or eps"},
-	{"diffusion-steps", "`T` diffusion steps"},
-	{"beta-min", "noise `BETA` of the first diffusion step"},
-	{"beta-max", "noise `BETA` of the last diffusion step"},
-	{"batch", "`N` models in a training step"},
-	{"diffusion-batch", "`N` tokens in a training step, 0 for all tokens of the batch"},
-	{"steps", "`N` training steps"},
-	{"lr", "largest learning `RATE`"},
-	{"optimizer", "`adamw`, or adamw8bit: its states take a quarter of the memory"},
-	{"warmup", "`N` steps of linear warm-up, then cosine to 0"},
-	{"weight-decay", "`DECAY` of AdamW"},
-	{"clip", "largest gradient `NORM`, 0 for none"},
-	{"ema", "`DECAY` of the moving average that is sampled from, 0 for none"},
-}
-
 func (s *session) trainVerb() verb {
 	flags := append(computeFlags(), precisionFlag())
 	for _, u := range trainUsage {
