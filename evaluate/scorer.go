@@ -107,8 +107,8 @@ func (s *Scorer) Close() error {
 // of how many are done, by one goroutine at a time.
 //
 // Images whose logits are not numbers count as wrong, and Score.NaN has them. A
-// model of another graph than the template's is an error that names it. Once ctx is done Score returns its error
-// within one batch.
+// model of another graph than the template's is an error that names it. Once ctx
+// is done Score returns its error within one batch.
 func (s *Scorer) Score(ctx context.Context, models []onnxio.Values, progress func(done, total int)) ([]Score, error) {
 	own := s.sessions == SessionsOwn ||
 		s.sessions == SessionsAuto && (s.data.Count >= ownFrom || len(models) == 1)
