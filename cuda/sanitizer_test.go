@@ -21,9 +21,9 @@ var (
 	addresses = sanitizer{build: address, preload: "libasan.so",
 		options: "ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0"}
 	// Go moves the caller from one thread to another, and maps memory, without
-	// TSan's knowledge.
+	// TSan's knowledge. mmap has a prefix of TSan's own there.
 	races = sanitizer{build: threads, preload: "libtsan.so", options: "TSAN_OPTIONS=halt_on_error=1:suppressions=",
-		suppressions: "race:^rpg_\nrace:^cuda\nrace:^mmap$\n"}
+		suppressions: "race:^rpg_\nrace:^cuda\nrace:mmap$\n"}
 )
 
 // environment returns what makes the sanitizer watch a program that is started
