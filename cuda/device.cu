@@ -124,20 +124,44 @@ int rpg_get_info(rpg_device *dev, struct rpg_info *info) {
 
 // ---- copies -----------------------------------------------------------------
 
-int rpg_upload(rpg_device *dev, void *dst, const void *src, uint64_t bytes) {
+// copy_values and round_values fill a part of the staging memory. round_values has
+// no branch, so that the compiler makes vector instructions of it.
+static void copy_values(unsigned char *to, const unsigned char *from, size_t n) { memcpy(to, from, n); }
+
+static void round_values(uint16_t *to, const float *from, size_t n) {
+  for (size_t i = 0; i < n; i++) {
+    uint32_t b;
+    memcpy(&b, from + i, sizeof b);
+    const uint32_t rounded = (b + 0x7fff + (b >> 16 & 1)) >> 16;
+    to[i] = static_cast<uint16_t>((b & 0x7fffffff) > 0x7f800000 ? 0x7fff : rounded);
+  }
+}
+
+// staged uploads n values, each of which becomes a T as fill says.
+template <typename T, typename From>
+static int staged(rpg_device *dev, void *dst, const From *src, uint64_t n, void fill(T *, const From *, size_t)) {
   if (dev->count) return 0;
   TRY(dev, cudaSetDevice(dev->ordinal));
-  for (uint64_t at = 0; at < bytes; at += staging_half) {
-    const size_t part = bytes - at < staging_half ? bytes - at : staging_half;
-    unsigned char *stage = dev->staging + dev->half * staging_half;
+  constexpr uint64_t most = staging_half / sizeof(T);
+  for (uint64_t at = 0; at < n; at += most) {
+    const size_t part = n - at < most ? n - at : most;
+    T *stage = reinterpret_cast<T *>(dev->staging + dev->half * staging_half);
     cudaEvent_t passed = dev->staged[dev->half];
     TRY(dev, cudaEventSynchronize(passed));
-    memcpy(stage, static_cast<const unsigned char *>(src) + at, part);
-    TRY(dev, cudaMemcpyAsync(static_cast<unsigned char *>(dst) + at, stage, part, cudaMemcpyHostToDevice, dev->stream));
+    fill(stage, src + at, part);
+    TRY(dev, cudaMemcpyAsync(static_cast<T *>(dst) + at, stage, part * sizeof(T), cudaMemcpyHostToDevice, dev->stream));
     TRY(dev, cudaEventRecord(passed, dev->stream));
     dev->half ^= 1;
   }
   return 0;
+}
+
+int rpg_upload(rpg_device *dev, void *dst, const void *src, uint64_t bytes) {
+  return staged(dev, dst, static_cast<const unsigned char *>(src), bytes, copy_values);
+}
+
+int rpg_upload_rounded(rpg_device *dev, void *dst, const float *src, uint64_t n) {
+  return staged(dev, dst, src, n, round_values);
 }
 
 int rpg_download(rpg_device *dev, void *dst, const void *src, uint64_t bytes) {

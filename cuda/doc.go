@@ -75,6 +75,7 @@
 // the graph is launched, with what the step uploads. All other bytes are
 // compared with those recorded.
 // So a launcher must not read `now`, and the grid must not depend on it.
+// A download, or an upload that rounds, gives the record up.
 //
 // # The host shim
 //

@@ -84,6 +84,9 @@ func TestGPUConvLayerRounded(t *testing.T) {
 	}
 }
 
+// Uploads into rounded buffers, as in TestUploadRounded.
+func TestGPUUploadRounded(t *testing.T) { testUploadRounded(t, openGPU(t, true)) }
+
 func TestGPUTraining(t *testing.T) {
 	openGPU(t, false)
 	testTraining(t, func(t *testing.T) *device { return openGPU(t, false) }, float32Training)

@@ -130,10 +130,18 @@ func (d *device) taken() (bytes uint64) {
 func (d *device) Upload(dst compute.Buffer, src []float32) {
 	to := d.either(dst, len(src))
 	if to.bytes == roundedBytes {
-		upload(d, to.address, rounded(src))
+		uploadRounded(d, to.address, src)
 		return
 	}
 	upload(d, to.address, src)
+}
+
+// uploadRounded gives up a record in progress: an upload in a graph copies bytes.
+func uploadRounded(d *device, to uint64, src []float32) {
+	d.plainly()
+	if len(src) > 0 && d.failure == nil {
+		d.keep(d.call("rpg_upload_rounded", uintptr(to), uintptr(unsafe.Pointer(unsafe.SliceData(src))), uintptr(len(src))))
+	}
 }
 
 func (d *device) UploadInts(dst compute.Ints, src []int32) { upload(d, d.whole(dst, len(src)), src) }
@@ -172,19 +180,6 @@ func download[T any](d *device, dst []T, from uint64) error {
 		d.keep(d.call("rpg_download", uintptr(unsafe.Pointer(unsafe.SliceData(dst))), uintptr(from), uintptr(len(dst))*unsafe.Sizeof(dst[0])))
 	}
 	return d.failure
-}
-
-// rounded returns values as bf16, as the kernels round them.
-func rounded(values []float32) []uint16 {
-	out := make([]uint16, len(values))
-	for i, v := range values {
-		bits := math.Float32bits(v)
-		if bits<<1 > 0xff<<24 { // not a number
-			bits = 0x7fff << 16
-		}
-		out[i] = uint16((bits + 0x7fff + bits>>16&1) >> 16)
-	}
-	return out
 }
 
 // vals returns the address of b, which must have n values. A nil buffer counts as

@@ -64,17 +64,20 @@ RPG_API int rpg_get_info(rpg_device *dev, struct rpg_info *info);
 RPG_API int rpg_alloc(rpg_device *dev, uint64_t bytes, void **address);
 RPG_API int rpg_free(rpg_device *dev, void *address);
 
-// rpg_upload returns when src may be reused; rpg_download when dst is filled.
-// Both may be any host memory. rpg_copy_queued copies within device memory, in
-// the stream's order.
+// rpg_upload and rpg_upload_rounded return when src may be reused; rpg_download
+// when dst is filled. src and dst may be any host memory. rpg_upload_rounded takes
+// n values and stores them as bf16, 2 n bytes: rounded to the nearest, ties to even,
+// and what is not a number as 0x7fff. rpg_copy_queued copies within device memory,
+// in the stream's order.
 RPG_API int rpg_upload(rpg_device *dev, void *dst, const void *src, uint64_t bytes);
+RPG_API int rpg_upload_rounded(rpg_device *dev, void *dst, const float *src, uint64_t n);
 RPG_API int rpg_download(rpg_device *dev, void *dst, const void *src, uint64_t bytes);
 RPG_API int rpg_copy_queued(rpg_device *dev, void *dst, const void *src, uint64_t bytes);
 RPG_API int rpg_sync(rpg_device *dev);
 
 // Between rpg_record and rpg_record_end, operations and rpg_copy_queued are not
-// done but recorded. rpg_alloc, rpg_upload, rpg_download and rpg_sync must not
-// be called. An operation whose workspace is not large enough yet fails: do it
+// done but recorded. rpg_alloc, rpg_upload, rpg_upload_rounded, rpg_download and
+// rpg_sync must not be called. An operation whose workspace is not large enough yet fails: do it
 // once before. After a failure rpg_record_end still ends the recording.
 RPG_API int rpg_record(rpg_device *dev);
 RPG_API int rpg_record_end(rpg_device *dev, rpg_graph **graph);

@@ -107,15 +107,8 @@ func (r *Run) read(name string, dev compute.Device, tensors []stored) (int, erro
 	if got := f.Metadata["config_sha256"]; got != r.Config.SHA256() {
 		return 0, fmt.Errorf("generator: %s: belongs to another configuration (sha256 %.16s, expected %.16s)", path, got, r.Config.SHA256())
 	}
-	pieces := newPieces(dev)
-	for _, s := range tensors {
-		e := f.Entry(s.entry.Name)
-		if e == nil || e.DType != s.entry.DType || !slices.Equal(e.Shape, s.entry.Shape) {
-			return 0, fmt.Errorf("generator: %s: tensor %q of shape %v is missing or has another shape", path, s.entry.Name, s.entry.Shape)
-		}
-		if err := pieces.read(f, e, s, path); err != nil {
-			return 0, err
-		}
+	if err := readTensors(f, dev, tensors, path); err != nil {
+		return 0, err
 	}
 	return step, nil
 }

@@ -24,7 +24,7 @@
 //	groups.go      models in groups, each made while the one before is used
 //	plan.go        what a training will cost, before it begins
 //	run.go         the run folder and its lock; checkpoint.go what is saved in it,
-//	               stored.go how
+//	               stored.go how; reading.go how it is read
 //
 // # Letters
 //

@@ -36,11 +36,11 @@ func storedCodes(name string, b compute.Ints, n int) stored {
 	return stored{entry: safetensors.NewEntry(name, safetensors.U8, n), codes: b}
 }
 
-// pieceElements is how many elements, a multiple of 4, are in the process's
-// memory at a time, beside the device's.
+// pieceElements is how many elements, a multiple of 4, a piece has: what is in the
+// process's memory, beside the device's, of one tensor at a time.
 const pieceElements = 1 << 16
 
-// pieces carries tensors between a device and a file.
+// pieces carries tensors from a device into a file; readTensors carries them back.
 type pieces struct {
 	dev    compute.Device
 	values []float32
@@ -79,34 +79,6 @@ func (p *pieces) write(out *safetensors.Writer, s stored, step int) error {
 		if err := out.WriteF32(piece); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// read fills a tensor from its entry e in a file, whose path is for messages.
-func (p *pieces) read(f *safetensors.Reader, e *safetensors.Entry, s stored, path string) error {
-	for at := 0; at < e.Elements; at += pieceElements {
-		n := min(pieceElements, e.Elements-at)
-		if s.codes != nil {
-			words := p.words[:(n+3)/4]
-			clear(p.bytes[n : 4*len(words)])
-			if err := f.ReadU8(e, p.bytes[:n], at); err != nil {
-				return fmt.Errorf("generator: %w", err)
-			}
-			for i := range words {
-				words[i] = int32(binary.LittleEndian.Uint32(p.bytes[4*i:]))
-			}
-			p.dev.UploadInts(s.codes.Slice(at/4, at/4+len(words)), words)
-			continue
-		}
-		piece := p.values[:n]
-		if err := f.ReadF32(e, piece, at); err != nil {
-			return fmt.Errorf("generator: %w", err)
-		}
-		if i := firstNotFinite(piece); i >= 0 {
-			return fmt.Errorf("generator: %s: tensor %q value %d is %v", path, e.Name, at+i, piece[i])
-		}
-		p.dev.Upload(s.values.Slice(at, at+n), piece)
 	}
 	return nil
 }

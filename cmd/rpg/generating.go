@@ -38,6 +38,7 @@ type (
 	}
 	// generationSeconds is the time that each part took. Models are written and
 	// scored while others are sampled, so the parts may add up to more than Total.
+	// Write has what was waited for the digest of what was learned.
 	generationSeconds struct {
 		Load       float64 `json:"load"`
 		Prototypes float64 `json:"prototypes"`
@@ -54,6 +55,7 @@ type generating struct {
 	job      generateJob
 	run      *generator.Run
 	template *onnxio.Model
+	learned  *digest // of model.safetensors
 	meta     map[string]string
 	scoring  *streamScoring // nil without --evaluate
 	out      *generation
@@ -71,6 +73,10 @@ func (s *session) runGenerating(job generateJob) (*generation, error) {
 	}
 	defer template.Close()
 	g := &generating{session: s, job: job, run: run, template: template}
+	if err := g.beginLearned(); err != nil {
+		return nil, err
+	}
+	defer g.learned.close()
 	if err := g.readOrigin(); err != nil {
 		return nil, err
 	}
@@ -107,20 +113,30 @@ func (s *session) runGenerating(job generateJob) (*generation, error) {
 	return g.out, nil
 }
 
-// readOrigin finds what the models' metadata will say, and refuses to repeat a
-// model from a run that is not the one that made it.
-func (g *generating) readOrigin() error {
-	learned, err := fileSHA256(filepath.Join(g.run.Dir, "model.safetensors"))
+// beginLearned begins with the digest of what was learned. It is there by the time
+// the first model is written.
+func (g *generating) beginLearned() (err error) {
+	g.learned, err = beginDigest(g.ctx, filepath.Join(g.run.Dir, "model.safetensors"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return failedf("train for at least one checkpoint first", "%s: nothing is learned yet: no model.safetensors", g.run.Dir)
 	}
+	return err
+}
+
+// readOrigin finds what the models' metadata will say, but for the digest, and
+// refuses to repeat a model from a run that is not the one that made it: for that
+// it waits for the digest, so that nothing is made in vain.
+func (g *generating) readOrigin() error {
+	g.meta = g.job.metadata
+	if g.meta == nil {
+		g.meta = g.provenance(g.job, g.run)
+		return nil
+	}
+	learned, err := g.learned.wait()
 	if err != nil {
 		return err
 	}
-	g.meta = g.job.metadata
-	if g.meta == nil {
-		g.meta = g.provenance(g.job, g.run, learned)
-	} else if g.meta[metaConfig] != g.run.Config.SHA256() || g.meta[metaLearned] != learned {
+	if g.meta[metaConfig] != g.run.Config.SHA256() || g.meta[metaLearned] != learned {
 		return failedf("the run has been trained further or anew since; its bytes cannot be repeated from it",
 			"%s: not what made this model: expected model.safetensors with SHA-256 %.16s…, found %.16s…", g.run.Dir, g.meta[metaLearned], learned)
 	}
@@ -194,9 +210,13 @@ func (n named) Name() string { return n.name }
 
 // write writes a model as the ONNX file of its name and gives the file's SHA-256.
 func (g *generating) write(v named, made generatedModel) (string, error) {
+	learned, err := g.learned.wait()
+	if err != nil {
+		return "", err
+	}
 	props := maps.Clone(g.meta)
-	props[metaSeed], props[metaState] = strconv.FormatUint(made.Seed, 10), made.State
-	err := onnxio.Write(v.name, g.template, v, onnxio.WriteOptions{Metadata: props, Force: g.force || g.job.replace, External: g.job.external})
+	props[metaSeed], props[metaState], props[metaLearned] = strconv.FormatUint(made.Seed, 10), made.State, learned
+	err = onnxio.Write(v.name, g.template, v, onnxio.WriteOptions{Metadata: props, Force: g.force || g.job.replace, External: g.job.external})
 	if err != nil {
 		return "", explain(err)
 	}

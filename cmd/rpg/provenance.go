@@ -1,11 +1,8 @@
 package main
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,11 +77,11 @@ func (s *session) like(job *generateJob, path string) error {
 }
 
 // provenance is what every model of a job says about its origin; seed and
-// state are its own.
-func (s *session) provenance(job generateJob, run *generator.Run, learned string) map[string]string {
+// state are its own, and metaLearned comes when it is known.
+func (s *session) provenance(job generateJob, run *generator.Run) map[string]string {
 	return map[string]string{
 		metaVersion: versionText(), metaRun: relativeTo(job.output, run.Dir),
-		metaConfig: run.Config.SHA256(), metaLearned: learned,
+		metaConfig:  run.Config.SHA256(),
 		metaSampler: job.options.Sampler, metaSteps: strconv.Itoa(job.options.Steps),
 		metaEta: strconv.FormatFloat(job.options.Eta, 'g', -1, 64), metaPrecision: job.machine.precision,
 	}
@@ -99,18 +96,4 @@ func relativeTo(folder, path string) string {
 		return filepath.ToSlash(r)
 	}
 	return filepath.ToSlash(path)
-}
-
-// fileSHA256 is the hex digest of a file.
-func fileSHA256(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }

@@ -8,9 +8,10 @@ import (
 	"io"
 	"math"
 	"os"
+	"unsafe"
 )
 
-// bufferBytes is how much of a tensor is in memory at a time.
+// bufferBytes is how much of a tensor a Writer has in memory at a time.
 const bufferBytes = 1 << 16
 
 // Writer writes a file tensor by tensor, and each tensor in pieces, so that
@@ -172,12 +173,12 @@ func (r *Reader) Entry(name string) *Entry {
 // ReadF32 fills dst with the elements off, off+1, ... of a tensor of r. It
 // panics for a tensor of another type and for elements outside it.
 func (r *Reader) ReadF32(e *Entry, dst []float32, off int) error {
-	return read(r, e, F32, dst, off, math.Float32frombits)
+	return read(r, e, F32, dst, off)
 }
 
 // ReadI32 is ReadF32 for a tensor of I32.
 func (r *Reader) ReadI32(e *Entry, dst []int32, off int) error {
-	return read(r, e, I32, dst, off, func(b uint32) int32 { return int32(b) })
+	return read(r, e, I32, dst, off)
 }
 
 // ReadU8 is ReadF32 for a tensor of U8.
@@ -186,20 +187,16 @@ func (r *Reader) ReadU8(e *Entry, dst []byte, off int) error {
 	return r.bytes(e, dst, int64(off))
 }
 
-func read[T any](r *Reader, e *Entry, dtype DType, dst []T, off int, value func(uint32) T) error {
+// read reads into dst and then puts each element's bytes in the machine's order.
+func read[T float32 | int32](r *Reader, e *Entry, dtype DType, dst []T, off int) error {
 	check(e, dtype, len(dst), off)
-	buf := make([]byte, min(bufferBytes, elementBytes*len(dst)))
-	at := elementBytes * int64(off)
-	for len(dst) > 0 {
-		n := min(len(dst), len(buf)/elementBytes)
-		b := buf[:elementBytes*n]
-		if err := r.bytes(e, b, at); err != nil {
-			return err
-		}
-		for i := range n {
-			dst[i] = value(binary.LittleEndian.Uint32(b[elementBytes*i:]))
-		}
-		dst, at = dst[n:], at+int64(len(b))
+	start := unsafe.Pointer(unsafe.SliceData(dst))
+	raw, words := unsafe.Slice((*byte)(start), elementBytes*len(dst)), unsafe.Slice((*uint32)(start), len(dst))
+	if err := r.bytes(e, raw, elementBytes*int64(off)); err != nil {
+		return err
+	}
+	for i := range words {
+		words[i] = binary.LittleEndian.Uint32(raw[elementBytes*i:])
 	}
 	return nil
 }
