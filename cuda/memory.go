@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"time"
 	"unsafe"
 
 	"rpg/generator/compute"
@@ -80,10 +81,11 @@ func (d *device) alloc(n int, bytes uint64) run {
 	size := uint64(n) * bytes
 	var at uint64
 	err := d.call("rpg_alloc", uintptr(size), uintptr(unsafe.Pointer(&at)))
-	if err != nil {
-		// Buffers that nobody holds any more may still take memory.
+	// Buffers that nobody holds any more may still take memory, and the collector
+	// tells of them a while after it is done.
+	for wait := time.Millisecond; err != nil && wait < 200*time.Millisecond; wait *= 2 {
 		runtime.GC()
-		runtime.Gosched()
+		time.Sleep(wait)
 		d.collect()
 		err = d.call("rpg_alloc", uintptr(size), uintptr(unsafe.Pointer(&at)))
 	}
