@@ -106,6 +106,9 @@ func Resolve(parameters int, overrides []Override) (Resolved, error) {
 	if r.Config.OutWidth != 0 && !given["out-width"] && (given["width"] || r.Config.Recurrent != "mamba2") {
 		r.Config.OutWidth, r.Origins["out-width"] = 0, "width" // the preset's is beside the preset's
 	}
+	if r.Config.Warmup > r.Config.Steps && !given["warmup"] {
+		r.Config.Warmup, r.Origins["warmup"] = r.Config.Steps/4, "steps" // the preset's is a quarter too, of 200
+	}
 	return r, r.Config.Validate()
 }
 

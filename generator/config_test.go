@@ -88,6 +88,21 @@ func TestPaperPresetBySize(t *testing.T) {
 	}
 }
 
+// A few steps for a try need no other warm-up to be named, and one that is named
+// is not changed.
+func TestWarmupOfFewSteps(t *testing.T) {
+	r, err := Resolve(10_853, []Override{{"steps", "20", "flag --steps"}})
+	if err != nil || r.Config.Warmup != 5 || r.Origins["warmup"] != "steps" {
+		t.Errorf("warmup is %d from %q (%v), want 5 from steps", r.Config.Warmup, r.Origins["warmup"], err)
+	}
+	if r, err := Resolve(10_853, []Override{{"steps", "60", ""}}); err != nil || r.Config.Warmup != 50 {
+		t.Errorf("warmup is %d (%v), want the preset's, 50", r.Config.Warmup, err)
+	}
+	if _, err := Resolve(10_853, []Override{{"steps", "20", ""}, {"warmup", "21", ""}}); err == nil {
+		t.Error("a warm-up of more than all steps is taken")
+	}
+}
+
 func TestResolveOrder(t *testing.T) {
 	r, err := Resolve(10_853, []Override{
 		{"lr", "0.5", "recipe r.yaml"}, {"steps", "700", "recipe r.yaml"}, {"lr", "0.25", "--set"}, {"channels", "1, 8,1", "flag --channels"}, {"preset", "paper", "--set"},
