@@ -2,25 +2,20 @@ package cuda
 
 import (
 	"context"
-	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
 	"testing"
 
-	"rpg/fixtures"
 	"rpg/generator"
 	"rpg/generator/compute"
 	"rpg/generator/compute/cpu"
-	"rpg/onnxio"
-	"rpg/tokenize"
+	"rpg/internal/zootest"
 )
 
 func TestTraining(t *testing.T) { testTraining(t, openShim, float32Training) }
 
 // With bf16 the conv denoiser's signals are stored so too.
 func TestTrainingBF16(t *testing.T) {
-	testTraining(t, func(t *testing.T) *device { return openWith(t, shimLibrary(t, plain), true).(*device) }, bf16Training)
+	testTraining(t, func(t *testing.T) *device { return openWith(t, shimLibrary(t, plain), true) }, bf16Training)
 }
 
 // trainingCase is a training of 20 steps, and how far its losses and then what is
@@ -153,46 +148,10 @@ func (d plainWeights) Info() compute.Info {
 	return info
 }
 
-// smallZoo reads the first checkpoints of the embedded zoo. It also returns what
-// writes the first one.
+// smallZoo is two checkpoints. It also returns what writes the first one.
 func smallZoo(t *testing.T) (*generator.Zoo, func(path string) error) {
 	t.Helper()
-	const checkpoints, width = 2, 512
-	names, err := fs.Glob(fixtures.Zoo(), "*.onnx")
-	if err != nil || len(names) < checkpoints {
-		t.Fatalf("the embedded zoo has %d models (%v), want at least %d", len(names), err, checkpoints)
-	}
-	dir := t.TempDir()
-	var models []*onnxio.Model
-	for _, name := range names[:checkpoints] {
-		data, err := fs.ReadFile(fixtures.Zoo(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(dir, filepath.Base(name))
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		m, err := onnxio.Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { m.Close() })
-		models = append(models, m)
-	}
-	tokenizer, err := tokenize.Build(models, tokenize.Options{TokenDim: width, Stats: "pooled", Granularity: "tensor"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	size := tokenizer.Layout.Tokens() * width
-	zoo := &generator.Zoo{Tokenizer: tokenizer, Count: checkpoints, Tokens: make([]float32, checkpoints*size)}
-	for i, m := range models {
-		if err := tokenizer.Encode(m, zoo.Tokens[i*size:(i+1)*size]); err != nil {
-			t.Fatal(err)
-		}
-		zoo.Sources = append(zoo.Sources, m.Path)
-	}
-	return zoo, func(path string) error {
-		return onnxio.Write(path, models[0], models[0], onnxio.WriteOptions{Force: true})
-	}
+	const checkpoints = 2
+	z := zootest.Read(t, checkpoints, 512)
+	return &generator.Zoo{Tokenizer: z.Tokenizer, Count: checkpoints, Tokens: z.Tokens, Sources: z.Sources}, z.Template
 }

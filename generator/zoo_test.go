@@ -1,61 +1,19 @@
 package generator
 
 import (
-	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
 	"testing"
 
-	"rpg/fixtures"
 	"rpg/generator/compute"
 	"rpg/generator/compute/cpu"
-	"rpg/onnxio"
-	"rpg/tokenize"
+	"rpg/internal/zootest"
 )
 
-// testZoo reads the first checkpoints of the embedded zoo, tokens D wide. It
-// also returns what writes the first model as a run's template.
+// testZoo is zootest's, whose first model is a run's template.
 func testZoo(t testing.TB, checkpoints, D int) (*Zoo, func(path string) error) {
 	t.Helper()
-	names, err := fs.Glob(fixtures.Zoo(), "*.onnx")
-	if err != nil || len(names) < checkpoints {
-		t.Fatalf("the embedded zoo has %d models (%v), want at least %d", len(names), err, checkpoints)
-	}
-	dir := t.TempDir()
-	var models []*onnxio.Model
-	for _, name := range names[:checkpoints] {
-		b, err := fs.ReadFile(fixtures.Zoo(), name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		path := filepath.Join(dir, filepath.Base(name))
-		if err := os.WriteFile(path, b, 0o666); err != nil {
-			t.Fatal(err)
-		}
-		m, err := onnxio.Open(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { m.Close() })
-		models = append(models, m)
-	}
-	tok, err := tokenize.Build(models, tokenize.Options{TokenDim: D, Stats: "pooled", Granularity: "tensor"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	z := &Zoo{Tokenizer: tok, Count: checkpoints}
-	size := tok.Layout.Tokens() * D
-	z.Tokens = make([]float32, checkpoints*size)
-	for i, m := range models {
-		if err := tok.Encode(m, z.Tokens[i*size:(i+1)*size]); err != nil {
-			t.Fatal(err)
-		}
-		z.Sources = append(z.Sources, m.Path)
-	}
-	return z, func(path string) error {
-		return onnxio.Write(path, models[0], models[0], onnxio.WriteOptions{Force: true})
-	}
+	z := zootest.Read(t, checkpoints, D)
+	return &Zoo{Tokenizer: z.Tokenizer, Count: checkpoints, Tokens: z.Tokens, Sources: z.Sources}, z.Template
 }
 
 func openCPU(t testing.TB, threads int) compute.Device {
