@@ -34,7 +34,7 @@ func TestConvLayerRounded(t *testing.T) {
 	lib := shimLibrary(t, plain)
 	for _, order := range []string{"forward", "reverse", "random"} {
 		t.Setenv("RPG_SHIM_ORDER", order)
-		d := openWith(t, lib, true).(*device)
+		d := openWith(t, lib, true)
 		for _, c := range roundedCases {
 			t.Run(order+", "+c.String(), func(t *testing.T) { c.test(t, d) })
 		}
@@ -191,7 +191,7 @@ func (c roundedCase) run(t *testing.T, d *device, alloc func(n int) compute.Buff
 // A rounded buffer is for the arguments that say so; elsewhere it would be read as
 // float32. Its memory as float32 has half as many values, all within it.
 func TestRoundedElsewhere(t *testing.T) {
-	d := openWith(t, shimLibrary(t, plain), true).(*device)
+	d := openWith(t, shimLibrary(t, plain), true)
 	x, y := d.AllocRounded(10), d.Alloc(10)
 	for name, call := range map[string]func(){
 		"Add": func() { d.Add(y, x) },

@@ -100,18 +100,25 @@ func (c convCase) String() string {
 	return fmt.Sprintf("%d tokens of %d, %d to %d channels, K %d, %s", c.tokens, c.d, c.in, c.out, c.k, kind)
 }
 
-func openWith(t *testing.T, library string, bf16 bool) compute.Device {
+// openWith opens library until the test ends.
+func openWith(t *testing.T, library string, bf16 bool) *device {
 	t.Helper()
 	d, err := OpenLibrary(library, 0, bf16)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return untilEnd(t, d)
+}
+
+// untilEnd closes a device when the test ends.
+func untilEnd(t *testing.T, d compute.Device) *device {
+	t.Helper()
 	t.Cleanup(func() {
 		if err := d.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	return d
+	return d.(*device)
 }
 
 // near fails t where a value of got is further than tol·(|want| + rms of want)

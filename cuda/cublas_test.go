@@ -51,7 +51,7 @@ func TestCUBLAS(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			before := counter("fake_open")
-			d := openProducts(t, lib, bf16)
+			d := openWith(t, lib, bf16)
 			if name := d.Info().Name; !strings.Contains(name, "cuBLASLt 13.1.0") {
 				t.Errorf("the device is %q, want it to name cuBLASLt 13.1.0", name)
 			}
@@ -94,7 +94,7 @@ func TestCUBLASRefuses(t *testing.T) {
 	for _, what := range []string{"heuristic", "matmul"} {
 		t.Run(what, func(t *testing.T) {
 			t.Setenv("FAKE_REFUSE", what)
-			d := openProducts(t, lib, true)
+			d := openWith(t, lib, true)
 			done := counter("fake_matmuls")
 			for _, p := range []product{{m: 33, n: 40, k: 65, bias: true, beta: 1}, {m: 70, n: 50, k: 2500, transA: true, beta: 1}} {
 				e := p.example(true)
@@ -116,6 +116,6 @@ func TestCUBLASMissing(t *testing.T) {
 		t.Errorf("got %v, %v, want an error that names libcublasLt.so.13", d, err)
 	}
 	t.Setenv("RPG_CUDA_BLAS", "")
-	d := openProducts(t, lib, false)
+	d := openWith(t, lib, false)
 	product{m: 3, n: 4, k: 5}.example(false).run(t, d, d.Alloc)
 }

@@ -197,7 +197,7 @@ func TestProducts(t *testing.T) {
 	for _, bf16 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("bf16=%t", bf16), func(t *testing.T) {
 			t.Setenv("RPG_CUDA_BLAS", "own")
-			testProducts(t, openProducts(t, lib, bf16), bf16)
+			testProducts(t, openWith(t, lib, bf16), bf16)
 		})
 	}
 }
@@ -223,18 +223,3 @@ func testProducts(t *testing.T, d compute.Device, bf16 bool) {
 }
 
 func sameBits(a, b float32) bool { return math.Float32bits(a) == math.Float32bits(b) }
-
-// openProducts opens lib until the test ends.
-func openProducts(t *testing.T, lib string, bf16 bool) *device {
-	t.Helper()
-	d, err := OpenLibrary(lib, 0, bf16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return d.(*device)
-}

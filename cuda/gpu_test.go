@@ -23,12 +23,7 @@ func openGPU(t *testing.T, bf16 bool) *device {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return d.(*device)
+	return untilEnd(t, d)
 }
 
 // With bf16, what may round its operands is held to that by TestGPUProducts and

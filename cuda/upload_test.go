@@ -77,7 +77,7 @@ func testUploadRounded(t *testing.T, d compute.Device) {
 
 // Work with an upload into a rounded buffer is done plainly whenever it comes.
 func TestUploadRoundedRecorded(t *testing.T) {
-	d := openWith(t, shimLibrary(t, plain), true).(*device)
+	d := openWith(t, shimLibrary(t, plain), true)
 	x, y := d.AllocRounded(5), d.Alloc(1)
 	for s := range 6 {
 		compute.Record(d, "step", func() {
