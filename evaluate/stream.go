@@ -79,7 +79,7 @@ func (s *Stream) Add(ctx context.Context, group []onnxio.Values) error {
 	var added []*candidate
 	for i, v := range group {
 		c := &candidate{name: nameOf(v, len(s.list)+i), group: s.o.group()}
-		c.values = stored{s.o.graph.AsStored(v), c.name}
+		c.values = named{s.o.graph.AsStored(v), c.name}
 		added = append(added, c)
 	}
 	same := &scoring{Options: &s.o, template: s.o.graph, list: added, kept: s.kept}
@@ -137,11 +137,3 @@ func (s *Stream) Finish(ctx context.Context) (*Result, error) {
 func (s *Stream) Close() error {
 	return s.scorer.Close()
 }
-
-// stored are the values of a model that has a name and no file.
-type stored struct {
-	onnxio.Values
-	name string
-}
-
-func (s stored) Name() string { return s.name }
