@@ -55,7 +55,7 @@ type generating struct {
 	job      generateJob
 	run      *generator.Run
 	template *onnxio.Model
-	learned  *digest // of model.safetensors
+	learned  *digest // of model.safetensors; nil where nothing says it
 	meta     map[string]string
 	scoring  *streamScoring // nil without --evaluate
 	out      *generation
@@ -76,7 +76,9 @@ func (s *session) runGenerating(job generateJob) (*generation, error) {
 	if err := g.beginLearned(); err != nil {
 		return nil, err
 	}
-	defer g.learned.close()
+	if g.learned != nil {
+		defer g.learned.close()
+	}
 	if err := g.readOrigin(); err != nil {
 		return nil, err
 	}
@@ -113,10 +115,15 @@ func (s *session) runGenerating(job generateJob) (*generation, error) {
 	return g.out, nil
 }
 
-// beginLearned begins with the digest of what was learned. It is there by the time
-// the first model is written.
+// beginLearned begins with the digest of what was learned, if models are written or
+// repeated: only they say it. It is there by the time the first one is written.
 func (g *generating) beginLearned() (err error) {
-	g.learned, err = beginDigest(g.ctx, filepath.Join(g.run.Dir, "model.safetensors"))
+	path := filepath.Join(g.run.Dir, "model.safetensors")
+	if g.job.output == "" && g.job.metadata == nil {
+		_, err = os.Stat(path)
+	} else {
+		g.learned, err = beginDigest(g.ctx, path)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return failedf("train for at least one checkpoint first", "%s: nothing is learned yet: no model.safetensors", g.run.Dir)
 	}
