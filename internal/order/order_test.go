@@ -60,6 +60,7 @@ func rules() map[string]rule {
 		"internal/order":         {},
 		"internal/peer":          {},
 		"internal/shareddata":    {},
+		"internal/zootest":       {own: []string{"fixtures", "onnxio", "tokenize"}},
 	}
 }
 
