@@ -81,11 +81,16 @@ cudaError_t memory_close(rpg_device *dev);
 // `bytes` of dynamic shared memory. It returns from the function when that fails,
 // and does nothing for an empty grid. A kernel with a comma in its template
 // arguments stands in parentheses. A device that only counts leaves it out.
+//
+// A kernel has 48 KiB of shared memory, SHARED and dynamic together, unless it is
+// allowed more: that is done from asked_shared dynamic bytes on, as no kernel with
+// both has more than 16 KiB of SHARED.
+constexpr size_t asked_shared = 32 << 10;
 #ifdef __CUDACC__
 #define RPG_START(dev, kernel, grid, block, bytes, ...)                        \
   do {                                                                         \
     auto *kernel_ = kernel;                                                    \
-    if ((bytes) > 48 << 10)                                                    \
+    if ((bytes) > asked_shared)                                                \
       TRY(dev, cudaFuncSetAttribute(kernel_, cudaFuncAttributeMaxDynamicSharedMemorySize, \
                                     static_cast<int>(bytes)));                 \
     kernel_<<<grid, block, bytes, (dev)->stream>>>(__VA_ARGS__);               \
@@ -97,7 +102,7 @@ cudaError_t memory_close(rpg_device *dev);
   do {                                                                         \
     auto *kernel_ = kernel;                                                    \
     const auto arguments_ = std::make_tuple(__VA_ARGS__); /* as they are now */ \
-    cudaError_t status_ = shim::launch((dev)->stream, #kernel, grid, block, bytes, \
+    cudaError_t status_ = shim::launch((dev)->stream, #kernel, grid, block, bytes, (bytes) > asked_shared, \
                                        [=] { std::apply(kernel_, arguments_); }); \
     if (status_ != cudaSuccess) return rpg_failed(dev, #kernel, status_);      \
   } while (0)

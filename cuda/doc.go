@@ -28,8 +28,8 @@
 // # Kernels
 //
 //   - SHARED(name, type) is static shared memory, as in SHARED(part, float[32]);
-//     DYNAMIC_SHARED(name, type) points at what LAUNCH asked for, at most 99 KiB.
-//     Neither stands in a branch that only some threads take.
+//     DYNAMIC_SHARED(name, type) points at what LAUNCH asked for: both at most 99 KiB,
+//     and SHARED beside it at most 16. Neither stands in a branch that only some threads take.
 //   - LAUNCH(dev, kernel, grid, block, bytes, arguments...) and TRY(dev, call)
 //     return from the launcher on failure. An empty grid is fine. A kernel takes
 //     its struct by value. On a device that only counts memory (memory.cu) LAUNCH

@@ -82,8 +82,8 @@ struct Variable {
 };
 
 constexpr size_t stack_bytes = 128 << 10;
-constexpr size_t shared_bytes = 48 << 10;  // of all SHARED, as nvcc allows
-constexpr size_t most_dynamic = 99 << 10;
+constexpr size_t shared_bytes = 48 << 10;  // of all SHARED, as nvcc allows, and of all without asking
+constexpr size_t most_shared = 99 << 10;   // of all
 constexpr size_t most_variables = 64;
 
 struct Worker {
@@ -99,7 +99,8 @@ struct Worker {
   std::vector<Variable> variables;
   size_t shared_used = shared_bytes;
   alignas(256) unsigned char shared[shared_bytes];
-  alignas(256) unsigned char dynamic[most_dynamic];
+  alignas(256) unsigned char dynamic[most_shared];
+  size_t left_shared;  // how much SHARED may take
   void *tsan = nullptr;
   char barriers[2], begin, end;  // what TSan orders by
   unsigned barrier_turn = 0;
@@ -272,7 +273,7 @@ std::vector<Worker *> workers;
 
 }  // namespace
 
-void run_blocks(dim3 grid, dim3 block, size_t dynamic_bytes, const std::function<void()> &kernel) {
+void run_blocks(dim3 grid, dim3 block, size_t dynamic_bytes, bool asked, const std::function<void()> &kernel) {
   const Order way = chosen_order();
   const uint64_t count = uint64_t(grid.x) * grid.y * grid.z, threads = count * block.x * block.y * block.z;
   uint64_t wanted = setting("RPG_SHIM_WORKERS", std::thread::hardware_concurrency());
@@ -290,6 +291,7 @@ void run_blocks(dim3 grid, dim3 block, size_t dynamic_bytes, const std::function
   const auto work = [&](Worker *w) {
     worker = w;
     w->kernel = &kernel;
+    w->left_shared = std::min(shared_bytes, (asked ? most_shared : shared_bytes) - dynamic_bytes);
     for (uint64_t i; (i = next++) < count;)
       w->run(grid, block, way == mixed ? numbers[i] : way == reverse ? count - 1 - i : i, dynamic_bytes, way);
   };
@@ -363,7 +365,7 @@ void *shared(const void *tag, size_t bytes, const char *file, int line) {
   for (const Variable &v : worker->variables)
     if (v.tag == tag) return worker->shared + v.at;
   const size_t at = worker->shared_used, size = (bytes + 15) / 16 * 16;
-  if (at + size > shared_bytes) die("more than 48 KiB of shared memory", file, line);
+  if (at + size > worker->left_shared) die("more shared memory than a block has, or more than 48 KiB without asking", file, line);
   if (worker->variables.size() == most_variables) die("too many shared variables", file, line);
   worker->variables.push_back({tag, at});
   worker->shared_used = at + size;

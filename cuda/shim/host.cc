@@ -47,16 +47,16 @@ static cudaError_t queue(cudaStream_t stream, std::function<void()> work) {
   return cudaSuccess;
 }
 
-cudaError_t shim::launch(cudaStream_t stream, const char *name, dim3 grid, dim3 block, size_t dynamic_bytes,
+cudaError_t shim::launch(cudaStream_t stream, const char *name, dim3 grid, dim3 block, size_t dynamic_bytes, bool asked,
                          std::function<void()> kernel) {
   const uint64_t threads = uint64_t(block.x) * block.y * block.z;
   if (threads == 0 || threads > 1024 || block.z > 64 || grid.x > 0x7fffffff || grid.y > 65535 || grid.z > 65535 ||
-      dynamic_bytes > 99 << 10) {  // what every GPU from 8.0 has
+      dynamic_bytes > static_cast<size_t>(asked ? 99 : 48) << 10) {  // what every GPU from 8.0 has
     fprintf(stderr, "shim: %s: no GPU starts %u×%u×%u blocks of %u×%u×%u threads with %zu bytes\n", name, grid.x, grid.y,
             grid.z, block.x, block.y, block.z, dynamic_bytes);
     return cudaErrorInvalidConfiguration;
   }
-  return queue(stream, [=] { run_blocks(grid, block, dynamic_bytes, kernel); });
+  return queue(stream, [=] { run_blocks(grid, block, dynamic_bytes, asked, kernel); });
 }
 
 // ---- devices ------------------------------------------------------------------

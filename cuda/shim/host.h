@@ -72,12 +72,13 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t work);
 
 namespace shim {
 
-// launch does a kernel's blocks, or records it. name is for messages.
-cudaError_t launch(cudaStream_t stream, const char *name, dim3 grid, dim3 block, size_t dynamic_bytes,
+// launch does a kernel's blocks, or records it. name is for messages. Without asked,
+// a block may have 48 KiB of shared memory in all.
+cudaError_t launch(cudaStream_t stream, const char *name, dim3 grid, dim3 block, size_t dynamic_bytes, bool asked,
                    std::function<void()> kernel);
 
 // run_blocks does all blocks of a kernel, on several threads of the machine.
-void run_blocks(dim3 grid, dim3 block, size_t dynamic_bytes, const std::function<void()> &kernel);
+void run_blocks(dim3 grid, dim3 block, size_t dynamic_bytes, bool asked, const std::function<void()> &kernel);
 
 // setting is the number in an environment variable, or its default.
 long setting(const char *name, long otherwise);
