@@ -215,7 +215,8 @@ blas_plan *blas_find(rpg_device *dev, const gemm_task<T> &g, size_t *bytes) {
   if (!dev->blas || g.k == 0 || g.a.stride < g.a.cols || g.b.stride < g.b.cols) return nullptr;
   const auto [at, fresh] = dev->blas->plans.try_emplace(shape_of(g));
   blas_plan &p = at->second;
-  if (fresh) p.usable = make(dev->blas, g, p);
+  // It finds ways for the GPU of the calling thread.
+  if (fresh) p.usable = cudaSetDevice(dev->ordinal) == cudaSuccess && make(dev->blas, g, p);
   *bytes = p.usable ? p.found.workspace_bytes : 0;
   return p.usable ? &p : nullptr;
 }

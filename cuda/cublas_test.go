@@ -3,15 +3,18 @@ package cuda
 import (
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/ebitengine/purego"
+
+	"rpg/generator/compute"
 )
 
-// fakeBLAS makes testdata/cublaslt.cc, lets devices find it, and returns its
-// counters.
-func fakeBLAS(t *testing.T) (counter func(name string) int) {
+// fakeBLAS makes testdata/cublaslt.cc, lets devices of the library find it, and
+// returns its counters.
+func fakeBLAS(t *testing.T, library string) (counter func(name string) int) {
 	t.Helper()
 	gxx, err := exec.LookPath("g++")
 	if err != nil {
@@ -25,25 +28,38 @@ func fakeBLAS(t *testing.T) (counter func(name string) int) {
 	}
 	t.Setenv("RPG_CUBLASLT", path)
 	t.Setenv("RPG_CUDA_BLAS", "lt")
-	fake, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
+	fake := load(t, path)
+	purego.SyscallN(symbol(t, fake, "fake_watch"), symbol(t, load(t, library), "shim_device"))
+	return func(name string) int {
+		n, _, _ := purego.SyscallN(symbol(t, fake, name))
+		return int(int32(n))
+	}
+}
+
+// load returns the handle of a library that a device has loaded or will load.
+func load(t *testing.T, path string) uintptr {
+	t.Helper()
+	handle, err := purego.Dlopen(path, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return func(name string) int {
-		entry, err := purego.Dlsym(fake, name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n, _, _ := purego.SyscallN(entry)
-		return int(int32(n))
+	return handle
+}
+
+func symbol(t *testing.T, library uintptr, name string) uintptr {
+	t.Helper()
+	entry, err := purego.Dlsym(library, name)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return entry
 }
 
 // cuBLASLt gets what cublasLt.h demands, for all products but those that it cannot
 // do, and one shape is looked up once.
 func TestCUBLAS(t *testing.T) {
 	lib := shimLibrary(t, plain)
-	counter := fakeBLAS(t)
+	counter := fakeBLAS(t, lib)
 	for _, bf16 := range []bool{false, true} {
 		name := "float32"
 		if bf16 {
@@ -90,7 +106,7 @@ func TestCUBLAS(t *testing.T) {
 // Where cuBLASLt refuses, before or when it is called, the own kernels step in.
 func TestCUBLASRefuses(t *testing.T) {
 	lib := shimLibrary(t, plain)
-	counter := fakeBLAS(t)
+	counter := fakeBLAS(t, lib)
 	for _, what := range []string{"heuristic", "matmul"} {
 		t.Run(what, func(t *testing.T) {
 			t.Setenv("FAKE_REFUSE", what)
@@ -105,6 +121,36 @@ func TestCUBLASRefuses(t *testing.T) {
 				t.Errorf("cuBLASLt did %d products, want none", n)
 			}
 		})
+	}
+}
+
+// cuBLASLt asks the calling thread for its GPU, and Go moves callers from thread to
+// thread: also on one that has not been used before, it is told. (The imitation ends
+// the process otherwise.)
+func TestCUBLASThreads(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	lib := shimLibrary(t, plain)
+	counter := fakeBLAS(t, lib)
+	forget := symbol(t, load(t, lib), "shim_new_thread")
+	for _, bf16 := range []bool{false, true} {
+		d, err := OpenLibrary(lib, 0, bf16)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, b, c := compute.MatrixOf(d.Alloc(12), 3, 4), compute.MatrixOf(d.Alloc(20), 4, 5), compute.MatrixOf(d.Alloc(15), 3, 5)
+		done := counter("fake_matmuls")
+		for range 2 { // the first time it is asked for a way
+			purego.SyscallN(forget)
+			d.Gemm(c, a, b, false, false, 0, nil)
+		}
+		if n := counter("fake_matmuls") - done; n != 2 {
+			t.Errorf("cuBLASLt did %d products, want 2", n)
+		}
+		purego.SyscallN(forget)
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -79,7 +79,10 @@ static cudaError_t release(rpg_device *dev) {
   const auto note = [&first](cudaError_t status) {
     if (first == cudaSuccess) first = status;
   };
-  if (dev->stream) note(cudaStreamSynchronize(dev->stream));
+  if (dev->stream) {
+    note(cudaSetDevice(dev->ordinal));  // also for cuBLASLt
+    note(cudaStreamSynchronize(dev->stream));
+  }
   blas_close(dev);
   note(memory_close(dev));
   for (cudaEvent_t event : dev->staged)

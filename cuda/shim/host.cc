@@ -77,7 +77,19 @@ const char *cudaGetErrorString(cudaError_t status) {
 }
 
 cudaError_t cudaGetLastError() { return cudaSuccess; }
-cudaError_t cudaSetDevice(int ordinal) { return ordinal == 0 ? cudaSuccess : cudaErrorInvalidDevice; }
+
+// device is the calling thread's GPU. A new thread of CUDA has the first one; here it
+// has none, so that what goes to the first by mistake is seen.
+static thread_local int device = -1;
+
+cudaError_t cudaSetDevice(int ordinal) {
+  if (ordinal != 0) return cudaErrorInvalidDevice;
+  return device = ordinal, cudaSuccess;
+}
+
+// For tests: the calling thread's GPU, and a thread that is as new.
+extern "C" __attribute__((visibility("default"))) int shim_device() { return device; }
+extern "C" __attribute__((visibility("default"))) void shim_new_thread() { device = -1; }
 
 cudaError_t cudaGetDeviceCount(int *count) {
   *count = 1;

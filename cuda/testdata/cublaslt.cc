@@ -56,6 +56,9 @@ static bool refuses(const char *what) {
   const char *refused = getenv("FAKE_REFUSE");
   return refused && !strcmp(refused, what);
 }
+static int (*device)();
+// on_device: the calling thread's GPU must be that of the work.
+static void on_device() { need(!device || device() == 0, "the calling thread has another GPU"); }
 template <class T>
 static void take(T *to, const void *from, size_t bytes) {
   need(bytes == sizeof *to, "an attribute has another size");
@@ -68,9 +71,11 @@ static bool aligned(const void *p, uint64_t to) { return to && (to & (to - 1)) =
 API int fake_matmuls() { return matmuls; }
 API int fake_heuristics() { return heuristics; }
 API int fake_open() { return open; }
+// fake_watch brings the function that says which GPU the calling thread has.
+API int fake_watch(int (*f)()) { return device = f, 0; }
 
-API int cublasLtCreate(void **handle) { return open++, *handle = &matmuls, 0; }
-API int cublasLtDestroy(void *handle) { return need(handle == &matmuls, "not a handle"), open--, 0; }
+API int cublasLtCreate(void **handle) { return on_device(), open++, *handle = &matmuls, 0; }
+API int cublasLtDestroy(void *handle) { return on_device(), need(handle == &matmuls, "not a handle"), open--, 0; }
 API size_t cublasLtGetVersion() { return 130100; }
 
 API int cublasLtMatmulDescCreate(Desc **desc, int compute, int scale) {
@@ -107,6 +112,7 @@ API int cublasLtMatmulPreferenceSetAttribute(Preference *p, int attribute, const
 
 API int cublasLtMatmulAlgoGetHeuristic(void *, Desc *desc, Layout *a, Layout *b, Layout *c, Layout *d, Preference *p, int wanted, Heuristic *out,
                                        int *found) {
+  on_device();
   heuristics++;
   *found = 0;
   if (refuses("heuristic")) return CUBLAS_STATUS_NOT_SUPPORTED;
@@ -135,6 +141,7 @@ static float value(const void *data, const Layout *l, int32_t trans, uint64_t ro
 
 API int cublasLtMatmul(void *, Desc *desc, const float *alpha, const void *a, Layout *la, const void *b, Layout *lb, const float *beta,
                        const float *c, Layout *lc, float *d, Layout *ld, const Algorithm *way, void *workspace, size_t bytes, void *) {
+  on_device();
   if (refuses("matmul")) return CUBLAS_STATUS_NOT_SUPPORTED;
   matmuls++;
   need(way->magic == 42 && bytes >= way->workspace && aligned(workspace, 256), "not the way that was found, or not its workspace");
