@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"unsafe"
 
 	"github.com/ebitengine/purego"
@@ -103,6 +104,8 @@ func (l *library) status(function string, args ...uintptr) int32 {
 
 // openHandle makes an rpg_device.
 func (l *library) openHandle(ordinal int, bf16 bool) (uintptr, error) {
+	runtime.LockOSThread() // the text of a failure is the thread's
+	defer runtime.UnlockOSThread()
 	var handle uintptr
 	rounded := uintptr(0)
 	if bf16 {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"unsafe"
 
@@ -63,6 +64,29 @@ func TestMissing(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The text of a failure is that of the same call, whatever other goroutines open
+// meanwhile.
+func TestMissingTogether(t *testing.T) {
+	lib := shimLibrary(t, plain)
+	t.Setenv("RPG_SHIM_MAJOR", "7")
+	var wait sync.WaitGroup
+	for i := range 8 {
+		ordinal, want := 0, "expected a GPU of compute capability 8.0"
+		if i%2 == 1 {
+			ordinal, want = 3, "invalid device ordinal"
+		}
+		wait.Go(func() {
+			for range 2000 {
+				if _, err := OpenLibrary(lib, ordinal, false); err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("GPU %d: got %v, want %q", ordinal, err, want)
+					return
+				}
+			}
+		})
+	}
+	wait.Wait()
 }
 
 // A library of something else is refused with its name.

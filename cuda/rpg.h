@@ -33,7 +33,8 @@ struct rpg_graph;  // recorded work
 RPG_API int rpg_abi(void);
 
 // rpg_error_text says why the last call for this device failed; for a null
-// device, why the last rpg_open did. The text lives until the next call.
+// device, why the calling thread's last rpg_open did. The text lives until the
+// next call.
 RPG_API const char *rpg_error_text(const rpg_device *dev);
 
 // rpg_open makes device number `ordinal` ready. With bf16, operands of matrix
