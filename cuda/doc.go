@@ -52,9 +52,9 @@
 // Every sum is taken in an order that the shapes alone fix: there are no atomic
 // additions of floating-point numbers. Sums among blocks go through the
 // workspace, and a second kernel adds them in their order. Sums that package
-// compute says are float64 are float64. Nothing depends on the number of
-// processors of a GPU, except that dev->processors may choose among grids with
-// the same sums.
+// compute says are float64 are float64. Nothing but Gemm depends on the number of
+// processors of a GPU: it decides into how many parts a long sum is cut, so that
+// GPUs of two models may differ in the last bits.
 //
 // # Precision
 //
