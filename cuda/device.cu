@@ -5,7 +5,14 @@
 #include "common.cuh"
 #include "gemm.cuh"
 
-static constexpr size_t staging_half = 1 << 20;  // bytes
+// Bytes of staging memory: both halves hold the positions of a window of training, so
+// that the host brings them there while the GPU is still at the window before. A half
+// goes to the GPU piece by piece, as it is filled.
+#ifdef __CUDACC__
+static constexpr size_t staging_half = 64 << 20, staging_piece = 1 << 20;
+#else
+static constexpr size_t staging_half = 1 << 20, staging_piece = 256 << 10;  // so that tests take several
+#endif
 
 static thread_local char open_error[512];
 
@@ -145,14 +152,17 @@ template <typename T, typename From>
 static int staged(rpg_device *dev, void *dst, const From *src, uint64_t n, void fill(T *, const From *, size_t)) {
   if (dev->count) return 0;
   TRY(dev, cudaSetDevice(dev->ordinal));
-  constexpr uint64_t most = staging_half / sizeof(T);
-  for (uint64_t at = 0; at < n; at += most) {
-    const size_t part = n - at < most ? n - at : most;
+  constexpr uint64_t most = staging_half / sizeof(T), piece = staging_piece / sizeof(T);
+  for (uint64_t first = 0; first < n; first += most) {
+    const uint64_t end = n - first < most ? n : first + most;
     T *stage = reinterpret_cast<T *>(dev->staging + dev->half * staging_half);
     cudaEvent_t passed = dev->staged[dev->half];
     TRY(dev, cudaEventSynchronize(passed));
-    fill(stage, src + at, part);
-    TRY(dev, cudaMemcpyAsync(static_cast<T *>(dst) + at, stage, part * sizeof(T), cudaMemcpyHostToDevice, dev->stream));
+    for (uint64_t at = first; at < end; at += piece, stage += piece) {
+      const size_t part = end - at < piece ? end - at : piece;
+      fill(stage, src + at, part);
+      TRY(dev, cudaMemcpyAsync(static_cast<T *>(dst) + at, stage, part * sizeof(T), cudaMemcpyHostToDevice, dev->stream));
+    }
     TRY(dev, cudaEventRecord(passed, dev->stream));
     dev->half ^= 1;
   }
