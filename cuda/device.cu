@@ -102,6 +102,7 @@ static cudaError_t release(rpg_device *dev) {
 
 int rpg_close(rpg_device *dev) {
   const cudaError_t status = release(dev);
+  if (dev->stream) cudaGetLastError();  // or this thread's next launch, for another device, would report it
   delete dev;
   return static_cast<int>(status);
 }

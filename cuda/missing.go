@@ -53,7 +53,7 @@ func (e *MissingError) Hint() string {
 	case NoGPU:
 		return "check that nvidia-smi lists a GPU and that CUDA_VISIBLE_DEVICES does not hide it"
 	case NoSuchGPU:
-		return "nvidia-smi -L lists the GPUs, the first is 0"
+		return "nvidia-smi -L lists the GPUs, the first is 0; CUDA counts like it with CUDA_DEVICE_ORDER=PCI_BUS_ID"
 	}
 	return "use --device cpu"
 }
