@@ -84,15 +84,16 @@ cudaError_t memory_close(rpg_device *dev);
 //
 // A kernel has 48 KiB of shared memory, SHARED and dynamic together, unless it is
 // allowed more: that is done from asked_shared dynamic bytes on, as no kernel with
-// both has more than 16 KiB of SHARED.
-constexpr size_t asked_shared = 32 << 10;
+// both has more than 16 KiB of SHARED. It is allowed all that every GPU from 8.0 has
+// beside these, the same at each launch: one of before may wait in a graph.
+constexpr size_t asked_shared = 32 << 10, allowed_shared = (99 - 16) << 10;
 #ifdef __CUDACC__
 #define RPG_START(dev, kernel, grid, block, bytes, ...)                        \
   do {                                                                         \
     auto *kernel_ = kernel;                                                    \
     if ((bytes) > asked_shared)                                                \
       TRY(dev, cudaFuncSetAttribute(kernel_, cudaFuncAttributeMaxDynamicSharedMemorySize, \
-                                    static_cast<int>(bytes)));                 \
+                                    static_cast<int>((bytes) > allowed_shared ? (bytes) : allowed_shared))); \
     kernel_<<<grid, block, bytes, (dev)->stream>>>(__VA_ARGS__);               \
     cudaError_t status_ = cudaGetLastError();                                  \
     if (status_ != cudaSuccess) return rpg_failed(dev, #kernel, status_);      \

@@ -72,7 +72,7 @@ var faults = []fault{
 
 	// Sharing, sums and memory.
 	{name: "more shared memory than asked for", file: "common.cuh", unit: "convlayer.cu", tests: "TestConvLayerBF16",
-		right: "asked_shared = 32 << 10;", wrong: "asked_shared = 48 << 10;"},
+		right: "asked_shared = 32 << 10,", wrong: "asked_shared = 48 << 10,"},
 	{name: "all blocks write one sum", file: "squaredsum.cu", tests: "SquaredSum",
 		right: "sums[blockIdx.x] = sum;", wrong: "sums[0] += sum;"},
 	{name: "blocks add without order", file: "columnsums.cu", tests: "ColumnSums",
