@@ -76,14 +76,11 @@ func forecast(tr *trainer, s *sampler) Forecast {
 	rec, den := tr.net.rec, tr.net.den
 	denoiser := tr.rows * den.multiplies()
 	once := den.multiplies() - den.stepMultiplies() // of a token; the times' embeddings are few
-	passes := withBackward                          // of the recurrent model, which goes forward twice in windows
-	if rec.windows != nil {
-		passes++
-	}
+	prototypes, again := rec.stepMultiplies()
 	return Forecast{
 		Parameters: tr.net.ps.trained, Tokens: tr.l, StepTokens: tr.rows,
 		StepFLOP:   flop * withBackward * float64(denoiser+tr.models*tr.l*rec.multiplies()),
-		DoneFLOP:   flop * float64(withBackward*denoiser+passes*rec.stepMultiplies()),
+		DoneFLOP:   flop * float64(withBackward*(denoiser+prototypes)+again),
 		SampleFLOP: flop * float64(tr.l) * float64(rec.multiplies()+once+len(s.steps)*den.stepMultiplies()),
 		HostBytes:  4 * int64(tr.zoo.Count) * int64(tr.l) * int64(tr.d),
 	}
