@@ -149,6 +149,40 @@ func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool, p
 		}
 		r.h = append(r.h, newMatrix(memory, rows, r.widths[i]))
 	}
+	if inWindows {
+		r.windows.products = r.products()
+	}
+}
+
+// products are the results of the matrix products of a forward pass that the backward
+// pass needs, nil where layers are not mamba.
+func (r *recurrent) products() (all []compute.Buffer) {
+	for i, l := range r.layers {
+		k, ok := l.(*mamba)
+		if !ok {
+			return nil
+		}
+		all = append(all, k.rest.Data)
+		if !k.late {
+			all = append(all, k.gate.Data)
+		}
+		if i+1 < len(r.layers) {
+			all = append(all, r.h[i].Data)
+		}
+	}
+	return all
+}
+
+// between computes what forward does but for products.
+func (r *recurrent) between(dev compute.Device, table compute.Matrix) {
+	dev.Gather(r.state, table, r.batch, 0)
+	for _, l := range r.layers {
+		if k := l.(*mamba); k.late {
+			k.scan(dev)
+		} else {
+			k.activate(dev)
+		}
+	}
 }
 
 // allocCarried takes memory for what pieces of sequences carry on.
@@ -275,12 +309,12 @@ func (r *recurrent) multiplies() int {
 	return n
 }
 
-// stepMultiplies is that of the forward pass of a step, in windows of all, and what
-// of it windows compute once more for the backward pass. A mamba that comes first
-// projects N + L vectors instead of N·L, and one that comes last, with some rows
-// picked, computes the gate and the last product for those.
-func (r *recurrent) stepMultiplies() (forward, again int) {
-	rows, windows, ofTokens, ofPicked := r.n*r.l, 1, 0, 0
+// stepMultiplies is that of a step, forward, back, and what of the former windows
+// compute once more. A mamba that comes first projects N + L vectors instead of N·L,
+// and computes no gradient of the L; one that comes last, with some rows picked,
+// computes the gate and the last product for those.
+func (r *recurrent) stepMultiplies() (forward, backward, again int) {
+	rows, windows, ofTokens, ofPicked, spared := r.n*r.l, 1, 0, 0, 0
 	for i, l := range r.layers {
 		k, ok := l.(*mamba)
 		if !ok {
@@ -289,7 +323,7 @@ func (r *recurrent) stepMultiplies() (forward, again int) {
 		}
 		gates, rests := rows, rows
 		if i == 0 {
-			gates, rests = r.n+r.l, r.n+r.l
+			gates, rests, spared = r.n+r.l, r.n+r.l, r.l*k.in.multiplies()
 		}
 		ofTokens += rests*k.restIn.multiplies() + rows*k.scanMultiplies()
 		if k.pick == nil {
@@ -305,5 +339,6 @@ func (r *recurrent) stepMultiplies() (forward, again int) {
 		windows = r.windows.count
 		again = windows * ofTokens
 	}
-	return windows*ofTokens + ofPicked, again
+	forward = windows*ofTokens + ofPicked
+	return forward, 2*forward - windows*spared, again
 }

@@ -324,7 +324,7 @@ func notFinite(e StepEvent) string {
 	return ""
 }
 
-// Hooks are what the caller of Train wants to know. Any may be nil.
+// Hooks are what the caller of Train wants to know, and what he grants. Any may be nil.
 type Hooks struct {
 	Step  func(StepEvent)
 	Saved func(step int, path string)
@@ -334,4 +334,8 @@ type Hooks struct {
 	EvalEvery int
 	SaveEvery int           // steps between checkpoints; 0: by SaveAfter alone
 	SaveAfter time.Duration // time between checkpoints; 0: by SaveEvery alone
+	// Room is the memory of the device, in bytes, that training may take beyond what is
+	// forecast. With Forecast.AsideBytes of it, AgainFLOP of a step are spared. The
+	// result is the same.
+	Room int64
 }

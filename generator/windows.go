@@ -14,7 +14,9 @@ import "rpg/generator/compute"
 // Nothing is cut off: the gradients are those of whole sequences. Behind the last
 // token there may be rows without a position; they have no gradient.
 //
-// What lives within a window only lies where the denoiser's gradients do.
+// What lives within a window only lies where the denoiser's gradients do. Where there
+// is room, the results of the products are kept aside: forward once more is then what
+// lies between them only, which gives the same bits.
 //
 // Of a mamba that comes last, with picked rows, a window goes as far as y: of the
 // picked rows u and y are gathered, and the gate and what is behind it are computed
@@ -23,9 +25,11 @@ type windows struct {
 	dev       compute.Device
 	r         *recurrent
 	count     int
-	positions []float32        // [count·W, M], on the host
-	kept      []compute.Buffer // of each window, what is carried into it
-	z, dz     compute.Matrix   // of the step's rows
+	positions []float32          // [count·W, M], on the host
+	kept      []compute.Buffer   // of each window, what is carried into it
+	products  []compute.Buffer   // of a window
+	aside     [][]compute.Buffer // of each window the same, nil without room
+	z, dz     compute.Matrix     // of the step's rows
 
 	// Rows of a window and their gradients, behind a row that is 0, or of no use:
 	// its prototypes, or with a late layer what that one takes and its y.
@@ -93,7 +97,11 @@ func newWindows(dev compute.Device, r *recurrent, positions []float32) *windows 
 		}
 	}
 	w.andBack = func() {
-		w.whole(dev)
+		if w.aside == nil {
+			w.whole(dev)
+		} else {
+			r.between(dev, r.stateTable(r.states.value))
+		}
 		switch k := w.late; {
 		case k != nil:
 			dev.Zero(w.du.Data)
@@ -122,6 +130,30 @@ func newWindows(dev compute.Device, r *recurrent, positions []float32) *windows 
 		w.spans = append(w.spans, spans)
 	}
 	return w
+}
+
+// asideBytes is the memory that the products of all windows take, 0 where the layers
+// are not all mamba.
+func (w *windows) asideBytes() int64 {
+	values := 0
+	for _, b := range w.products {
+		values += b.Len()
+	}
+	return 4 * int64(w.count) * int64(values)
+}
+
+// keep takes memory for the products of all windows, if so many bytes are room for it.
+func (w *windows) keep(room int64) {
+	if w.products == nil || w.asideBytes() > room {
+		return
+	}
+	for range w.count {
+		var all []compute.Buffer
+		for _, b := range w.products {
+			all = append(all, w.dev.Alloc(b.Len()))
+		}
+		w.aside = append(w.aside, all)
+	}
 }
 
 // ends are the rows of a window that its last layer gives, or else takes, and
@@ -163,6 +195,11 @@ func (w *windows) forward(dev compute.Device, states []int) compute.Matrix {
 		if i+1 < w.count {
 			dev.Copy(w.kept[i+1], w.r.carried.end)
 		}
+		if w.aside != nil {
+			for j, b := range w.aside[i] {
+				dev.Copy(b, w.products[j])
+			}
+		}
 		if w.spans != nil {
 			for _, s := range w.spans[i] {
 				dev.Copy(s.z, s.out)
@@ -187,6 +224,11 @@ func (w *windows) backward(dev compute.Device) {
 			dev.Zero(w.dout.Data)
 			for _, s := range w.spans[i] {
 				dev.Copy(s.dout, s.dz)
+			}
+		}
+		if w.aside != nil {
+			for j, b := range w.aside[i] {
+				dev.Copy(w.products[j], b)
 			}
 		}
 		compute.Record(dev, "window and back", w.andBack)

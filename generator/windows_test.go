@@ -11,9 +11,12 @@ import (
 
 // stepGradients returns the loss and the gradients of a step that is not the first
 // one, away from the zeros that the parameters start with.
-func stepGradients(t *testing.T, dev compute.Device, c Config, zoo *Zoo) (loss float64, grad []float32, tr *trainer) {
+func stepGradients(t *testing.T, dev compute.Device, c Config, zoo *Zoo, room int64) (loss float64, grad []float32, tr *trainer) {
 	t.Helper()
 	tr = newTrainer(dev, c, zoo)
+	if w := tr.net.rec.windows; w != nil {
+		w.keep(room)
+	}
 	ps := &tr.net.ps
 	start := ps.initial(7)
 	for i := range start[:ps.trained] {
@@ -66,10 +69,21 @@ func TestWindows(t *testing.T) {
 			}
 			t.Run(recurrent+", "+c.name, func(t *testing.T) {
 				overrides := append([]Override{{"token-dim", "256", ""}, {"recurrent", recurrent, ""}}, c.overrides...)
-				wantLoss, want, whole := stepGradients(t, openCPU(t, 2), small(t, overrides...).Config, zoo)
-				gotLoss, got, parts := stepGradients(t, openCPU(t, 3), small(t, append(overrides, Override{"window", c.window, ""})...).Config, zoo)
+				wantLoss, want, whole := stepGradients(t, openCPU(t, 2), small(t, overrides...).Config, zoo, 0)
+				inWindows := small(t, append(overrides, Override{"window", c.window, ""})...).Config
+				gotLoss, got, parts := stepGradients(t, openCPU(t, 3), inWindows, zoo, 0)
 				if whole.l != 48 || whole.net.rec.windows != nil || parts.net.rec.l != c.tokens || parts.net.rec.windows.count != (47+c.tokens)/c.tokens {
 					t.Fatalf("%d tokens in windows of %d, want 48 in windows of %d", whole.l, parts.net.rec.l, c.tokens)
+				}
+				if recurrent == "mamba2" { // with room, the same bits
+					aside := parts.net.rec.windows.asideBytes()
+					_, kept, with := stepGradients(t, openCPU(t, 2), inWindows, zoo, aside)
+					if parts.net.rec.windows.aside != nil || with.net.rec.windows.aside == nil || aside == 0 {
+						t.Error("products are to be kept with room for them, and without it not")
+					}
+					if i := firstDifference(got, kept); i >= 0 {
+						t.Errorf("with what is kept, gradient %d is %v, without it %v", i, kept[i], got[i])
+					}
 				}
 				if diff := math.Abs(gotLoss - wantLoss); !(diff <= 1e-6*wantLoss) {
 					t.Errorf("the loss is %v, want %v", gotLoss, wantLoss)
