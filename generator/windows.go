@@ -36,6 +36,7 @@ type windows struct {
 	out, dout    compute.Matrix
 	late         *mamba // nil where all is done in windows
 	u, du, y, dy compute.Matrix
+	zeros        []compute.Buffer // those rows of out, or of u and y
 
 	taken  compute.Ints // of each of the step's rows where it is in those, 0 for another window's
 	rows   []int32      // those that the step picks, n·L + l
@@ -83,8 +84,10 @@ func newWindows(dev compute.Device, r *recurrent, positions []float32) *windows 
 	ofWindow := func(width int) compute.Matrix { return newMatrix(r.gradients, 1+r.n*r.l, width) }
 	if k := w.late; k != nil {
 		w.u, w.du, w.y, w.dy = ofWindow(k.m), ofWindow(k.m), ofWindow(k.i), ofWindow(k.i)
+		w.zeros = []compute.Buffer{w.u.RowRange(0, 1).Data, w.y.RowRange(0, 1).Data}
 	} else {
 		w.out, w.dout = ofWindow(width), ofWindow(width)
+		w.zeros = []compute.Buffer{w.out.RowRange(0, 1).Data}
 	}
 	w.ahead = func() {
 		w.whole(dev)
@@ -171,10 +174,8 @@ func (w *windows) ends(gives bool) (rows, gradients compute.Matrix) {
 
 // whole computes all of a window.
 func (w *windows) whole(dev compute.Device) {
-	for _, rows := range [3]compute.Matrix{w.out, w.u, w.y} {
-		if rows.Data != nil {
-			dev.Zero(rows.RowRange(0, 1).Data)
-		}
+	for _, row := range w.zeros {
+		dev.Zero(row)
 	}
 	w.r.forward(dev, w.r.stateTable(w.r.states.value), w.states)
 }
