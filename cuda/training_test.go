@@ -3,6 +3,7 @@ package cuda
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 
 	"rpg/generator"
@@ -41,6 +42,8 @@ var float32Training = []trainingCase{
 
 var bf16Training = []trainingCase{
 	{"conv", "conv", "mamba2", "2", "0", "adamw", "1,8,16,8,1", "3", 1, 1, 0, 5e-3, 1e-2},
+	{"mlp in windows", "mlp", "mamba2", "2", "12", "adamw", "1,8,1", "8", 2*3 + 4, 6, 0, 5e-3, 1e-2},
+	{"mlp in windows with room", "mlp", "mamba2", "2", "12", "adamw", "1,8,1", "8", 2*3 + 5, 7, 1 << 30, 5e-3, 1e-2},
 }
 
 // testTraining: 20 steps on what open gives have the losses of 20 steps on the CPU,
@@ -50,6 +53,7 @@ var bf16Training = []trainingCase{
 // may give another code.
 func testTraining(t *testing.T, open func(t *testing.T) *device, cases []trainingCase) {
 	zoo, template := smallZoo(t)
+	var without []float64 // losses of the case before this one
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			const steps, sampleSteps = 20, 6
@@ -95,6 +99,10 @@ func testTraining(t *testing.T, open func(t *testing.T) *device, cases []trainin
 					t.Errorf("step %d: the loss is %v, on the CPU %v", i+1, got[i], w)
 				}
 			}
+			if c.room > 0 && !slices.Equal(got, without) {
+				t.Errorf("the losses with room are %v, and without %v", got, without)
+			}
+			without = got
 			if want[0] == want[1] || want[1] == want[steps-1] {
 				t.Error("the losses do not change")
 			}

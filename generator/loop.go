@@ -22,8 +22,8 @@ var ErrInterrupted = errors.New("generator: interrupted; the run is saved")
 // of threads of the device.
 func (r *Run) Train(ctx context.Context, dev compute.Device, zoo *Zoo, h Hooks) error {
 	tr := newTrainer(dev, r.Config, zoo)
-	if w := tr.net.rec.windows; w != nil {
-		w.keep(h.Room)
+	if tr.asideBytes() <= h.Room {
+		tr.keepAside()
 	}
 	if err := dev.Sync(); err != nil { // no memory for it
 		return err

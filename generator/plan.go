@@ -79,12 +79,8 @@ func forecast(tr *trainer, s *sampler) Forecast {
 	denoiser := tr.rows * den.multiplies()
 	once := den.multiplies() - den.stepMultiplies() // of a token; the times' embeddings are few
 	forward, backward, again := rec.stepMultiplies()
-	aside := int64(0)
-	if rec.windows != nil {
-		aside = rec.windows.asideBytes()
-	}
 	return Forecast{
-		Parameters: tr.net.ps.trained, Tokens: tr.l, StepTokens: tr.rows, AgainFLOP: flop * float64(again), AsideBytes: aside,
+		Parameters: tr.net.ps.trained, Tokens: tr.l, StepTokens: tr.rows, AgainFLOP: flop * float64(again), AsideBytes: tr.asideBytes(),
 		StepFLOP:   flop * withBackward * float64(denoiser+tr.models*tr.l*rec.multiplies()),
 		DoneFLOP:   flop * float64(withBackward*denoiser+forward+backward+again),
 		SampleFLOP: flop * float64(tr.l) * float64(rec.multiplies()+once+len(s.steps)*den.stepMultiplies()),

@@ -104,6 +104,7 @@ type trainer struct {
 	layoutValid                []int32
 	z                          compute.Matrix // prototypes of the step's rows
 	work, scoring, updating    func()         // compute, score and update, made once
+	rounding                   func()         // of weights that are kept rounded, or nil
 }
 
 // hostRows is the step's input before it is uploaded.
@@ -145,6 +146,29 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 		models: make([]int, zoo.Count), order: make([]int, tr.models*tr.l), report: make([]float32, 2)}
 	tr.work, tr.scoring, tr.updating = tr.compute, tr.score, tr.update
 	return tr
+}
+
+// asideBytes is the memory that is of use to training beyond what it needs.
+func (tr *trainer) asideBytes() int64 {
+	bytes := int64(0)
+	if tr.dev.Info().BF16 {
+		bytes = tr.net.ps.roundedBytes()
+	}
+	if w := tr.net.rec.windows; w != nil {
+		bytes += w.asideBytes()
+	}
+	return bytes
+}
+
+// keepAside takes it: nothing is then rounded or multiplied a second time.
+func (tr *trainer) keepAside() {
+	if tr.dev.Info().BF16 {
+		tr.net.ps.keepRounded(tr.dev)
+		tr.rounding = func() { tr.net.ps.round(tr.dev) }
+	}
+	if w := tr.net.rec.windows; w != nil {
+		w.keep()
+	}
 }
 
 // start gives the parameters their first values. States start at 1/M, as
@@ -236,6 +260,9 @@ func (tr *trainer) recorded() {
 // gradients computes the loss of the rows drawn and all gradients.
 func (tr *trainer) gradients() {
 	rec := tr.net.rec
+	if tr.rounding != nil {
+		compute.Record(tr.dev, "rounding", tr.rounding)
+	}
 	tr.z = rec.prototypes(tr.dev, tr.host.models[:tr.models])
 	compute.Record(tr.dev, "score", tr.scoring)
 	rec.prototypesBackward(tr.dev)
@@ -335,7 +362,7 @@ type Hooks struct {
 	SaveEvery int           // steps between checkpoints; 0: by SaveAfter alone
 	SaveAfter time.Duration // time between checkpoints; 0: by SaveEvery alone
 	// Room is the memory of the device, in bytes, that training may take beyond what is
-	// forecast. With Forecast.AsideBytes of it, AgainFLOP of a step are spared. The
-	// result is the same.
+	// forecast. With Forecast.AsideBytes of it, AgainFLOP of a step are spared, and weights
+	// are rounded to bf16 once a step and not for every product. The result is the same.
 	Room int64
 }

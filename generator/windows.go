@@ -145,9 +145,9 @@ func (w *windows) asideBytes() int64 {
 	return 4 * int64(w.count) * int64(values)
 }
 
-// keep takes memory for the products of all windows, if so many bytes are room for it.
-func (w *windows) keep(room int64) {
-	if w.products == nil || w.asideBytes() > room {
+// keep takes memory for the products of all windows.
+func (w *windows) keep() {
+	if w.products == nil {
 		return
 	}
 	for range w.count {

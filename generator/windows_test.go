@@ -11,11 +11,11 @@ import (
 
 // stepGradients returns the loss and the gradients of a step that is not the first
 // one, away from the zeros that the parameters start with.
-func stepGradients(t *testing.T, dev compute.Device, c Config, zoo *Zoo, room int64) (loss float64, grad []float32, tr *trainer) {
+func stepGradients(t *testing.T, dev compute.Device, c Config, zoo *Zoo, room bool) (loss float64, grad []float32, tr *trainer) {
 	t.Helper()
 	tr = newTrainer(dev, c, zoo)
-	if w := tr.net.rec.windows; w != nil {
-		w.keep(room)
+	if room {
+		tr.keepAside()
 	}
 	ps := &tr.net.ps
 	start := ps.initial(7)
@@ -69,16 +69,15 @@ func TestWindows(t *testing.T) {
 			}
 			t.Run(recurrent+", "+c.name, func(t *testing.T) {
 				overrides := append([]Override{{"token-dim", "256", ""}, {"recurrent", recurrent, ""}}, c.overrides...)
-				wantLoss, want, whole := stepGradients(t, openCPU(t, 2), small(t, overrides...).Config, zoo, 0)
+				wantLoss, want, whole := stepGradients(t, openCPU(t, 2), small(t, overrides...).Config, zoo, false)
 				inWindows := small(t, append(overrides, Override{"window", c.window, ""})...).Config
-				gotLoss, got, parts := stepGradients(t, openCPU(t, 3), inWindows, zoo, 0)
+				gotLoss, got, parts := stepGradients(t, openCPU(t, 3), inWindows, zoo, false)
 				if whole.l != 48 || whole.net.rec.windows != nil || parts.net.rec.l != c.tokens || parts.net.rec.windows.count != (47+c.tokens)/c.tokens {
 					t.Fatalf("%d tokens in windows of %d, want 48 in windows of %d", whole.l, parts.net.rec.l, c.tokens)
 				}
 				if recurrent == "mamba2" { // with room, the same bits
-					aside := parts.net.rec.windows.asideBytes()
-					_, kept, with := stepGradients(t, openCPU(t, 2), inWindows, zoo, aside)
-					if parts.net.rec.windows.aside != nil || with.net.rec.windows.aside == nil || aside == 0 {
+					_, kept, with := stepGradients(t, openCPU(t, 2), inWindows, zoo, true)
+					if parts.net.rec.windows.aside != nil || with.net.rec.windows.aside == nil || parts.asideBytes() == 0 {
 						t.Error("products are to be kept with room for them, and without it not")
 					}
 					if i := firstDifference(got, kept); i >= 0 {

@@ -95,7 +95,7 @@ func (s *session) planTraining(r generator.Resolved, zoo *generator.Zoo, m machi
 	s.printf("memory: %s on the device, %s for sampling, %s for the zoo's tokens\n", size(f.DeviceBytes), size(f.SampleBytes), size(f.HostBytes))
 	s.printf("work: %s a step of %s tokens, %s in all\n", work(f.StepFLOP), count(f.StepTokens), work(f.StepFLOP*float64(r.Config.Steps)))
 	s.printf("      %s a step without what repeats, %s a sample of %d steps\n", work(f.DoneFLOP), work(f.SampleFLOP), generator.DefaultSampling().Steps)
-	if f.AsideBytes > 0 {
+	if f.AgainFLOP > 0 {
 		s.printf("      %s of a step are done twice on a device without room for %s more\n", work(f.AgainFLOP), size(f.AsideBytes))
 	}
 	s.sayProspects(devices)
