@@ -15,7 +15,7 @@ import "rpg/generator/compute"
 // token there may be rows without a position; they have no gradient.
 //
 // What lives within a window only lies where the denoiser's gradients do. Where there
-// is room, the results of the products are kept aside: forward once more is then what
+// is room, the positions and the results of the products are kept aside: forward once more is then what
 // lies between them only, which gives the same bits.
 //
 // Of a mamba that comes last, with picked rows, a window goes as far as y: of the
@@ -26,6 +26,7 @@ type windows struct {
 	r         *recurrent
 	count     int
 	positions []float32          // [count·W, M], on the host
+	placed    []compute.Buffer   // of each window the same on the device, nil without room
 	kept      []compute.Buffer   // of each window, what is carried into it
 	products  []compute.Buffer   // of a window
 	aside     [][]compute.Buffer // of each window the same, nil without room
@@ -135,18 +136,24 @@ func newWindows(dev compute.Device, r *recurrent, positions []float32) *windows 
 	return w
 }
 
-// asideBytes is the memory that the products of all windows take, 0 where the layers
-// are not all mamba.
+// asideBytes is the memory that the positions and, of layers that are all mamba, the
+// products of all windows take.
 func (w *windows) asideBytes() int64 {
 	values := 0
 	for _, b := range w.products {
 		values += b.Len()
 	}
-	return 4 * int64(w.count) * int64(values)
+	return 4 * (int64(len(w.positions)) + int64(w.count)*int64(values))
 }
 
-// keep takes memory for the products of all windows.
+// keep takes that memory.
 func (w *windows) keep() {
+	size := w.r.l * w.r.m
+	for i := range w.count {
+		b := w.dev.Alloc(size)
+		w.dev.Upload(b, w.positions[i*size:(i+1)*size])
+		w.placed = append(w.placed, b)
+	}
 	if w.products == nil {
 		return
 	}
@@ -241,7 +248,11 @@ func (w *windows) backward(dev compute.Device) {
 func (w *windows) enter(dev compute.Device, i int) {
 	r := w.r
 	size := r.l * r.m
-	dev.Upload(r.positions.Data, w.positions[i*size:(i+1)*size])
+	if w.placed == nil {
+		dev.Upload(r.positions.Data, w.positions[i*size:(i+1)*size])
+	} else {
+		dev.Copy(r.positions.Data, w.placed[i])
+	}
 	dev.Copy(r.carried.start, w.kept[i])
 	if r.picked == 0 {
 		return

@@ -75,14 +75,13 @@ func TestWindows(t *testing.T) {
 				if whole.l != 48 || whole.net.rec.windows != nil || parts.net.rec.l != c.tokens || parts.net.rec.windows.count != (47+c.tokens)/c.tokens {
 					t.Fatalf("%d tokens in windows of %d, want 48 in windows of %d", whole.l, parts.net.rec.l, c.tokens)
 				}
-				if recurrent == "mamba2" { // with room, the same bits
-					_, kept, with := stepGradients(t, openCPU(t, 2), inWindows, zoo, true)
-					if parts.net.rec.windows.aside != nil || with.net.rec.windows.aside == nil || parts.asideBytes() == 0 {
-						t.Error("products are to be kept with room for them, and without it not")
-					}
-					if i := firstDifference(got, kept); i >= 0 {
-						t.Errorf("with what is kept, gradient %d is %v, without it %v", i, kept[i], got[i])
-					}
+				_, kept, with := stepGradients(t, openCPU(t, 2), inWindows, zoo, true)
+				without, room := parts.net.rec.windows, with.net.rec.windows
+				if without.placed != nil || without.aside != nil || room.placed == nil || (room.aside != nil) != (recurrent == "mamba2") {
+					t.Error("positions and products of mamba layers are to be kept with room for them, and without it not")
+				}
+				if i := firstDifference(got, kept); i >= 0 {
+					t.Errorf("with what is kept, gradient %d is %v, without it %v", i, kept[i], got[i])
 				}
 				if diff := math.Abs(gotLoss - wantLoss); !(diff <= 1e-6*wantLoss) {
 					t.Errorf("the loss is %v, want %v", gotLoss, wantLoss)
