@@ -105,7 +105,7 @@ func TestStepMultiplies(t *testing.T) {
 		dev := &productCounter{Device: openCPU(t, 2)}
 		tr := newTrainer(dev, small(t, overrides...).Config, zoo)
 		tr.start()
-		tr.drawRows(tr.drawModels())
+		tr.draw(tr.step)
 		rec := tr.net.rec
 		rec.prototypes(dev, tr.host.models[:tr.models])
 		forward, windows := dev.multiplies, 1

@@ -24,7 +24,7 @@ func stepGradients(t *testing.T, dev compute.Device, c Config, zoo *Zoo, room bo
 	}
 	dev.Upload(ps.value, start)
 	for range 2 { // the second time, memory holds what the first one left
-		tr.drawRows(tr.drawModels())
+		tr.draw(tr.step)
 		tr.gradients()
 		tr.step++
 	}
