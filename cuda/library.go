@@ -17,7 +17,7 @@ import (
 const libraryName = "librpgcuda.so"
 
 // abi is RPG_ABI in rpg.h.
-const abi = 2
+const abi = 3
 
 // embedded holds librpgcuda.so when `make cuda` ran before the build.
 //

@@ -11,6 +11,7 @@ type (
 	copyArgs struct {
 		dst, src uint64
 		n        int64
+		rounded  int32
 	}
 	addArgs struct {
 		y, x uint64
@@ -47,7 +48,11 @@ func (d *device) Zero(x compute.Buffer) {
 
 func (d *device) Copy(dst, src compute.Buffer) {
 	n := length(src)
-	a := copyArgs{d.vals(dst, n), d.vals(src, n), int64(n)}
+	to := d.either(dst, n)
+	a := copyArgs{dst: to.address, src: d.vals(src, n), n: int64(n)}
+	if to.bytes == roundedBytes {
+		a.rounded = 1
+	}
 	if n > 0 {
 		launch(d, "rpg_copy", a)
 	}

@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 // Raised by every change of this file that an older caller would misread.
-#define RPG_ABI 2
+#define RPG_ABI 3
 
 #define RPG_API extern "C" __attribute__((visibility("default")))
 
@@ -106,9 +106,10 @@ struct rpg_zero {  // x = 0
 RPG_API int rpg_zero(rpg_device *dev, const struct rpg_zero *a);
 
 struct rpg_copy {  // dst = src
-  float *dst;
+  void *dst;       // float32, or bf16: rounded
   const float *src;
   int64_t n;
+  int32_t rounded;
 };
 RPG_API int rpg_copy(rpg_device *dev, const struct rpg_copy *a);
 

@@ -3,6 +3,7 @@ package cuda
 import (
 	"context"
 	"math"
+	"slices"
 	"testing"
 
 	"rpg/generator"
@@ -23,22 +24,26 @@ func TestTrainingBF16(t *testing.T) {
 type trainingCase struct {
 	name, denoiser, recurrent, layers, window, optimizer string
 	channels, rows                                       string
-	records                                              int // in a step
+	records, parts                                       int   // graphs in a step, and different ones of these
+	room                                                 int64 // see generator.Hooks
 	lossTol, tokenTol                                    float64
 }
 
 var float32Training = []trainingCase{
-	{"mlp", "mlp", "mamba2", "2", "0", "adamw", "1,8,1", "8", 1, 1e-5, 1e-5},
-	{"conv", "conv", "mamba2", "2", "0", "adamw", "1,2,4,2,1", "8", 1, 1e-5, 1e-5},
-	{"conv in windows", "conv", "mamba2", "2", "12", "adamw", "1,2,4,2,1", "8", 2*3 + 2, 1e-5, 1e-5},
-	{"lstm in windows", "mlp", "lstm", "1", "17", "adamw", "1,8,1", "8", 2*2 + 2, 1e-5, 1e-5},
-	{"mlp-8bit", "mlp", "mamba2", "2", "0", "adamw8bit", "1,8,1", "8", 1, 1e-4, 1e-5},
-	{"none in windows", "mlp", "none", "2", "17", "adamw", "1,8,1", "8", 2*2 + 2, 1e-5, 1e-5},
-	{"transformer", "mlp", "transformer", "1", "17", "adamw", "1,8,1", "8", 1, 1e-5, 1e-5},
+	{"mlp", "mlp", "mamba2", "2", "0", "adamw", "1,8,1", "8", 1, 1, 0, 1e-5, 1e-5},
+	{"conv", "conv", "mamba2", "2", "0", "adamw", "1,2,4,2,1", "8", 1, 1, 0, 1e-5, 1e-5},
+	{"conv in windows", "conv", "mamba2", "2", "12", "adamw", "1,2,4,2,1", "8", 2*3 + 4, 6, 0, 1e-5, 1e-5},
+	{"conv in windows with room", "conv", "mamba2", "2", "12", "adamw", "1,2,4,2,1", "8", 2*3 + 4, 6, 1 << 30, 1e-5, 1e-5},
+	{"lstm in windows", "mlp", "lstm", "1", "17", "adamw", "1,8,1", "8", 2*2 + 2, 4, 0, 1e-5, 1e-5},
+	{"mlp-8bit", "mlp", "mamba2", "2", "0", "adamw8bit", "1,8,1", "8", 1, 1, 0, 1e-4, 1e-5},
+	{"none in windows", "mlp", "none", "2", "17", "adamw", "1,8,1", "8", 2*2 + 2, 4, 0, 1e-5, 1e-5},
+	{"transformer", "mlp", "transformer", "1", "17", "adamw", "1,8,1", "8", 1, 1, 0, 1e-5, 1e-5},
 }
 
 var bf16Training = []trainingCase{
-	{"conv", "conv", "mamba2", "2", "0", "adamw", "1,8,16,8,1", "3", 1, 5e-3, 1e-2},
+	{"conv", "conv", "mamba2", "2", "0", "adamw", "1,8,16,8,1", "3", 1, 1, 0, 5e-3, 1e-2},
+	{"mlp in windows", "mlp", "mamba2", "2", "12", "adamw", "1,8,1", "8", 2*3 + 4, 6, 0, 5e-3, 1e-2},
+	{"mlp in windows with room", "mlp", "mamba2", "2", "12", "adamw", "1,8,1", "8", 2*3 + 5, 7, 1 << 30, 5e-3, 1e-2},
 }
 
 // testTraining: 20 steps on what open gives have the losses of 20 steps on the CPU,
@@ -48,6 +53,7 @@ var bf16Training = []trainingCase{
 // may give another code.
 func testTraining(t *testing.T, open func(t *testing.T) *device, cases []trainingCase) {
 	zoo, template := smallZoo(t)
+	var without []float64 // losses of the case before this one
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			const steps, sampleSteps = 20, 6
@@ -75,7 +81,8 @@ func testTraining(t *testing.T, open func(t *testing.T) *device, cases []trainin
 				}
 				t.Cleanup(func() { run.Close() })
 				var losses []float64
-				if err := run.Train(context.Background(), dev, zoo, generator.Hooks{Step: func(e generator.StepEvent) { losses = append(losses, e.Loss) }}); err != nil {
+				hooks := generator.Hooks{Room: c.room, Step: func(e generator.StepEvent) { losses = append(losses, e.Loss) }}
+				if err := run.Train(context.Background(), dev, zoo, hooks); err != nil {
 					t.Fatal(err)
 				}
 				return run, losses
@@ -92,11 +99,14 @@ func testTraining(t *testing.T, open func(t *testing.T) *device, cases []trainin
 					t.Errorf("step %d: the loss is %v, on the CPU %v", i+1, got[i], w)
 				}
 			}
+			if c.room > 0 && !slices.Equal(got, without) {
+				t.Errorf("the losses with room are %v, and without %v", got, without)
+			}
+			without = got
 			if want[0] == want[1] || want[1] == want[steps-1] {
 				t.Error("the losses do not change")
 			}
-			once := min(c.records, 4) // a window forward and one back, the loss, the update: the first is no graph
-			if want := steps*c.records - once; gpu.replays != want {
+			if want := steps*c.records - c.parts; gpu.replays != want { // the first of each is no graph
 				t.Errorf("training launched %d graphs, want %d", gpu.replays, want)
 			}
 

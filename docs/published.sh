@@ -32,9 +32,14 @@ for target in convnext-atto:4 vit-tiny:4 resnet-18:8 vit-small:4 resnet-50:8 vit
   plan=$work/bf16
   parameters=$(grep -A 6 '"zoo"' "$plan" | grep -o '"parameters": *[0-9]*' | sed 's/.*: *//')
   train=$(number device_bytes "$plan")
+  done=$(tera "$(number step_done_flop "$plan")")
+  again=$(number step_again_flop "$plan")
+  if [ "$again" != 0 ]; then
+    done="$done; $(tera "$(awk -v x="$(number step_done_flop "$plan")" -v y="$again" 'BEGIN { print x - y }')") with $(gib "$(number aside_bytes "$plan")") more"
+  fi
   printf '| %s | %.1f million | %s | %s | %s | %s | %s | %s | %s | %s | %s h | %.1f s |\n' "${target%:*}" \
     "$(awk -v x="$parameters" 'BEGIN { print x / 1e6 }')" "$(number tokens "$plan")" \
     "$(gib "$(number device_bytes "$work/f32")")" "$(gib "$train")" "$(gib "$(number sample_bytes "$plan")")" "$(card "$train")" \
-    "$(tera "$(number step_flop "$plan")")" "$(tera "$(number step_done_flop "$plan")")" "$(tera "$(number sample_flop "$plan")")" \
+    "$(tera "$(number step_flop "$plan")")" "$done" "$(tera "$(number sample_flop "$plan")")" \
     "$(awk -v x="$(number train_s "$plan")" 'BEGIN { printf "%.1f", x / 3600 }')" "$(number sample_s "$plan")"
 done

@@ -45,7 +45,7 @@ func TestGradients(t *testing.T) {
 			}
 			loss := func(values []float32) float64 {
 				dev.Upload(ps.value, values)
-				tr.drawRows(tr.drawModels())
+				tr.draw(tr.step)
 				tr.gradients()
 				var x [1]float32
 				if err := dev.Download(x[:], tr.loss); err != nil {

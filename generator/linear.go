@@ -53,10 +53,11 @@ func newZeroLinear(ps *params, name string, in, out int) *linear {
 // part is the layer with outputs lo..hi-1 only; the parameters are shared.
 // They must have been allocated, and there must be no bias.
 func (l *linear) part(lo, hi int) *linear {
-	w := &param{value: l.w.value.Slice(lo*l.in, hi*l.in)}
+	w := &param{at: lo * l.in, n: (hi - lo) * l.in, value: l.w.value.Slice(lo*l.in, hi*l.in)}
 	if l.w.grad != nil {
 		w.grad = l.w.grad.Slice(lo*l.in, hi*l.in)
 	}
+	l.w.parts = append(l.w.parts, w)
 	return &linear{in: l.in, out: hi - lo, w: w}
 }
 
@@ -69,7 +70,7 @@ func (l *linear) forwardAdd(dev compute.Device, y, x compute.Matrix, beta float3
 	if l.b != nil {
 		bias = l.b.value
 	}
-	dev.Gemm(y, x, compute.MatrixOf(l.w.value, l.out, l.in), false, true, beta, bias)
+	dev.Gemm(y, x, compute.MatrixOf(l.w.factor(), l.out, l.in), false, true, beta, bias)
 }
 
 // backward adds to the gradients of W and b and computes dx = beta·dx + dy·W.
@@ -80,7 +81,7 @@ func (l *linear) backward(dev compute.Device, dx, dy, x compute.Matrix, beta flo
 		dev.ColumnSums(l.b.grad, dy)
 	}
 	if dx.Data != nil {
-		dev.Gemm(dx, dy, compute.MatrixOf(l.w.value, l.out, l.in), false, false, beta, nil)
+		dev.Gemm(dx, dy, compute.MatrixOf(l.w.factor(), l.out, l.in), false, false, beta, nil)
 	}
 }
 

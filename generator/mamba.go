@@ -17,7 +17,7 @@ import (
 //
 // The last layer of a training may be asked for some of the rows only: what
 // acts on each token by itself, the gate z and all after the SSD, is then
-// computed for those.
+// computed for those. In windows of tokens that is done once, after all of them.
 type mamba struct {
 	n, l, m      int
 	i, h, s      int
@@ -31,6 +31,7 @@ type mamba struct {
 
 	gateIn, restIn *linear        // z and the other columns of in
 	pick           compute.Ints   // the rows that out has, nil for all
+	late           bool           // forward and backward are those up to y: see outputs
 	gate, rest     compute.Matrix // proj: z for the rows of out, [x|B|C|dt]
 	y, g           compute.Matrix
 	uPicked        compute.Matrix // rows of u and y, when some are picked
@@ -96,13 +97,25 @@ func (k *mamba) alloc(dev compute.Device, r *recurrent, c carried, pick compute.
 	rows, conv, all := k.n*k.l, k.i+2*k.s, 2*k.i+2*k.s+k.h
 	k.pick = pick
 	k.gateIn, k.restIn = k.in.part(0, k.i), k.in.part(k.i, all)
-	k.rest, k.y = newMatrix(projections, rows, k.restIn.out), newMatrix(activations, rows, k.i)
+	k.late = pick != nil && r.windows != nil
+	lasting := func(d compute.Device) compute.Device { // for picked rows, which outlast a window
+		if k.late {
+			return r.windows.dev
+		}
+		return d
+	}
+	k.rest = newMatrix(projections, rows, k.restIn.out)
+	if k.late {
+		k.y = r.windows.y.RowRange(1, 1+rows)
+	} else {
+		k.y = newMatrix(activations, rows, k.i)
+	}
 	k.yRows = k.y
 	if pick != nil {
-		k.uPicked, k.yPicked = newMatrix(dev, pick.Len(), k.m), newMatrix(activations, pick.Len(), k.i)
+		k.uPicked, k.yPicked = newMatrix(lasting(dev), pick.Len(), k.m), newMatrix(lasting(activations), pick.Len(), k.i)
 		k.yRows = k.yPicked
 	}
-	k.gate, k.g = newMatrix(projections, k.yRows.Rows, k.i), newMatrix(activations, k.yRows.Rows, k.i)
+	k.gate, k.g = newMatrix(lasting(projections), k.yRows.Rows, k.i), newMatrix(lasting(activations), k.yRows.Rows, k.i)
 	k.conv.CausalConv = compute.CausalConv{N: k.n, L: k.l, K: convWidth,
 		X: k.rest.Columns(0, conv), Y: newMatrix(activations, rows, conv), W: k.convW.value, Bias: k.convB.value}
 	a := &k.ssd.SSD
@@ -120,8 +133,16 @@ func (k *mamba) alloc(dev compute.Device, r *recurrent, c carried, pick compute.
 	if s, ok := share.(*mamba); ok && s.i == k.i {
 		k.mambaGradients = s.mambaGradients
 	} else {
-		k.drest, k.dconv, k.dy = newMatrix(gradients, rows, k.restIn.out), newMatrix(gradients, rows, conv), newMatrix(gradients, rows, k.i)
-		k.dgate, k.dg = newMatrix(gradients, rows, k.i), newMatrix(gradients, rows, k.i)
+		k.drest, k.dconv = newMatrix(gradients, rows, k.restIn.out), newMatrix(gradients, rows, conv)
+		if pick == nil {
+			k.dgate, k.dg = newMatrix(gradients, rows, k.i), newMatrix(gradients, rows, k.i)
+		}
+		if !k.late {
+			k.dy = newMatrix(gradients, rows, k.i)
+		}
+	}
+	if k.late {
+		k.dy = r.windows.dy.RowRange(1, 1+rows)
 	}
 	k.dyRows = k.dy
 	if pick != nil {
@@ -161,6 +182,11 @@ func (k *mamba) allocCarried(dev compute.Device, c carried) {
 func (k *mamba) begin(bool) {}
 
 func (k *mamba) forward(dev compute.Device, out, u compute.Matrix) {
+	if k.late {
+		k.restIn.forward(dev, k.rest, u)
+		k.scan(dev)
+		return
+	}
 	k.mix(dev, out, k.project(dev, u))
 }
 
@@ -178,49 +204,93 @@ func (k *mamba) project(dev compute.Device, u compute.Matrix) compute.Matrix {
 // mix is forward from the projections on; u are the rows that out has.
 func (k *mamba) mix(dev compute.Device, out, u compute.Matrix) {
 	k.activate(dev)
-	k.out.forward(dev, out, k.g)
-	if k.residual {
-		dev.Add(out.Data, u.Data)
-	}
+	k.finish(dev, out, u)
 }
 
 // activate computes what lies between the projections and the last product.
 func (k *mamba) activate(dev compute.Device) {
-	dev.CausalConv(k.conv.CausalConv)
-	if k.lastRows != nil {
-		dev.Gather(k.last, k.conv.X, k.lastRows, 0)
-	}
-	dev.SSD(k.ssd.SSD)
+	k.scan(dev)
 	if k.pick != nil {
 		dev.Gather(k.yPicked, k.y, k.pick, 0)
 	}
 	dev.GatedRMSNorm(k.g, k.yRows, k.gate, k.norm.value, normEps)
 }
 
+// scan computes y.
+func (k *mamba) scan(dev compute.Device) {
+	dev.CausalConv(k.conv.CausalConv)
+	if k.lastRows != nil {
+		dev.Gather(k.last, k.conv.X, k.lastRows, 0)
+	}
+	dev.SSD(k.ssd.SSD)
+}
+
+// finish computes out from g.
+func (k *mamba) finish(dev compute.Device, out, u compute.Matrix) {
+	k.out.forward(dev, out, k.g)
+	if k.residual {
+		dev.Add(out.Data, u.Data)
+	}
+}
+
 func (k *mamba) backward(dev compute.Device, du, dout, u compute.Matrix) {
+	if k.late { // dy is there, and in du what outputsBackward has left
+		k.scanBackward(dev)
+		k.restIn.backward(dev, du, k.drest, u, 1)
+		return
+	}
 	k.mixBackward(dev, dout)
 	k.restIn.backward(dev, du, k.drest, u, 0)
 	duOut, uOut, beta := du, u, float32(1)
 	if k.pick != nil {
 		duOut, uOut, beta = k.duPicked, k.uPicked, 0
 	}
-	k.gateIn.backward(dev, duOut, k.dgate, uOut, beta)
-	if k.residual {
-		dev.Add(duOut.Data, dout.Data)
-	}
+	k.gateBackward(dev, duOut, dout, uOut, beta)
 	if k.pick != nil {
 		dev.ScatterAdd(du, duOut, k.pick)
 	}
 }
 
+// outputs computes out [picked, O] of a late layer from the rows of u and y.
+func (k *mamba) outputs(dev compute.Device, out compute.Matrix) {
+	k.gateIn.forward(dev, k.gate, k.uPicked)
+	dev.GatedRMSNorm(k.g, k.yRows, k.gate, k.norm.value, normEps)
+	k.finish(dev, out, k.uPicked)
+}
+
+// outputsBackward computes the gradients of the rows of y and, but for what comes
+// through y, of u.
+func (k *mamba) outputsBackward(dev compute.Device, dout compute.Matrix) {
+	k.finishBackward(dev, dout)
+	k.gateBackward(dev, k.duPicked, dout, k.uPicked, 0)
+}
+
+// gateBackward adds to du, or with beta 0 computes, what comes through z and the residual.
+func (k *mamba) gateBackward(dev compute.Device, du, dout, u compute.Matrix, beta float32) {
+	k.gateIn.backward(dev, du, k.dgate, u, beta)
+	if k.residual {
+		dev.Add(du.Data, dout.Data)
+	}
+}
+
 // mixBackward computes the gradients of the projections, dgate and drest.
 func (k *mamba) mixBackward(dev compute.Device, dout compute.Matrix) {
-	k.out.backward(dev, k.dg, dout, k.g, 0)
-	dev.GatedRMSNormBackward(k.dyRows, k.dgate, k.norm.grad, k.dg, k.yRows, k.gate, k.norm.value, normEps)
+	k.finishBackward(dev, dout)
 	if k.pick != nil {
 		dev.Zero(k.dy.Data)
 		dev.ScatterAdd(k.dy, k.dyPicked, k.pick)
 	}
+	k.scanBackward(dev)
+}
+
+// finishBackward computes dgate and the rows of dy that the output has.
+func (k *mamba) finishBackward(dev compute.Device, dout compute.Matrix) {
+	k.out.backward(dev, k.dg, dout, k.g, 0)
+	dev.GatedRMSNormBackward(k.dyRows, k.dgate, k.norm.grad, k.dg, k.yRows, k.gate, k.norm.value, normEps)
+}
+
+// scanBackward computes drest from dy.
+func (k *mamba) scanBackward(dev compute.Device) {
 	dev.SSDBackward(k.ssd)
 	dev.CausalConvBackward(k.conv)
 	if k.lastRows != nil {

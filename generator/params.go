@@ -12,11 +12,21 @@ type param struct {
 	shape []int
 	n     int
 	kind  paramKind
-	right bool                    // only ever the right factor of Gemm
+	right bool                    // only ever the right factor of Gemm: of factor
 	at    int                     // place in the flat buffers
 	fill  func(u float64) float64 // initial value from a uniform number
 	value compute.Buffer
 	grad  compute.Buffer // nil for running statistics and for sampling
+	kept  compute.Buffer // value rounded, nil without: see params.keepRounded
+	parts []*param       // runs of its values, with their places in it
+}
+
+// factor is what products take for the value.
+func (p *param) factor() compute.Buffer {
+	if p.kept != nil {
+		return p.kept
+	}
+	return p.value
 }
 
 type paramKind int
@@ -109,6 +119,39 @@ func (ps *params) allocRounded(dev compute.Device) {
 	ps.value = twoBuffers{dev.AllocRounded(rounded), dev.Alloc(ps.total - rounded)}
 	for _, p := range ps.list {
 		p.value = ps.value.Slice(p.at, p.at+p.n)
+	}
+}
+
+// keepRounded takes memory for the right factors rounded, as a training on a device
+// that computes in bf16 would have them for every product. round fills it.
+func (ps *params) keepRounded(dev compute.Device) {
+	for _, p := range ps.list {
+		if !p.right {
+			continue
+		}
+		p.kept = dev.AllocRounded(p.n)
+		for _, part := range p.parts {
+			part.kept = p.kept.Slice(part.at, part.at+part.n)
+		}
+	}
+}
+
+// roundedBytes is what keepRounded takes.
+func (ps *params) roundedBytes() (bytes int64) {
+	for _, p := range ps.list {
+		if p.right {
+			bytes += 2 * int64(p.n)
+		}
+	}
+	return bytes
+}
+
+// round is for each step, whose weights are others.
+func (ps *params) round(dev compute.Device) {
+	for _, p := range ps.list {
+		if p.kept != nil {
+			dev.Copy(p.kept, p.value)
+		}
 	}
 }
 

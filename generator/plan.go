@@ -16,8 +16,10 @@ type Forecast struct {
 	StepTokens  int     // tokens that receive loss in a step
 	StepFLOP    float64 // of a training step, forward and backward, all products as written
 	DoneFLOP    float64 // of these, what is computed: see recurrent.stepMultiplies
+	AgainFLOP   float64 // of these, what is computed a second time, without room for AsideBytes
 	SampleFLOP  float64 // of sampling one model
 	DeviceBytes int64   // of the device for training
+	AsideBytes  int64   // that are of use beyond these: see Hooks.Room
 	SampleBytes int64   // of the device for sampling one model
 	Workspace   bool    // what operations take for themselves is in both
 	HostBytes   int64   // tokens of the zoo
@@ -76,14 +78,11 @@ func forecast(tr *trainer, s *sampler) Forecast {
 	rec, den := tr.net.rec, tr.net.den
 	denoiser := tr.rows * den.multiplies()
 	once := den.multiplies() - den.stepMultiplies() // of a token; the times' embeddings are few
-	passes := withBackward                          // of the recurrent model, which goes forward twice in windows
-	if rec.windows != nil {
-		passes++
-	}
+	forward, backward, again := rec.stepMultiplies()
 	return Forecast{
-		Parameters: tr.net.ps.trained, Tokens: tr.l, StepTokens: tr.rows,
+		Parameters: tr.net.ps.trained, Tokens: tr.l, StepTokens: tr.rows, AgainFLOP: flop * float64(again), AsideBytes: tr.asideBytes(),
 		StepFLOP:   flop * withBackward * float64(denoiser+tr.models*tr.l*rec.multiplies()),
-		DoneFLOP:   flop * float64(withBackward*denoiser+passes*rec.stepMultiplies()),
+		DoneFLOP:   flop * float64(withBackward*denoiser+forward+backward+again),
 		SampleFLOP: flop * float64(tr.l) * float64(rec.multiplies()+once+len(s.steps)*den.stepMultiplies()),
 		HostBytes:  4 * int64(tr.zoo.Count) * int64(tr.l) * int64(tr.d),
 	}

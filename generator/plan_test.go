@@ -94,28 +94,39 @@ func (d *productCounter) Gemm(c, a, b compute.Matrix, transA, transB bool, beta 
 	d.Device.Gemm(c, a, b, transA, transB, beta, bias)
 }
 
-// TestStepMultiplies: the forward pass of a step does as many products as forecast.
+// TestStepMultiplies: the passes of a step do as many products as forecast.
 func TestStepMultiplies(t *testing.T) {
 	zoo, _ := testZoo(t, 3, 512)
 	for _, overrides := range [][]Override{
 		{{"preset", "paper", ""}}, {{"preset", "paper", ""}, {"out-width", "28", ""}}, {{"diffusion-batch", "0", ""}}, {{"layers", "1", ""}}, {{"layers", "3", ""}},
-		{{"window", "11", ""}}, {{"window", "11", ""}, {"diffusion-batch", "9", ""}},
+		{{"window", "11", ""}}, {{"window", "11", ""}, {"diffusion-batch", "9", ""}}, {{"window", "11", ""}, {"diffusion-batch", "0", ""}},
+		{{"window", "11", ""}, {"layers", "1", ""}},
 	} {
 		dev := &productCounter{Device: openCPU(t, 2)}
 		tr := newTrainer(dev, small(t, overrides...).Config, zoo)
 		tr.start()
-		tr.drawRows(tr.drawModels())
+		tr.draw(tr.step)
 		rec := tr.net.rec
 		rec.prototypes(dev, tr.host.models[:tr.models])
-		want, windows := rec.stepMultiplies(), 1
+		forward, windows := dev.multiplies, 1
+		dev.multiplies = 0
+		rec.prototypesBackward(dev)
 		if rec.windows != nil {
 			windows = rec.windows.count
 		}
+		scans := 0
 		for _, k := range rec.layers {
-			want -= windows * rec.n * rec.l * k.(*mamba).scanMultiplies()
+			scans += windows * rec.n * rec.l * k.(*mamba).scanMultiplies()
 		}
-		if dev.multiplies != want {
-			t.Errorf("%v: %d multiply-adds, the forecast has %d", overrides, dev.multiplies, want)
+		ahead, back, again := rec.stepMultiplies()
+		if rec.windows != nil {
+			again -= scans
+		}
+		if want := ahead - scans; forward != want {
+			t.Errorf("%v: %d multiply-adds forward, the forecast has %d", overrides, forward, want)
+		}
+		if want := back - 2*scans + again; dev.multiplies != want {
+			t.Errorf("%v: %d multiply-adds backward, the forecast has %d", overrides, dev.multiplies, want)
 		}
 	}
 }

@@ -25,7 +25,7 @@ type recurrent struct {
 	vectors
 	input  input
 	picked int              // rows that a step picks, 0 for all
-	pick   compute.Ints     // which ones, nil for all
+	pick   compute.Ints     // which ones, nil for all and in windows
 	h, dh  []compute.Matrix // h[i] is the output of layer i, z that of the last
 
 	carried carried  // of all layers
@@ -105,14 +105,14 @@ func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool, p
 	if inWindows {
 		memory = r.gradients
 	}
-	if picked > 0 && !(inWindows && picked >= outs) {
+	if picked > 0 && !inWindows {
 		outs, r.pick = picked, dev.AllocInts(picked)
 	}
 	if inWindows || !train {
 		r.allocCarried(dev, train)
 	}
 	if inWindows {
-		r.windows = newWindows(dev, r, positions, outs, r.widths[len(r.widths)-1])
+		r.windows = newWindows(dev, r, positions)
 		positions = positions[:r.l*r.m]
 	}
 	r.vectors.alloc(memory, r.n, r.l, r.m, positions)
@@ -123,6 +123,9 @@ func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool, p
 		last := i == len(r.layers)-1
 		if last {
 			rows, pick = outs, r.pick
+			if inWindows && r.windows.late != nil {
+				pick = r.windows.taken
+			}
 		}
 		var c carried
 		if r.carried.start != nil {
@@ -135,8 +138,9 @@ func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool, p
 			r.input = newInput(memory, r, train, rows)
 		}
 		switch {
-		case last && inWindows:
-			r.h, r.dh = append(r.h, r.windows.out.RowRange(1, 1+rows)), append(r.dh, r.windows.dout.RowRange(1, 1+rows))
+		case inWindows && (last || i == len(r.layers)-2 && r.windows.late != nil):
+			h, dh := r.windows.ends(last)
+			r.h, r.dh = append(r.h, h), append(r.dh, dh)
 			continue
 		case train && (!last || r.repeats):
 			r.dh = append(r.dh, newMatrix(r.gradients, rows, r.widths[i]))
@@ -144,6 +148,40 @@ func (r *recurrent) alloc(dev compute.Device, positions []float32, train bool, p
 			r.dh = append(r.dh, newMatrix(dev, rows, r.widths[i]))
 		}
 		r.h = append(r.h, newMatrix(memory, rows, r.widths[i]))
+	}
+	if inWindows {
+		r.windows.products = r.products()
+	}
+}
+
+// products are the results of the matrix products of a forward pass that the backward
+// pass needs, nil where layers are not mamba.
+func (r *recurrent) products() (all []compute.Buffer) {
+	for i, l := range r.layers {
+		k, ok := l.(*mamba)
+		if !ok {
+			return nil
+		}
+		all = append(all, k.rest.Data)
+		if !k.late {
+			all = append(all, k.gate.Data)
+		}
+		if i+1 < len(r.layers) {
+			all = append(all, r.h[i].Data)
+		}
+	}
+	return all
+}
+
+// between computes what forward does but for products.
+func (r *recurrent) between(dev compute.Device, table compute.Matrix) {
+	dev.Gather(r.state, table, r.batch, 0)
+	for _, l := range r.layers {
+		if k := l.(*mamba); k.late {
+			k.scan(dev)
+		} else {
+			k.activate(dev)
+		}
 	}
 }
 
@@ -271,30 +309,36 @@ func (r *recurrent) multiplies() int {
 	return n
 }
 
-// stepMultiplies is that of the forward pass of a step, in windows of all. A mamba
-// that comes first projects N + L vectors instead of N·L, and one that comes last,
-// with some rows picked, computes the gate and the last product for those. What is
-// done again in the backward pass is not counted.
-func (r *recurrent) stepMultiplies() int {
-	rows, n := r.n*r.l, 0
+// stepMultiplies is that of a step, forward, back, and what of the former windows
+// compute once more. A mamba that comes first projects N + L vectors instead of N·L,
+// and computes no gradient of the L; one that comes last, with some rows picked,
+// computes the gate and the last product for those.
+func (r *recurrent) stepMultiplies() (forward, backward, again int) {
+	rows, windows, ofTokens, ofPicked, spared := r.n*r.l, 1, 0, 0, 0
 	for i, l := range r.layers {
 		k, ok := l.(*mamba)
 		if !ok {
-			n += rows * l.multiplies()
+			ofTokens += rows * l.multiplies()
 			continue
 		}
-		outs := rows
-		if i == len(r.layers)-1 && r.pick != nil {
-			outs = r.picked
-		}
-		gates, rests := outs, rows
+		gates, rests := rows, rows
 		if i == 0 {
-			gates, rests = r.n+r.l, r.n+r.l
+			gates, rests, spared = r.n+r.l, r.n+r.l, r.l*k.in.multiplies()
 		}
-		n += gates*k.gateIn.multiplies() + rests*k.restIn.multiplies() + rows*k.scanMultiplies() + outs*k.out.multiplies()
+		ofTokens += rests*k.restIn.multiplies() + rows*k.scanMultiplies()
+		if k.pick == nil {
+			ofTokens += gates*k.gateIn.multiplies() + rows*k.out.multiplies()
+		} else {
+			if i > 0 {
+				gates = r.picked
+			}
+			ofPicked = gates*k.gateIn.multiplies() + r.picked*k.out.multiplies()
+		}
 	}
 	if r.windows != nil {
-		n *= r.windows.count
+		windows = r.windows.count
+		again = windows * ofTokens
 	}
-	return n
+	forward = windows*ofTokens + ofPicked
+	return forward, 2*forward - windows*spared, again
 }

@@ -95,6 +95,7 @@ type trainer struct {
 	ema                 compute.Buffer // averaged weights: the weights themselves without averaging
 	running, emaRunning compute.Buffer // running statistics, which have no gradient
 	step                int            // steps done
+	drawn               int            // the step whose rows are there, -1 for none
 
 	x0, eps, xt, target, dpred compute.Matrix
 	t, a, b                    compute.Buffer
@@ -104,6 +105,7 @@ type trainer struct {
 	layoutValid                []int32
 	z                          compute.Matrix // prototypes of the step's rows
 	work, scoring, updating    func()         // compute, score and update, made once
+	rounding                   func()         // of weights that are kept rounded, or nil
 }
 
 // hostRows is the step's input before it is uploaded.
@@ -117,7 +119,7 @@ type hostRows struct {
 
 func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	layout := &zoo.Tokenizer.Layout
-	tr := &trainer{dev: dev, cfg: c, zoo: zoo, l: layout.Tokens(), d: c.TokenDim, sched: newSchedule(c), layoutValid: layout.Valid()}
+	tr := &trainer{dev: dev, cfg: c, zoo: zoo, drawn: -1, l: layout.Tokens(), d: c.TokenDim, sched: newSchedule(c), layoutValid: layout.Valid()}
 	tr.models = min(c.Batch, zoo.Count)
 	tr.rows = c.DiffusionBatch
 	if tr.rows == 0 {
@@ -147,6 +149,29 @@ func newTrainer(dev compute.Device, c Config, zoo *Zoo) *trainer {
 	return tr
 }
 
+// asideBytes is the memory that is of use to training beyond what it needs.
+func (tr *trainer) asideBytes() int64 {
+	bytes := int64(0)
+	if tr.dev.Info().BF16 {
+		bytes = tr.net.ps.roundedBytes()
+	}
+	if w := tr.net.rec.windows; w != nil {
+		bytes += w.asideBytes()
+	}
+	return bytes
+}
+
+// keepAside takes it: nothing is then rounded or multiplied a second time.
+func (tr *trainer) keepAside() {
+	if tr.dev.Info().BF16 {
+		tr.net.ps.keepRounded(tr.dev)
+		tr.rounding = func() { tr.net.ps.round(tr.dev) }
+	}
+	if w := tr.net.rec.windows; w != nil {
+		w.keep()
+	}
+}
+
 // start gives the parameters their first values. States start at 1/M, as
 // published, and with state-init spread at normal numbers around it, as wide as
 // half the checkpoints' own distance from their mean: checkpoints that are
@@ -171,14 +196,20 @@ func (tr *trainer) start() {
 	}
 }
 
+// draw brings what a step takes to the device.
+func (tr *trainer) draw(step int) {
+	tr.drawRows(step, tr.drawModels(step))
+	tr.drawn = step
+}
+
 // drawModels picks the step's checkpoints, each at most once.
-func (tr *trainer) drawModels() []int {
+func (tr *trainer) drawModels(step int) []int {
 	index := tr.host.models
 	for i := range index {
 		index[i] = i
 	}
 	for i := range tr.models {
-		j := i + compute.Intn(tr.cfg.Seed, stream(purposeModels, uint64(tr.step)), uint64(i), len(index)-i)
+		j := i + compute.Intn(tr.cfg.Seed, stream(purposeModels, uint64(step)), uint64(i), len(index)-i)
 		index[i], index[j] = index[j], index[i]
 	}
 	return index[:tr.models]
@@ -186,7 +217,7 @@ func (tr *trainer) drawModels() []int {
 
 // drawRows fills the step's tokens: all of the batch's once, or a random choice
 // in which none comes twice before all have come once; and a time for each.
-func (tr *trainer) drawRows(models []int) {
+func (tr *trainer) drawRows(step int, models []int) {
 	h, seed, all := &tr.host, tr.cfg.Seed, tr.models*tr.l
 	for i := range h.order {
 		h.order[i] = i
@@ -194,13 +225,13 @@ func (tr *trainer) drawRows(models []int) {
 	for i := range tr.rows {
 		at := i % all
 		if tr.cfg.DiffusionBatch > 0 {
-			j := at + compute.Intn(seed, stream(purposeRows, uint64(tr.step)), uint64(i), all-at)
+			j := at + compute.Intn(seed, stream(purposeRows, uint64(step)), uint64(i), all-at)
 			h.order[at], h.order[j] = h.order[j], h.order[at]
 		}
 		row := h.order[at]
 		h.pick[i] = int32(row)
 		h.valid[i] = tr.layoutValid[row%tr.l]
-		t := compute.Intn(seed, stream(purposeTimes, uint64(tr.step)), uint64(i), tr.cfg.DiffusionSteps)
+		t := compute.Intn(seed, stream(purposeTimes, uint64(step)), uint64(i), tr.cfg.DiffusionSteps)
 		h.t[i] = float32(t)
 		h.a[i], h.b[i] = float32(math.Sqrt(tr.sched.abar[t])), float32(math.Sqrt(1-tr.sched.abar[t]))
 		src := (models[row/tr.l]*tr.l + row%tr.l) * tr.d
@@ -236,6 +267,9 @@ func (tr *trainer) recorded() {
 // gradients computes the loss of the rows drawn and all gradients.
 func (tr *trainer) gradients() {
 	rec := tr.net.rec
+	if tr.rounding != nil {
+		compute.Record(tr.dev, "rounding", tr.rounding)
+	}
 	tr.z = rec.prototypes(tr.dev, tr.host.models[:tr.models])
 	compute.Record(tr.dev, "score", tr.scoring)
 	rec.prototypesBackward(tr.dev)
@@ -301,8 +335,13 @@ func (e *DivergedError) Error() string {
 // next does one step.
 func (tr *trainer) next() (StepEvent, error) {
 	lr := tr.cfg.learningRate(tr.step)
-	tr.drawRows(tr.drawModels())
+	if tr.drawn != tr.step {
+		tr.draw(tr.step)
+	}
 	tr.recorded()
+	if after := tr.step + 1; after < tr.cfg.Steps { // while the device is at work
+		tr.draw(after)
+	}
 	if err := tr.dev.Download(tr.host.report, tr.report); err != nil {
 		return StepEvent{}, err
 	}
@@ -324,7 +363,7 @@ func notFinite(e StepEvent) string {
 	return ""
 }
 
-// Hooks are what the caller of Train wants to know. Any may be nil.
+// Hooks are what the caller of Train wants to know, and what he grants. Any may be nil.
 type Hooks struct {
 	Step  func(StepEvent)
 	Saved func(step int, path string)
@@ -334,4 +373,8 @@ type Hooks struct {
 	EvalEvery int
 	SaveEvery int           // steps between checkpoints; 0: by SaveAfter alone
 	SaveAfter time.Duration // time between checkpoints; 0: by SaveEvery alone
+	// Room is the memory of the device, in bytes, that training may take beyond what is
+	// forecast. With Forecast.AsideBytes of it, AgainFLOP of a step are spared, and weights
+	// are rounded to bf16 once a step and not for every product. The result is the same.
+	Room int64
 }

@@ -11,9 +11,12 @@ import (
 
 // stepGradients returns the loss and the gradients of a step that is not the first
 // one, away from the zeros that the parameters start with.
-func stepGradients(t *testing.T, dev compute.Device, c Config, zoo *Zoo) (loss float64, grad []float32, tr *trainer) {
+func stepGradients(t *testing.T, dev compute.Device, c Config, zoo *Zoo, room bool) (loss float64, grad []float32, tr *trainer) {
 	t.Helper()
 	tr = newTrainer(dev, c, zoo)
+	if room {
+		tr.keepAside()
+	}
 	ps := &tr.net.ps
 	start := ps.initial(7)
 	for i := range start[:ps.trained] {
@@ -21,7 +24,7 @@ func stepGradients(t *testing.T, dev compute.Device, c Config, zoo *Zoo) (loss f
 	}
 	dev.Upload(ps.value, start)
 	for range 2 { // the second time, memory holds what the first one left
-		tr.drawRows(tr.drawModels())
+		tr.draw(tr.step)
 		tr.gradients()
 		tr.step++
 	}
@@ -66,10 +69,19 @@ func TestWindows(t *testing.T) {
 			}
 			t.Run(recurrent+", "+c.name, func(t *testing.T) {
 				overrides := append([]Override{{"token-dim", "256", ""}, {"recurrent", recurrent, ""}}, c.overrides...)
-				wantLoss, want, whole := stepGradients(t, openCPU(t, 2), small(t, overrides...).Config, zoo)
-				gotLoss, got, parts := stepGradients(t, openCPU(t, 3), small(t, append(overrides, Override{"window", c.window, ""})...).Config, zoo)
+				wantLoss, want, whole := stepGradients(t, openCPU(t, 2), small(t, overrides...).Config, zoo, false)
+				inWindows := small(t, append(overrides, Override{"window", c.window, ""})...).Config
+				gotLoss, got, parts := stepGradients(t, openCPU(t, 3), inWindows, zoo, false)
 				if whole.l != 48 || whole.net.rec.windows != nil || parts.net.rec.l != c.tokens || parts.net.rec.windows.count != (47+c.tokens)/c.tokens {
 					t.Fatalf("%d tokens in windows of %d, want 48 in windows of %d", whole.l, parts.net.rec.l, c.tokens)
+				}
+				_, kept, with := stepGradients(t, openCPU(t, 2), inWindows, zoo, true)
+				without, room := parts.net.rec.windows, with.net.rec.windows
+				if without.placed != nil || without.aside != nil || room.placed == nil || (room.aside != nil) != (recurrent == "mamba2") {
+					t.Error("positions and products of mamba layers are to be kept with room for them, and without it not")
+				}
+				if i := firstDifference(got, kept); i >= 0 {
+					t.Errorf("with what is kept, gradient %d is %v, without it %v", i, kept[i], got[i])
 				}
 				if diff := math.Abs(gotLoss - wantLoss); !(diff <= 1e-6*wantLoss) {
 					t.Errorf("the loss is %v, want %v", gotLoss, wantLoss)

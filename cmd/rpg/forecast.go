@@ -55,8 +55,18 @@ type prospect struct {
 func (p prospect) expect(f generator.Forecast, steps int) prospect {
 	p.Trains = p.Memory == 0 || f.DeviceBytes+cudaItself <= p.Memory
 	p.Samples = p.Memory == 0 || f.SampleBytes+cudaItself <= p.Memory
-	p.Train, p.Sample = f.DoneFLOP*float64(steps)/(p.Share*p.Rate), f.SampleFLOP/(p.Share*p.Rate)
+	done := f.DoneFLOP
+	if f.AsideBytes <= room(p.Memory, f) {
+		done -= f.AgainFLOP
+	}
+	p.Train, p.Sample = done*float64(steps)/(p.Share*p.Rate), f.SampleFLOP/(p.Share*p.Rate)
 	return p
+}
+
+// room is what training may take of a GPU's memory beyond its forecast, 0 or less for
+// none. A tenth of it all is left to others.
+func room(memory int64, f generator.Forecast) int64 {
+	return memory/10*9 - cudaItself - f.DeviceBytes
 }
 
 // plannedDevice opens the device that m asks for, for a forecast: nil where a GPU is

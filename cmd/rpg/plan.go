@@ -32,9 +32,11 @@ type planForecast struct {
 	Parameters  int     `json:"parameters"` // of the generator
 	StepTokens  int     `json:"step_tokens"`
 	StepFLOP    float64 `json:"step_flop"`
-	DoneFLOP    float64 `json:"step_done_flop"` // of these, without what repeats
+	DoneFLOP    float64 `json:"step_done_flop"`  // of these, without what repeats
+	AgainFLOP   float64 `json:"step_again_flop"` // of these, what is done twice without room for aside_bytes
 	SampleFLOP  float64 `json:"sample_flop"`
 	DeviceBytes int64   `json:"device_bytes"` // for training
+	AsideBytes  int64   `json:"aside_bytes"`  // of use beyond these
 	SampleBytes int64   `json:"sample_bytes"` // of the device
 	Workspace   bool    `json:"workspace"`    // what operations take for themselves is in both
 	HostBytes   int64   `json:"host_bytes"`
@@ -71,8 +73,8 @@ func (s *session) planTraining(r generator.Resolved, zoo *generator.Zoo, m machi
 	p := plan{
 		Schema: "rpg.plan/1",
 		Zoo:    planZoo{zoo.Count, zoo.Tokenizer.Layout.Signature, values, zeros, f.Tokens},
-		Forecast: planForecast{f.Parameters, f.StepTokens, f.StepFLOP, f.DoneFLOP, f.SampleFLOP,
-			f.DeviceBytes, f.SampleBytes, f.Workspace, f.HostBytes, devices},
+		Forecast: planForecast{f.Parameters, f.StepTokens, f.StepFLOP, f.DoneFLOP, f.AgainFLOP, f.SampleFLOP,
+			f.DeviceBytes, f.AsideBytes, f.SampleBytes, f.Workspace, f.HostBytes, devices},
 	}
 	for _, key := range generator.Keys() {
 		p.Settings = append(p.Settings, planSetting{key, r.Config.Value(key), r.Origins[key]})
@@ -93,6 +95,9 @@ func (s *session) planTraining(r generator.Resolved, zoo *generator.Zoo, m machi
 	s.printf("memory: %s on the device, %s for sampling, %s for the zoo's tokens\n", size(f.DeviceBytes), size(f.SampleBytes), size(f.HostBytes))
 	s.printf("work: %s a step of %s tokens, %s in all\n", work(f.StepFLOP), count(f.StepTokens), work(f.StepFLOP*float64(r.Config.Steps)))
 	s.printf("      %s a step without what repeats, %s a sample of %d steps\n", work(f.DoneFLOP), work(f.SampleFLOP), generator.DefaultSampling().Steps)
+	if f.AgainFLOP > 0 {
+		s.printf("      %s of a step are done twice on a device without room for %s more\n", work(f.AgainFLOP), size(f.AsideBytes))
+	}
 	s.sayProspects(devices)
 	return nil
 }

@@ -53,7 +53,8 @@ type trainJob struct {
 	fresh                           bool
 	saveEvery, evalEvery, evalCount int
 	evalData                        string
-	part                            bool // of a larger work: no answer of its own
+	room                            int64 // of the device's memory, beyond the forecast
+	part                            bool  // of a larger work: no answer of its own
 }
 
 func (s *session) train(c *cli.Context) error {
@@ -154,6 +155,10 @@ func (s *session) runTraining(job trainJob) error {
 	}
 	if err := checkMemory(device, resolved.Config, forecast); err != nil {
 		return err
+	}
+	job.room = room(device.Info().Memory, forecast)
+	if eval != nil { // which samples beside the training
+		job.room -= forecast.SampleBytes
 	}
 	run, err := generator.Create(job.output, resolved, zoo, func(path string) error {
 		return onnxio.Write(path, models[0], models[0], onnxio.WriteOptions{Force: true})
@@ -301,6 +306,7 @@ func (s *session) follow(run *generator.Run, device compute.Device, zoo *generat
 			s.detail("saved %s at step %s", path, count(step))
 		},
 		SaveEvery: job.saveEvery,
+		Room:      job.room,
 	}
 	if job.saveEvery == 0 {
 		hooks.SaveAfter = saveAfter

@@ -86,7 +86,7 @@ type Device interface {
 	// Close frees all memory.
 	Close() error
 
-	// Zero: x = 0. Copy: dst = src. Add: y += x.
+	// Zero: x = 0. Copy: dst = src, and dst may be a buffer of AllocRounded. Add: y += x.
 	Zero(x Buffer)
 	Copy(dst, src Buffer)
 	Add(y, x Buffer)

@@ -49,7 +49,7 @@ func Run(t *testing.T, open func() (compute.Device, error), except ...string) {
 // RunRounded is Run for a device that computes in bf16: the cases of rounded buffers
 // alone, in sizes for which it does not round factors too.
 func RunRounded(t *testing.T, open func() (compute.Device, error)) {
-	for _, op := range []Operation{convLayer(roundedConvLayerCases), convLayerBackward(roundedConvLayerCases)} {
+	for _, op := range []Operation{roundedCopies(), convLayer(roundedConvLayerCases), convLayerBackward(roundedConvLayerCases)} {
 		op.Name += "Rounded"
 		op.run(t, open)
 	}
