@@ -38,11 +38,11 @@ struct rpg_device {
   // fault is host memory that kernels see: RPG_E_* once one of them met it.
   int *fault;
 
-  // staging carries uploads: two halves of host memory that is not paged, each
-  // free when its event has passed.
+  // staging carries uploads: parts of host memory that is not paged, used in turn,
+  // each free when its event has passed.
   unsigned char *staging;
-  cudaEvent_t staged[2];
-  int half;
+  cudaEvent_t staged[16];
+  int part;
 
   // workspace holds what kernels of one operation leave for each other. It grows;
   // smaller ones from before are outgrown, and kept while there are graphs, which

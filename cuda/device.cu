@@ -5,14 +5,16 @@
 #include "common.cuh"
 #include "gemm.cuh"
 
-// Bytes of staging memory: both halves hold the positions of a window of training, so
-// that the host brings them there while the GPU is still at the window before. A half
-// goes to the GPU piece by piece, as it is filled.
+// Bytes of staging memory. Together the parts hold the positions of a window, or the
+// tokens of a step and the few uploads beside them, so that the host brings them there
+// while the GPU is still at the work before. A part goes to the GPU piece by piece, as
+// it is filled.
 #ifdef __CUDACC__
-static constexpr size_t staging_half = 64 << 20, staging_piece = 1 << 20;
+static constexpr size_t staging_part = 8 << 20, staging_piece = 1 << 20;
 #else
-static constexpr size_t staging_half = 1 << 20, staging_piece = 256 << 10;  // so that tests take several
+static constexpr size_t staging_part = 128 << 10, staging_piece = 32 << 10;  // so that tests take several
 #endif
+static constexpr int staging_parts = sizeof(rpg_device::staged) / sizeof(cudaEvent_t);
 
 static thread_local char open_error[512];
 
@@ -55,7 +57,7 @@ static int prepare(rpg_device *dev) {
   TRY(dev, cudaStreamCreateWithFlags(&dev->stream, cudaStreamNonBlocking));
   if (int bad = pinned(dev, &dev->fault, sizeof *dev->fault)) return bad;
   *dev->fault = 0;
-  if (int bad = pinned(dev, &dev->staging, 2 * staging_half)) return bad;
+  if (int bad = pinned(dev, &dev->staging, staging_parts * staging_part)) return bad;
   for (cudaEvent_t &event : dev->staged) TRY(dev, cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
   return blas_open(dev);
 }
@@ -153,11 +155,11 @@ template <typename T, typename From>
 static int staged(rpg_device *dev, void *dst, const From *src, uint64_t n, void fill(T *, const From *, size_t)) {
   if (dev->count) return 0;
   TRY(dev, cudaSetDevice(dev->ordinal));
-  constexpr uint64_t most = staging_half / sizeof(T), piece = staging_piece / sizeof(T);
+  constexpr uint64_t most = staging_part / sizeof(T), piece = staging_piece / sizeof(T);
   for (uint64_t first = 0; first < n; first += most) {
     const uint64_t end = n - first < most ? n : first + most;
-    T *stage = reinterpret_cast<T *>(dev->staging + dev->half * staging_half);
-    cudaEvent_t passed = dev->staged[dev->half];
+    T *stage = reinterpret_cast<T *>(dev->staging + dev->part * staging_part);
+    cudaEvent_t passed = dev->staged[dev->part];
     TRY(dev, cudaEventSynchronize(passed));
     for (uint64_t at = first; at < end; at += piece, stage += piece) {
       const size_t part = end - at < piece ? end - at : piece;
@@ -165,7 +167,7 @@ static int staged(rpg_device *dev, void *dst, const From *src, uint64_t n, void 
       TRY(dev, cudaMemcpyAsync(static_cast<T *>(dst) + at, stage, part * sizeof(T), cudaMemcpyHostToDevice, dev->stream));
     }
     TRY(dev, cudaEventRecord(passed, dev->stream));
-    dev->half ^= 1;
+    dev->part = (dev->part + 1) % staging_parts;
   }
   return 0;
 }

@@ -52,8 +52,8 @@ func TestUploadRounded(t *testing.T) {
 }
 
 func testUploadRounded(t *testing.T, d compute.Device) {
-	const half = 1 << 19 // values of bf16 in half of the staging memory
-	for _, n := range []int{0, 1, 2, 17, half - 1, half, half + 1, 3*half + 13} {
+	const part = 1 << 16 // values of bf16 in one of the shim's 16 parts of the staging memory
+	for _, n := range []int{0, 1, 2, 17, part - 1, part, part + 1, 3*part + 13, 24*part + 13} {
 		for _, at := range []int{0, 3} {
 			b := d.AllocRounded(at + n + 1)
 			values := someValues(n)
