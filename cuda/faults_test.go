@@ -85,6 +85,8 @@ var faults = []fault{
 		right: "parts[warp][s][lane] = sums[s];", wrong: "parts[warp][s][lane] += sums[s];"},
 	{name: "workspace read before written", file: "gatedrmsnorm.cu", tests: "GatedRMSNormBackward",
 		right: "line[j] = row == first ? part : line[j] + part;", wrong: "line[j] += part;"},
+	{name: "cuBLASLt is asked on any thread", file: "cublas.cu", tests: "TestCUBLASThreads",
+		right: "cudaSetDevice(dev->ordinal) == cudaSuccess && make(", wrong: "make("},
 	{name: "halves are rounded up", file: "device.cu", tests: "TestUploadRounded",
 		right: "0x7fff + (b >> 16 & 1)", wrong: "0x8000"},
 	{name: "all runs write one sum", file: "causalconv_backward.cu", tests: "CausalConvBackward",
