@@ -162,6 +162,13 @@ func kernel(before string, addresses int, body string) string {
 	return text + "\tmov.u32 %r0, %tid.x;\n" + body + "\tret;\n}\n"
 }
 
+// aligned is memory that begins at a multiple of 256.
+func aligned(bytes int) []byte {
+	all := make([]byte, bytes+256)
+	at := -uintptr(unsafe.Pointer(&all[0])) & 255
+	return all[at : int(at)+bytes]
+}
+
 // packed is values in memory.
 func packed(values any) []byte {
 	var b bytes.Buffer

@@ -7,6 +7,9 @@
 // that some lanes never reach, an integer division by zero. What the interpreter
 // does not know ends the process when it is loaded, with the line.
 //
+// It is compiled with -march=x86-64-v3 (vector instructions and a fused multiply-add)
+// and -ffp-contract=off (each operation rounded on its own).
+//
 // The environment: RPG_SHIM_ORDER (forward, reverse or random) is the order of
 // blocks and warps, RPG_SHIM_WORKERS how many threads of the machine take part,
 // and with RPG_PTX_COUNTS a file, counting is on and the file is written when the

@@ -131,7 +131,7 @@ void advance(Warp &w, int pc, uint32_t mask, int limit) {
     if (in.guard >= 0) active &= in.unless ? ~w.predicates[in.guard] : w.predicates[in.guard];
     if (counts && in.kind <= Kind::leave) {
       counts->executed[pc]++;
-      counts->lanes[pc] += __builtin_popcount(active);
+      counts->lanes[pc] += __builtin_popcount(in.kind == Kind::branch ? mask : active);
     }
     switch (in.kind) {
       case Kind::plain:
