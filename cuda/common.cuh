@@ -12,7 +12,7 @@
 
 // RPG_ON_HOST: the library will run without a GPU, by g++'s kernels or by those of
 // nvcc, interpreted.
-#ifndef __CUDACC__
+#if !defined(__CUDACC__) || defined(RPG_PTX)
 #define RPG_ON_HOST
 #endif
 #ifdef RPG_ON_HOST

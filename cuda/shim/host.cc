@@ -1,5 +1,5 @@
 // The host functions for devices and memory, which lies between guards and is filled
-// with NaN. queue.cc has streams. Compiled by nvcc, both are those of ../ptx.
+// with NaN. queue.cc has streams. With RPG_PTX both are those of ../ptx.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

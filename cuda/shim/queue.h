@@ -7,7 +7,7 @@
 
 #include <functional>
 
-#ifdef __CUDACC__
+#ifdef RPG_PTX
 #include <cuda_runtime_api.h>
 #else
 #include "host.h"
