@@ -1,0 +1,191 @@
+// What the kernels did. A line of JSON for each kernel:
+//
+//   kernel             its name, and launches and blocks of it
+//   instructions       of warps, all of them; and by class in a list of their own.
+//                      They are PTX's: ptxas makes several of one division or square
+//                      root, and none of many moves
+//   average_lanes      that were active in an instruction
+//   f32_flops, f64_flops, mma_flops: 2 for a fused multiply-add, 1 for another sum,
+//                      product, quotient or comparison; 4096 for an m16n8k16
+//   load_requests      instructions of warps that load global memory, cp.async too;
+//   load_sectors       different sectors of 32 bytes in each of them, added up;
+//   load_bytes         bytes that lanes asked for: 32 * sectors / bytes is 1 where
+//                      accesses are coalesced; and the same for stores
+//   distinct_read_sectors, distinct_written_sectors: different in a launch, added up
+//                      over the launches: what a perfect cache would move
+//   shared_requests    instructions of warps on shared memory, ldmatrix and cp.async too
+//   shared_wavefronts  passes they take: in one, each of the 32 banks of 4 bytes
+//                      serves one word, for any number of lanes. Accesses of 8 bytes
+//                      go by half warps, of 16 by quarters, and ldmatrix by matrices
+//   shared_ideal       passes they would take without conflicts of banks
+#include "count.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <mutex>
+
+#include "warp.h"
+
+namespace ptx {
+namespace {
+
+const char *const class_names[] = {"integer", "f32", "f64", "special", "move", "shuffle", "load_global", "store_global", "load_shared",
+                                   "store_shared", "load_parameter", "load_matrix", "mma", "copy_async", "barrier", "branch"};
+static_assert(sizeof class_names / sizeof *class_names == size_t(Class::count), "a name for each class");
+
+std::vector<const Kernel *> known;
+std::mutex known_lock;
+
+void write_at_exit() {
+  FILE *out = fopen(getenv("RPG_PTX_COUNTS"), "w");
+  if (!out) {
+    perror("ptx: RPG_PTX_COUNTS");
+    return;
+  }
+  counted(out);
+  fclose(out);
+}
+
+bool switched() {
+  const char *path = getenv("RPG_PTX_COUNTS");
+  if (!path || !*path) return false;
+  atexit(write_at_exit);
+  return true;
+}
+
+bool &state() {
+  static bool on = switched();
+  return on;
+}
+
+}  // namespace
+
+bool counting_now() { return state(); }
+void counting(bool on) { state() = on; }
+
+void remember(const Kernel &kernel) {
+  std::lock_guard<std::mutex> lock(known_lock);
+  known.push_back(&kernel);
+}
+
+void Counts::add(const Counts &o) {
+  launches += o.launches;
+  blocks += o.blocks;
+  executed.resize(std::max(executed.size(), o.executed.size()));
+  lanes.resize(executed.size());
+  for (size_t i = 0; i < o.executed.size(); i++) {
+    executed[i] += o.executed[i];
+    lanes[i] += o.lanes[i];
+  }
+  load_requests += o.load_requests;
+  load_sectors += o.load_sectors;
+  load_bytes += o.load_bytes;
+  store_requests += o.store_requests;
+  store_sectors += o.store_sectors;
+  store_bytes += o.store_bytes;
+  distinct_read += o.distinct_read;
+  distinct_written += o.distinct_written;
+  shared_requests += o.shared_requests;
+  shared_wavefronts += o.shared_wavefronts;
+  shared_ideal += o.shared_ideal;
+  for (const auto &[page, touched] : o.pages) {
+    Touched &t = pages[page];
+    t.read |= touched.read;
+    t.written |= touched.written;
+  }
+}
+
+void Counts::end_launch() {
+  for (const auto &[page, touched] : pages) {
+    distinct_read += __builtin_popcountll(touched.read);
+    distinct_written += __builtin_popcountll(touched.written);
+  }
+  pages.clear();
+}
+
+void count_global(Warp &w, const Instruction &, uint32_t active, const uint64_t *address, size_t bytes, bool write) {
+  Counts &c = *w.block->counts;
+  uint64_t sectors[lanes];
+  int n = 0;
+  uint64_t last = ~0ull;
+  each_active(active, [&](int l) {
+    const uint64_t sector = address[l] / 32;  // which holds all, as accesses are aligned
+    if (sector != last) sectors[n++] = last = sector;
+  });
+  std::sort(sectors, sectors + n);
+  n = static_cast<int>(std::unique(sectors, sectors + n) - sectors);
+  (write ? c.store_requests : c.load_requests)++;
+  (write ? c.store_sectors : c.load_sectors) += n;
+  (write ? c.store_bytes : c.load_bytes) += bytes * __builtin_popcount(active);
+  Touched *page = nullptr;
+  uint64_t number = ~0ull;
+  for (int i = 0; i < n; i++) {
+    if (sectors[i] / 64 != number) page = &c.pages[number = sectors[i] / 64];
+    (write ? page->written : page->read) |= 1ull << sectors[i] % 64;
+  }
+}
+
+void count_shared(Warp &w, uint32_t active, const uint64_t *address, size_t bytes) {
+  Counts &c = *w.block->counts;
+  c.shared_requests++;
+  const int together = bytes == 16 ? 8 : bytes == 8 ? 16 : 32;
+  for (int first = 0; first < lanes; first += together) {
+    uint64_t words[lanes * 4];
+    int n = 0;
+    for (int l = first; l < first + together; l++) {
+      if (!(active >> l & 1)) continue;
+      for (uint64_t word = address[l] / 4; word <= (address[l] + bytes - 1) / 4; word++) words[n++] = word;
+    }
+    if (n == 0) continue;
+    std::sort(words, words + n);
+    n = static_cast<int>(std::unique(words, words + n) - words);
+    int in_bank[32] = {}, most = 0;
+    for (int i = 0; i < n; i++) most = std::max(most, ++in_bank[words[i] % 32]);
+    c.shared_wavefronts += most;
+    c.shared_ideal += (n + 31) / 32;
+  }
+}
+
+void counted(FILE *out) {
+  std::lock_guard<std::mutex> lock(known_lock);
+  for (const Kernel *k : known) {
+    const Counts &c = *k->counts;
+    if (!c.launches) continue;
+    uint64_t all = 0, active = 0, by_class[size_t(Class::count)] = {}, f32 = 0, f64 = 0, mma = 0;
+    for (size_t i = 0; i < c.executed.size(); i++) {
+      const Instruction &in = k->code[i];
+      all += c.executed[i];
+      active += c.lanes[i];
+      by_class[size_t(in.what)] += c.executed[i];
+      (in.what == Class::mma ? mma : in.what == Class::f64 ? f64 : f32) += c.lanes[i] * in.flops;
+    }
+    std::string name;
+    for (char ch : demangled(k->name)) name += ch == '"' || ch == '\\' ? '\'' : ch;
+    const auto put = [&](const char *key, uint64_t value) { fprintf(out, ", \"%s\": %llu", key, (unsigned long long)value); };
+    fprintf(out, "{\"kernel\": \"%s\", \"file\": \"%s\"", name.c_str(), k->module->file.c_str());
+    put("launches", c.launches);
+    put("blocks", c.blocks);
+    put("instructions", all);
+    fprintf(out, ", \"average_lanes\": %.2f, \"classes\": {", all ? double(active) / all : 0.0);
+    for (size_t i = 0; i < size_t(Class::count); i++)
+      fprintf(out, "%s\"%s\": %llu", i ? ", " : "", class_names[i], (unsigned long long)by_class[i]);
+    fprintf(out, "}");
+    put("f32_flops", f32);
+    put("f64_flops", f64);
+    put("mma_flops", mma);
+    put("load_requests", c.load_requests);
+    put("load_sectors", c.load_sectors);
+    put("load_bytes", c.load_bytes);
+    put("store_requests", c.store_requests);
+    put("store_sectors", c.store_sectors);
+    put("store_bytes", c.store_bytes);
+    put("distinct_read_sectors", c.distinct_read);
+    put("distinct_written_sectors", c.distinct_written);
+    put("shared_requests", c.shared_requests);
+    put("shared_wavefronts", c.shared_wavefronts);
+    put("shared_ideal", c.shared_ideal);
+    fprintf(out, "}\n");
+  }
+}
+
+}  // namespace ptx
