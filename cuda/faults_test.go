@@ -38,6 +38,14 @@ var faults = []fault{
 	{name: "no barrier before results are read", file: "convlayer_tensor.cuh", unit: "convlayer.cu", tests: "TestConvLayerBF16",
 		right: "      __syncthreads();\n      for (int r = warp", wrong: "      for (int r = warp"},
 
+	// Waits that are needed.
+	{name: "staging memory used before its copy is done", file: "device.cu", tests: "TestLongUpload",
+		right: "    TRY(dev, cudaEventSynchronize(passed));\n", wrong: ""},
+	{name: "no event after a copy", file: "device.cu", tests: "TestLongUpload",
+		right: "    TRY(dev, cudaEventRecord(passed, dev->stream));\n", wrong: ""},
+	{name: "results read before they are there", file: "device.cu", tests: "TestLongUpload",
+		right: "cudaMemcpyDeviceToHost, dev->stream));\n  return rpg_sync(dev);", wrong: "cudaMemcpyDeviceToHost, dev->stream));\n  return 0;"},
+
 	// Bounds and edges.
 	{name: "one value too many", file: "normal.cu", tests: "Normal",
 		right: "if (4 * block + i < a.n)", wrong: "if (4 * block + i <= a.n)"},

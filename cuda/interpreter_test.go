@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"sync"
 	"testing"
 	"unsafe"
 
@@ -29,28 +28,7 @@ type interpreter struct {
 func openInterpreter(t *testing.T) interpreter {
 	t.Helper()
 	c := hostCompiler(t)
-	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA {
-		t.Skip("the interpreter of PTX is made for processors with AVX2 and FMA")
-	}
-	var objects []string
-	var wait sync.WaitGroup
-	limit := make(chan struct{}, runtime.NumCPU())
-	for _, source := range files(t, "ptx/*.cc", "ptx/check/*.cc") {
-		if source == "ptx/runtime.cc" { // which needs CUDA's headers
-			continue
-		}
-		path, args := c.object(t, interpreted, ".", source)
-		objects = append(objects, path)
-		wait.Go(func() {
-			limit <- struct{}{}
-			defer func() { <-limit }()
-			c.make(t, ".", path, args)
-		})
-	}
-	wait.Wait()
-	if t.Failed() {
-		t.FailNow()
-	}
+	objects := append(c.interpreter(t), c.objects(t, interpreted, files(t, "ptx/check/*.cc"))...)
 	library, err := purego.Dlopen(c.library(t, interpreted, objects), purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +41,21 @@ func openInterpreter(t *testing.T) interpreter {
 		}
 	}
 	return in
+}
+
+// interpreter returns the objects of the interpreter, without those of CUDA's runtime.
+func (c compiler) interpreter(t *testing.T) []string {
+	t.Helper()
+	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA {
+		t.Skip("the interpreter of PTX is made for processors with AVX2 and FMA")
+	}
+	var sources []string
+	for _, source := range files(t, "ptx/*.cc") {
+		if source != "ptx/runtime.cc" { // which needs CUDA's headers
+			sources = append(sources, source)
+		}
+	}
+	return c.objects(t, interpreted, sources)
 }
 
 // launched is how a kernel is run; memory is what it may reach, in the order of its

@@ -18,8 +18,8 @@ type fault struct {
 }
 
 // Planted faults: each must be caught by at least one way to run the kernels on
-// the host, which are tried in this order: three orders of threads, and g++'s
-// sanitizer of addresses and undefined behaviour.
+// the host, which are tried in this order: three orders of threads, g++'s
+// sanitizer of addresses and undefined behaviour, and work done late.
 func TestPlantedFaults(t *testing.T) {
 	if os.Getenv(libraryVariable) != "" {
 		t.Skip("this is the program that runs with a fault")
@@ -82,10 +82,13 @@ func catch(t *testing.T, f fault) (mode, text string) {
 	if f.file != "" {
 		folder = plant(t, f)
 	}
-	for _, mode := range []string{"forward", "reverse", "random", "asan"} {
+	for _, mode := range []string{"forward", "reverse", "random", "asan", "late"} {
 		b, order, environment := plain, mode, []string(nil)
-		if mode == "asan" {
+		switch mode {
+		case "asan":
 			b, order, environment = address, "forward", addresses.environment(t)
+		case "late":
+			order, environment = "forward", []string{lateVariable}
 		}
 		tests := fmt.Sprintf("^TestConformance$/^%s$/^%s$", order, f.tests)
 		if strings.HasPrefix(f.tests, "Test") {
