@@ -20,6 +20,9 @@
 //   shared_ideal       passes they would take without conflicts of banks
 #include "count.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <mutex>
@@ -36,20 +39,21 @@ static_assert(sizeof class_names / sizeof *class_names == size_t(Class::count), 
 std::vector<const Kernel *> known;
 std::mutex known_lock;
 
-void write_at_exit() {
-  FILE *out = fopen(getenv("RPG_PTX_COUNTS"), "w");
-  if (!out) {
-    perror("ptx: RPG_PTX_COUNTS");
-    return;
-  }
-  counted(out);
-  fclose(out);
-}
+// The file that RPG_PTX_COUNTS names, -1 where there is none. It has a record for
+// each kernel, which is written again after each launch: a Go program ends without
+// telling its libraries.
+constexpr size_t record_bytes = 4096;
+int file = -1;
+std::vector<const Kernel *> recorded;
 
 bool switched() {
   const char *path = getenv("RPG_PTX_COUNTS");
   if (!path || !*path) return false;
-  atexit(write_at_exit);
+  file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file < 0) {
+    perror("ptx: RPG_PTX_COUNTS");
+    abort();
+  }
   return true;
 }
 
@@ -146,46 +150,66 @@ void count_shared(Warp &w, uint32_t active, const uint64_t *address, size_t byte
   }
 }
 
+namespace {
+
+// line_for is what a kernel did, without an end of line.
+std::string line_for(const Kernel &k) {
+  const Counts &c = *k.counts;
+  uint64_t all = 0, active = 0, by_class[size_t(Class::count)] = {}, f32 = 0, f64 = 0, mma = 0;
+  for (size_t i = 0; i < c.executed.size(); i++) {
+    const Instruction &in = k.code[i];
+    all += c.executed[i];
+    active += c.lanes[i];
+    by_class[size_t(in.what)] += c.executed[i];
+    (in.what == Class::mma ? mma : in.what == Class::f64 ? f64 : f32) += c.lanes[i] * in.flops;
+  }
+  std::string line, name = demangled(k.name).substr(0, 1500);
+  std::replace(name.begin(), name.end(), '"', '\'');
+  const auto put = [&](const char *key, uint64_t value) { line += std::string(", \"") + key + "\": " + std::to_string(value); };
+  line = "{\"kernel\": \"" + name + "\", \"file\": \"" + k.module->file + "\"";
+  put("launches", c.launches);
+  put("blocks", c.blocks);
+  put("instructions", all);
+  line += ", \"average_lanes\": " + std::to_string(all ? double(active) / all : 0.0) + ", \"classes\": {";
+  for (size_t i = 0; i < size_t(Class::count); i++)
+    line += std::string(i ? ", \"" : "\"") + class_names[i] + "\": " + std::to_string(by_class[i]);
+  line += "}";
+  put("f32_flops", f32);
+  put("f64_flops", f64);
+  put("mma_flops", mma);
+  put("load_requests", c.load_requests);
+  put("load_sectors", c.load_sectors);
+  put("load_bytes", c.load_bytes);
+  put("store_requests", c.store_requests);
+  put("store_sectors", c.store_sectors);
+  put("store_bytes", c.store_bytes);
+  put("distinct_read_sectors", c.distinct_read);
+  put("distinct_written_sectors", c.distinct_written);
+  put("shared_requests", c.shared_requests);
+  put("shared_wavefronts", c.shared_wavefronts);
+  put("shared_ideal", c.shared_ideal);
+  return line + "}";
+}
+
+}  // namespace
+
+void record(const Kernel &k) {
+  if (file < 0) return;
+  size_t at = std::find(recorded.begin(), recorded.end(), &k) - recorded.begin();
+  if (at == recorded.size()) recorded.push_back(&k);
+  std::string line = line_for(k);
+  line.resize(record_bytes - 1, ' ');
+  line += '\n';
+  if (pwrite(file, line.data(), line.size(), static_cast<off_t>(at * record_bytes)) != ssize_t(line.size())) {
+    perror("ptx: RPG_PTX_COUNTS");
+    abort();
+  }
+}
+
 void counted(FILE *out) {
   std::lock_guard<std::mutex> lock(known_lock);
-  for (const Kernel *k : known) {
-    const Counts &c = *k->counts;
-    if (!c.launches) continue;
-    uint64_t all = 0, active = 0, by_class[size_t(Class::count)] = {}, f32 = 0, f64 = 0, mma = 0;
-    for (size_t i = 0; i < c.executed.size(); i++) {
-      const Instruction &in = k->code[i];
-      all += c.executed[i];
-      active += c.lanes[i];
-      by_class[size_t(in.what)] += c.executed[i];
-      (in.what == Class::mma ? mma : in.what == Class::f64 ? f64 : f32) += c.lanes[i] * in.flops;
-    }
-    std::string name;
-    for (char ch : demangled(k->name)) name += ch == '"' || ch == '\\' ? '\'' : ch;
-    const auto put = [&](const char *key, uint64_t value) { fprintf(out, ", \"%s\": %llu", key, (unsigned long long)value); };
-    fprintf(out, "{\"kernel\": \"%s\", \"file\": \"%s\"", name.c_str(), k->module->file.c_str());
-    put("launches", c.launches);
-    put("blocks", c.blocks);
-    put("instructions", all);
-    fprintf(out, ", \"average_lanes\": %.2f, \"classes\": {", all ? double(active) / all : 0.0);
-    for (size_t i = 0; i < size_t(Class::count); i++)
-      fprintf(out, "%s\"%s\": %llu", i ? ", " : "", class_names[i], (unsigned long long)by_class[i]);
-    fprintf(out, "}");
-    put("f32_flops", f32);
-    put("f64_flops", f64);
-    put("mma_flops", mma);
-    put("load_requests", c.load_requests);
-    put("load_sectors", c.load_sectors);
-    put("load_bytes", c.load_bytes);
-    put("store_requests", c.store_requests);
-    put("store_sectors", c.store_sectors);
-    put("store_bytes", c.store_bytes);
-    put("distinct_read_sectors", c.distinct_read);
-    put("distinct_written_sectors", c.distinct_written);
-    put("shared_requests", c.shared_requests);
-    put("shared_wavefronts", c.shared_wavefronts);
-    put("shared_ideal", c.shared_ideal);
-    fprintf(out, "}\n");
-  }
+  for (const Kernel *k : known)
+    if (k->counts->launches) fprintf(out, "%s\n", line_for(*k).c_str());
 }
 
 }  // namespace ptx

@@ -28,4 +28,7 @@ struct Counts {
 
 bool counting_now();
 
+// record writes what a kernel did so far to the file of RPG_PTX_COUNTS, if any.
+void record(const Kernel &kernel);
+
 }  // namespace ptx

@@ -330,6 +330,7 @@ void run(const Kernel *kernel, size3 grid, size3 block, size_t dynamic_bytes, co
   counts[0].blocks = count;
   counts[0].end_launch();
   k.counts->add(counts[0]);
+  record(k);
 }
 
 }  // namespace ptx
