@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"os"
+	"os/exec"
 	"testing"
 )
 
@@ -105,6 +107,59 @@ func TestInterpreterMatrixProduct(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// roughVariable has what NVIDIA leaves open come out another way.
+const roughVariable = "RPG_PTX_ROUGH"
+
+// The two ways to add up the products on tensor cores: sums that are rounded to
+// nearest one after another, and blocks of eight whose sum is cut. 2^24 is where a
+// float32 has no more odd numbers.
+func TestInterpreterSums(t *testing.T) {
+	in := openInterpreter(t)
+	rough := os.Getenv(roughVariable) != ""
+	const large = 1 << 24
+	for _, c := range []struct {
+		products     [16]int
+		rounded, cut float32
+	}{
+		{[16]int{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, large, large + 16},
+		{[16]int{3}, large + 4, large + 2},
+		{[16]int{-1}, large - 1, large - 1},
+		{[16]int{3, 0, 0, 0, 0, 0, 0, 0, 3}, large + 8, large + 4},
+	} {
+		left, right, sums := make([]uint16, 256), make([]uint16, 128), make([]float32, 128)
+		for k, n := range c.products {
+			for i := range 16 {
+				left[16*i+k] = small(n)
+			}
+			for j := range 8 {
+				right[16*j+k] = small(1)
+			}
+		}
+		for i := range sums {
+			sums[i] = large
+		}
+		out := make([]byte, 512)
+		in.launch(t, tensorProduct(false), launched{grid: 1, block: 32, memory: [][]byte{packed(left), packed(right), packed(sums), out}})
+		want := c.rounded
+		if rough {
+			want = c.cut
+		}
+		for i := range 128 {
+			if got := math.Float32frombits(binary.LittleEndian.Uint32(out[4*i:])); got != want {
+				t.Fatalf("rough %v: 2^24 and products %v give %v, want %v", rough, c.products, got, want)
+			}
+		}
+	}
+	if rough {
+		return
+	}
+	program := exec.Command(os.Args[0], "-test.run=^TestInterpreter(Sums|MatrixProduct)$")
+	program.Env = append(os.Environ(), roughVariable+"=1")
+	if text, err := program.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, text)
 	}
 }
 

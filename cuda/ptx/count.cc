@@ -18,8 +18,8 @@
 //                      serves one word, for any number of lanes. Accesses of 8 bytes
 //                      go by half warps, of 16 by quarters, and ldmatrix by matrices
 //   shared_ideal       passes they would take without conflicts of banks
-//   worst_shared       the three instructions with the most passes above the ideal,
-//                      with their place in the source
+//   worst_shared       the three places of the source with the most passes above the
+//                      ideal, with what they are
 //   worst_global       those with the most bytes moved and not asked for
 #include "count.h"
 
@@ -28,6 +28,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 #include <mutex>
 
 #include "warp.h"
@@ -77,22 +78,22 @@ void remember(const Kernel &kernel) {
   known.push_back(&kernel);
 }
 
+void Site::add(const Site &o) {
+  executed += o.executed;
+  lanes += o.lanes;
+  global_requests += o.global_requests;
+  sectors += o.sectors;
+  bytes += o.bytes;
+  shared_requests += o.shared_requests;
+  wavefronts += o.wavefronts;
+  ideal += o.ideal;
+}
+
 void Counts::add(const Counts &o) {
   launches += o.launches;
   blocks += o.blocks;
   sites.resize(std::max(sites.size(), o.sites.size()));
-  for (size_t i = 0; i < o.sites.size(); i++) {
-    const Site &from = o.sites[i];
-    Site &to = sites[i];
-    to.executed += from.executed;
-    to.lanes += from.lanes;
-    to.global_requests += from.global_requests;
-    to.sectors += from.sectors;
-    to.bytes += from.bytes;
-    to.shared_requests += from.shared_requests;
-    to.wavefronts += from.wavefronts;
-    to.ideal += from.ideal;
-  }
+  for (size_t i = 0; i < o.sites.size(); i++) sites[i].add(o.sites[i]);
   distinct_read += o.distinct_read;
   distinct_written += o.distinct_written;
   for (const auto &[page, touched] : o.pages) {
@@ -156,20 +157,22 @@ void count_shared(Warp &w, const Instruction &in, uint32_t active, const uint64_
 
 namespace {
 
-// worst lists the instructions with the most of something, at most three.
+// worst lists the places in the source with the most of something, at most three. The
+// copies of one statement that unrolling makes are one place.
 template <class F>
 std::string worst(const Kernel &k, F most) {
-  const std::vector<Site> &sites = k.counts->sites;
-  std::vector<size_t> order;
-  for (size_t i = 0; i < sites.size(); i++)
-    if (most(sites[i])) order.push_back(i);
-  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return most(sites[a]) > most(sites[b]); });
+  std::map<std::string, Site> places;
+  for (size_t i = 0; i < k.counts->sites.size(); i++) {
+    const Instruction &in = k.code[i];
+    const std::string at = in.source >= 0 ? k.module->sources[in.source] : "line " + std::to_string(in.line);
+    if (most(k.counts->sites[i])) places[at + "\", \"what\": \"" + class_names[size_t(in.what)]].add(k.counts->sites[i]);
+  }
+  std::vector<std::pair<std::string, Site>> order(places.begin(), places.end());
+  std::stable_sort(order.begin(), order.end(), [&](const auto &a, const auto &b) { return most(a.second) > most(b.second); });
   std::string list = "[";
   for (size_t i = 0; i < std::min<size_t>(order.size(), 3); i++) {
-    const Site &s = sites[order[i]];
-    const Instruction &in = k.code[order[i]];
-    const std::string at = in.source >= 0 ? k.module->sources[in.source] : "line " + std::to_string(in.line);
-    list += std::string(i ? ", " : "") + "{\"at\": \"" + at + "\", \"what\": \"" + class_names[size_t(in.what)] + "\"";
+    const auto &[at, s] = order[i];
+    list += std::string(i ? ", " : "") + "{\"at\": \"" + at + "\"";
     for (const auto &[key, value] : {std::pair<const char *, uint64_t>{"requests", s.global_requests + s.shared_requests},
                                      {"sectors", s.sectors}, {"bytes", s.bytes}, {"wavefronts", s.wavefronts}, {"ideal", s.ideal}})
       list += std::string(", \"") + key + "\": " + std::to_string(value);
@@ -191,12 +194,8 @@ std::string line_for(const Kernel &k) {
     by_class[size_t(in.what)] += site.executed;
     (in.what == Class::mma ? mma : in.what == Class::f64 ? f64 : f32) += site.lanes * in.flops;
     Site &global = in.what == Class::store_global ? store : load;
-    global.global_requests += site.global_requests;
-    global.sectors += site.sectors;
-    global.bytes += site.bytes;
-    shared.shared_requests += site.shared_requests;
-    shared.wavefronts += site.wavefronts;
-    shared.ideal += site.ideal;
+    global.add(site);
+    shared.add(site);
   }
   std::string line, name = demangled(k.name).substr(0, 1500);
   std::replace(name.begin(), name.end(), '"', '\'');

@@ -18,6 +18,8 @@ struct Site {
   uint64_t executed, lanes;  // by warps; of active lanes
   uint64_t global_requests, sectors, bytes;
   uint64_t shared_requests, wavefronts, ideal;
+
+  void add(const Site &other);
 };
 
 struct Counts {

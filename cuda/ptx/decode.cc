@@ -1,10 +1,16 @@
 // From statements to instructions with handlers.
 #include <algorithm>
+#include <cstdlib>
 
 #include "names.h"
 #include "warp.h"
 
 namespace ptx {
+
+bool rough() {
+  const char *text = getenv("RPG_PTX_ROUGH");
+  return text && *text;
+}
 
 const Shape *plain_opcode(std::string_view opcode) {
   static const Shapes all = [] {

@@ -108,6 +108,9 @@ struct Module {
 // refuse ends the process as the text has something at line that is not known.
 [[noreturn]] void refuse(const std::string &file, int line, const std::string &what);
 
+// rough tells whether RPG_PTX_ROUGH is set.
+bool rough();
+
 // demangled is a name as it stands in the source.
 std::string demangled(const std::string &name);
 

@@ -13,7 +13,9 @@
 // The environment: RPG_SHIM_ORDER (forward, reverse or random) is the order of
 // blocks and warps, RPG_SHIM_WORKERS how many threads of the machine take part,
 // and with RPG_PTX_COUNTS, a file, counting is on and the file has what each kernel
-// did.
+// did. RPG_PTX_ROUGH=1 has what NVIDIA leaves open come out another way: products on
+// tensor cores are cut and not rounded, and approximate functions are off by nearly
+// as much as they may.
 #pragma once
 
 #include <cstddef>
