@@ -110,7 +110,8 @@ void __cudaUnregisterFatBinary(void **) {}
 
 void __cudaRegisterFunction(void **fat_binary, const char *host, char *, const char *name, int, uint3 *, uint3 *, dim3 *,
                             dim3 *, int *) {
-  kernels()[host] = {reinterpret_cast<const unsigned char *>(fat_binary), name};
+  // Of a template that several files have, the first one's is taken, as the linker does.
+  kernels().try_emplace(host, CUkern_st{reinterpret_cast<const unsigned char *>(fat_binary), name});
 }
 
 // Variables of the GPU are not copied by their name, so only PTX knows them.
