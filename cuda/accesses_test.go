@@ -90,7 +90,7 @@ func countWork(t *testing.T, library string) []kernelCounts {
 	for _, bf16 := range []bool{false, true} {
 		d := openWith(t, library, bf16)
 		for mode := range 4 {
-			for _, p := range []product{{m: 256, n: 128, k: 256}, {m: 70, n: 50, k: 1600}} { // of which the latter is split
+			for _, p := range []product{{m: 256, n: 128, k: 256}, {m: 64, n: 64, k: 2048}} { // of which the latter is split
 				p.transA, p.transB = mode&1 != 0, mode&2 != 0
 				p.example(bf16).run(t, d, d.Alloc)
 			}

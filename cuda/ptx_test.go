@@ -25,13 +25,13 @@ func ptxLibrary(t *testing.T) string {
 		return path
 	}
 	c := hostCompiler(t)
-	objects := c.byNVCC(t, ".", append(files(t, "*.cu"), byNVCC...))
+	objects := c.nvccObjects(t, ".", append(files(t, "*.cu"), byNVCC...))
 	return c.library(t, build{name: nvcc.name}, append(objects, c.interpreter(t)...))
 }
 
-// byNVCC returns the objects of sources in folder. Those that are not in the cache
+// nvccObjects returns the objects of sources in folder. Those that are not in the cache
 // are made together by cuda/build, the one place that knows where nvcc is.
-func (c compiler) byNVCC(t *testing.T, folder string, sources []string) (objects []string) {
+func (c compiler) nvccObjects(t *testing.T, folder string, sources []string) (objects []string) {
 	t.Helper()
 	version := sha256.New()
 	version.Write([]byte(read(t, "build") + read(t, "build-wheels") + os.Getenv("CUDA_HOME") + strings.Join(nvcc.kernels, " ")))
