@@ -100,7 +100,7 @@ func countWork(t *testing.T, library string) []kernelCounts {
 	zoo := &generator.Zoo{Tokenizer: z.Tokenizer, Count: 2, Tokens: z.Tokens, Sources: z.Sources}
 	for _, w := range countedWork {
 		r, err := generator.Resolve(10_853, []generator.Override{
-			{Key: "recurrent", Value: w.recurrent}, {Key: "denoiser", Value: w.denoiser}, {Key: "layers", Value: "2"}, {Key: "window", Value: w.window},
+			{Key: "recurrent", Value: w.recurrent}, {Key: "denoiser", Value: w.denoiser}, {Key: "layers", Value: "1"}, {Key: "window", Value: w.window},
 			{Key: "optimizer", Value: w.optimizer}, {Key: "token-dim", Value: "128"}, {Key: "width", Value: "128"}, {Key: "state", Value: "64"},
 			{Key: "head-dim", Value: "64"}, {Key: "denoiser-width", Value: "128"}, {Key: "blocks", Value: "1"}, {Key: "channels", Value: "1,16,32,16,1"},
 			{Key: "kernel", Value: "7"}, {Key: "batch", Value: "2"}, {Key: "diffusion-batch", Value: "8"}, {Key: "steps", Value: "2"}, {Key: "warmup", Value: "1"},

@@ -196,7 +196,7 @@ func faultyPTX(t *testing.T, folder string, f fault) string {
 
 // symptom is the line that says most of what is wrong.
 func symptom(text string) string {
-	for _, sign := range []string{"shim: ", "ptx: ", "ERROR: ", "runtime error", "fatal error", "_test.go:", ".go:"} {
+	for _, sign := range []string{"shim: ", "ptx: ", "accesses.txt allows", "ERROR: ", "runtime error", "fatal error", "_test.go:", ".go:"} {
 		for line := range strings.Lines(text) {
 			if strings.Contains(line, sign) {
 				return strings.TrimSpace(line)
