@@ -18,7 +18,13 @@
 //                      serves one word, for any number of lanes. Accesses of 8 bytes
 //                      go by half warps, of 16 by quarters, and ldmatrix by matrices
 //   shared_ideal       passes they would take without conflicts of banks
+//   worst_shared       the three instructions with the most passes above the ideal,
+//                      with their place in the source
+//   worst_global       those with the most bytes moved and not asked for
 #include "count.h"
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -29,6 +35,8 @@
 namespace ptx {
 namespace {
 
+int number_of(const Warp &w, const Instruction &in) { return static_cast<int>(&in - w.block->kernel->code.data()); }
+
 const char *const class_names[] = {"integer", "f32", "f64", "special", "move", "shuffle", "load_global", "store_global", "load_shared",
                                    "store_shared", "load_parameter", "load_matrix", "mma", "copy_async", "barrier", "branch"};
 static_assert(sizeof class_names / sizeof *class_names == size_t(Class::count), "a name for each class");
@@ -36,20 +44,21 @@ static_assert(sizeof class_names / sizeof *class_names == size_t(Class::count), 
 std::vector<const Kernel *> known;
 std::mutex known_lock;
 
-void write_at_exit() {
-  FILE *out = fopen(getenv("RPG_PTX_COUNTS"), "w");
-  if (!out) {
-    perror("ptx: RPG_PTX_COUNTS");
-    return;
-  }
-  counted(out);
-  fclose(out);
-}
+// The file that RPG_PTX_COUNTS names, -1 where there is none. It has a record for
+// each kernel, which is written again after each launch: a Go program ends without
+// telling its libraries.
+constexpr size_t record_bytes = 4096;
+int file = -1;
+std::vector<const Kernel *> recorded;
 
 bool switched() {
   const char *path = getenv("RPG_PTX_COUNTS");
   if (!path || !*path) return false;
-  atexit(write_at_exit);
+  file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file < 0) {
+    perror("ptx: RPG_PTX_COUNTS");
+    abort();
+  }
   return true;
 }
 
@@ -71,23 +80,21 @@ void remember(const Kernel &kernel) {
 void Counts::add(const Counts &o) {
   launches += o.launches;
   blocks += o.blocks;
-  executed.resize(std::max(executed.size(), o.executed.size()));
-  lanes.resize(executed.size());
-  for (size_t i = 0; i < o.executed.size(); i++) {
-    executed[i] += o.executed[i];
-    lanes[i] += o.lanes[i];
+  sites.resize(std::max(sites.size(), o.sites.size()));
+  for (size_t i = 0; i < o.sites.size(); i++) {
+    const Site &from = o.sites[i];
+    Site &to = sites[i];
+    to.executed += from.executed;
+    to.lanes += from.lanes;
+    to.global_requests += from.global_requests;
+    to.sectors += from.sectors;
+    to.bytes += from.bytes;
+    to.shared_requests += from.shared_requests;
+    to.wavefronts += from.wavefronts;
+    to.ideal += from.ideal;
   }
-  load_requests += o.load_requests;
-  load_sectors += o.load_sectors;
-  load_bytes += o.load_bytes;
-  store_requests += o.store_requests;
-  store_sectors += o.store_sectors;
-  store_bytes += o.store_bytes;
   distinct_read += o.distinct_read;
   distinct_written += o.distinct_written;
-  shared_requests += o.shared_requests;
-  shared_wavefronts += o.shared_wavefronts;
-  shared_ideal += o.shared_ideal;
   for (const auto &[page, touched] : o.pages) {
     Touched &t = pages[page];
     t.read |= touched.read;
@@ -103,7 +110,7 @@ void Counts::end_launch() {
   pages.clear();
 }
 
-void count_global(Warp &w, const Instruction &, uint32_t active, const uint64_t *address, size_t bytes, bool write) {
+void count_global(Warp &w, const Instruction &in, uint32_t active, const uint64_t *address, size_t bytes, bool write) {
   Counts &c = *w.block->counts;
   uint64_t sectors[lanes];
   int n = 0;
@@ -114,9 +121,10 @@ void count_global(Warp &w, const Instruction &, uint32_t active, const uint64_t 
   });
   std::sort(sectors, sectors + n);
   n = static_cast<int>(std::unique(sectors, sectors + n) - sectors);
-  (write ? c.store_requests : c.load_requests)++;
-  (write ? c.store_sectors : c.load_sectors) += n;
-  (write ? c.store_bytes : c.load_bytes) += bytes * __builtin_popcount(active);
+  Site &site = c.sites[number_of(w, in)];
+  site.global_requests++;
+  site.sectors += n;
+  site.bytes += bytes * __builtin_popcount(active);
   Touched *page = nullptr;
   uint64_t number = ~0ull;
   for (int i = 0; i < n; i++) {
@@ -125,9 +133,9 @@ void count_global(Warp &w, const Instruction &, uint32_t active, const uint64_t 
   }
 }
 
-void count_shared(Warp &w, uint32_t active, const uint64_t *address, size_t bytes) {
-  Counts &c = *w.block->counts;
-  c.shared_requests++;
+void count_shared(Warp &w, const Instruction &in, uint32_t active, const uint64_t *address, size_t bytes) {
+  Site &site = w.block->counts->sites[number_of(w, in)];
+  site.shared_requests++;
   const int together = bytes == 16 ? 8 : bytes == 8 ? 16 : 32;
   for (int first = 0; first < lanes; first += together) {
     uint64_t words[lanes * 4];
@@ -141,51 +149,104 @@ void count_shared(Warp &w, uint32_t active, const uint64_t *address, size_t byte
     n = static_cast<int>(std::unique(words, words + n) - words);
     int in_bank[32] = {}, most = 0;
     for (int i = 0; i < n; i++) most = std::max(most, ++in_bank[words[i] % 32]);
-    c.shared_wavefronts += most;
-    c.shared_ideal += (n + 31) / 32;
+    site.wavefronts += most;
+    site.ideal += (n + 31) / 32;
+  }
+}
+
+namespace {
+
+// worst lists the instructions with the most of something, at most three.
+template <class F>
+std::string worst(const Kernel &k, F most) {
+  const std::vector<Site> &sites = k.counts->sites;
+  std::vector<size_t> order;
+  for (size_t i = 0; i < sites.size(); i++)
+    if (most(sites[i])) order.push_back(i);
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return most(sites[a]) > most(sites[b]); });
+  std::string list = "[";
+  for (size_t i = 0; i < std::min<size_t>(order.size(), 3); i++) {
+    const Site &s = sites[order[i]];
+    const Instruction &in = k.code[order[i]];
+    const std::string at = in.source >= 0 ? k.module->sources[in.source] : "line " + std::to_string(in.line);
+    list += std::string(i ? ", " : "") + "{\"at\": \"" + at + "\", \"what\": \"" + class_names[size_t(in.what)] + "\"";
+    for (const auto &[key, value] : {std::pair<const char *, uint64_t>{"requests", s.global_requests + s.shared_requests},
+                                     {"sectors", s.sectors}, {"bytes", s.bytes}, {"wavefronts", s.wavefronts}, {"ideal", s.ideal}})
+      list += std::string(", \"") + key + "\": " + std::to_string(value);
+    list += "}";
+  }
+  return list + "]";
+}
+
+// line_for is what a kernel did, without an end of line.
+std::string line_for(const Kernel &k) {
+  const Counts &c = *k.counts;
+  uint64_t all = 0, active = 0, by_class[size_t(Class::count)] = {}, f32 = 0, f64 = 0, mma = 0;
+  Site load = {}, store = {}, shared = {};
+  for (size_t i = 0; i < c.sites.size(); i++) {
+    const Instruction &in = k.code[i];
+    const Site &site = c.sites[i];
+    all += site.executed;
+    active += site.lanes;
+    by_class[size_t(in.what)] += site.executed;
+    (in.what == Class::mma ? mma : in.what == Class::f64 ? f64 : f32) += site.lanes * in.flops;
+    Site &global = in.what == Class::store_global ? store : load;
+    global.global_requests += site.global_requests;
+    global.sectors += site.sectors;
+    global.bytes += site.bytes;
+    shared.shared_requests += site.shared_requests;
+    shared.wavefronts += site.wavefronts;
+    shared.ideal += site.ideal;
+  }
+  std::string line, name = demangled(k.name).substr(0, 1500);
+  std::replace(name.begin(), name.end(), '"', '\'');
+  const auto put = [&](const char *key, uint64_t value) { line += std::string(", \"") + key + "\": " + std::to_string(value); };
+  line = "{\"kernel\": \"" + name + "\", \"file\": \"" + k.module->file + "\"";
+  put("launches", c.launches);
+  put("blocks", c.blocks);
+  put("instructions", all);
+  line += ", \"average_lanes\": " + std::to_string(all ? double(active) / all : 0.0) + ", \"classes\": {";
+  for (size_t i = 0; i < size_t(Class::count); i++)
+    line += std::string(i ? ", \"" : "\"") + class_names[i] + "\": " + std::to_string(by_class[i]);
+  line += "}";
+  put("f32_flops", f32);
+  put("f64_flops", f64);
+  put("mma_flops", mma);
+  put("load_requests", load.global_requests);
+  put("load_sectors", load.sectors);
+  put("load_bytes", load.bytes);
+  put("store_requests", store.global_requests);
+  put("store_sectors", store.sectors);
+  put("store_bytes", store.bytes);
+  put("distinct_read_sectors", c.distinct_read);
+  put("distinct_written_sectors", c.distinct_written);
+  put("shared_requests", shared.shared_requests);
+  put("shared_wavefronts", shared.wavefronts);
+  put("shared_ideal", shared.ideal);
+  line += ", \"worst_shared\": " + worst(k, [](const Site &a) { return a.wavefronts - a.ideal; });
+  line += ", \"worst_global\": " + worst(k, [](const Site &a) { return 32 * a.sectors > a.bytes ? 32 * a.sectors - a.bytes : 0; });
+  return line + "}";
+}
+
+}  // namespace
+
+void record(const Kernel &k) {
+  if (file < 0) return;
+  size_t at = std::find(recorded.begin(), recorded.end(), &k) - recorded.begin();
+  if (at == recorded.size()) recorded.push_back(&k);
+  std::string line = line_for(k);
+  line.resize(record_bytes - 1, ' ');
+  line += '\n';
+  if (pwrite(file, line.data(), line.size(), static_cast<off_t>(at * record_bytes)) != ssize_t(line.size())) {
+    perror("ptx: RPG_PTX_COUNTS");
+    abort();
   }
 }
 
 void counted(FILE *out) {
   std::lock_guard<std::mutex> lock(known_lock);
-  for (const Kernel *k : known) {
-    const Counts &c = *k->counts;
-    if (!c.launches) continue;
-    uint64_t all = 0, active = 0, by_class[size_t(Class::count)] = {}, f32 = 0, f64 = 0, mma = 0;
-    for (size_t i = 0; i < c.executed.size(); i++) {
-      const Instruction &in = k->code[i];
-      all += c.executed[i];
-      active += c.lanes[i];
-      by_class[size_t(in.what)] += c.executed[i];
-      (in.what == Class::mma ? mma : in.what == Class::f64 ? f64 : f32) += c.lanes[i] * in.flops;
-    }
-    std::string name;
-    for (char ch : demangled(k->name)) name += ch == '"' || ch == '\\' ? '\'' : ch;
-    const auto put = [&](const char *key, uint64_t value) { fprintf(out, ", \"%s\": %llu", key, (unsigned long long)value); };
-    fprintf(out, "{\"kernel\": \"%s\", \"file\": \"%s\"", name.c_str(), k->module->file.c_str());
-    put("launches", c.launches);
-    put("blocks", c.blocks);
-    put("instructions", all);
-    fprintf(out, ", \"average_lanes\": %.2f, \"classes\": {", all ? double(active) / all : 0.0);
-    for (size_t i = 0; i < size_t(Class::count); i++)
-      fprintf(out, "%s\"%s\": %llu", i ? ", " : "", class_names[i], (unsigned long long)by_class[i]);
-    fprintf(out, "}");
-    put("f32_flops", f32);
-    put("f64_flops", f64);
-    put("mma_flops", mma);
-    put("load_requests", c.load_requests);
-    put("load_sectors", c.load_sectors);
-    put("load_bytes", c.load_bytes);
-    put("store_requests", c.store_requests);
-    put("store_sectors", c.store_sectors);
-    put("store_bytes", c.store_bytes);
-    put("distinct_read_sectors", c.distinct_read);
-    put("distinct_written_sectors", c.distinct_written);
-    put("shared_requests", c.shared_requests);
-    put("shared_wavefronts", c.shared_wavefronts);
-    put("shared_ideal", c.shared_ideal);
-    fprintf(out, "}\n");
-  }
+  for (const Kernel *k : known)
+    if (k->counts->launches) fprintf(out, "%s\n", line_for(*k).c_str());
 }
 
 }  // namespace ptx

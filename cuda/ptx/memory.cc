@@ -54,7 +54,7 @@ void load_shared(Warp &w, const Instruction &in, uint32_t active) {
   w.addresses(in, in.from[0], at);
   const size_t bytes = in.values * sizeof(Mem);
   each_active(active, [&](int l) { read_shared(w, in, l, at[l], bytes); });
-  if (w.block->counts) count_shared(w, active, at, bytes);
+  if (w.block->counts) count_shared(w, in, active, at, bytes);
   const char *shared = w.block->shared.data();
   for (int i = 0; i < in.values; i++) {
     Reg *d = w.to<Reg>(in.to[i]);
@@ -68,7 +68,7 @@ void store_shared(Warp &w, const Instruction &in, uint32_t active) {
   w.addresses(in, in.from[0], at);
   const size_t bytes = in.values * sizeof(Mem);
   each_active(active, [&](int l) { write_shared(w, in, l, at[l], bytes); });
-  if (w.block->counts) count_shared(w, active, at, bytes);
+  if (w.block->counts) count_shared(w, in, active, at, bytes);
   char *shared = w.block->shared.data();
   for (int i = 0; i < in.values; i++) {
     const Reg *v = w.from<Reg>(in.from[1 + i]);

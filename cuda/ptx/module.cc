@@ -9,11 +9,6 @@ namespace ptx {
 void decode(const Module &module, const Text &text, const Function &f, Kernel &kernel);
 void remember(const Kernel &kernel);  // for counted
 
-void refuse(const std::string &file, int line, const std::string &what) {
-  fprintf(stderr, "ptx: %s line %d: %s\n", file.c_str(), line, what.c_str());
-  abort();
-}
-
 namespace {
 
 Variable made(const std::string &file, const Declared &d) {

@@ -12,8 +12,8 @@
 //
 // The environment: RPG_SHIM_ORDER (forward, reverse or random) is the order of
 // blocks and warps, RPG_SHIM_WORKERS how many threads of the machine take part,
-// and with RPG_PTX_COUNTS a file, counting is on and the file is written when the
-// process ends.
+// and with RPG_PTX_COUNTS, a file, counting is on and the file has what each kernel
+// did.
 #pragma once
 
 #include <cstddef>

@@ -1,13 +1,6 @@
-// Blocks and warps: who goes on, and what lanes wait for.
-//
-// The lanes of a warp that are at the same instruction are a group. Of the groups
-// that can go on the one at the lowest instruction does, until it comes to where
-// another one is; so lanes that a branch parts meet again where it ends.
-#include <cxxabi.h>
-
+// Blocks: the order in which they and their warps run, on threads of the machine.
 #include <algorithm>
 #include <atomic>
-#include <cstdarg>
 #include <cstdlib>
 #include <mutex>
 #include <thread>
@@ -16,46 +9,6 @@
 #include "warp.h"
 
 namespace ptx {
-
-std::string demangled(const std::string &name) {
-  int status = 0;
-  char *readable = abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status);
-  const std::string s = status == 0 ? readable : name;
-  free(readable);
-  return s;
-}
-
-namespace {
-
-// line_text is a line of the PTX text.
-std::string line_text(const Module &m, int line) {
-  size_t at = 0;
-  for (int i = 1; i < line && at != m.text.npos; i++) at = m.text.find('\n', at) + 1;
-  const std::string s = m.text.substr(at, m.text.find('\n', at) - at);
-  return s.substr(std::min(s.size(), s.find_first_not_of(" \t")));
-}
-
-std::mutex dying;
-
-}  // namespace
-
-void fault(const Warp &w, const Instruction &in, int lane, const char *format, ...) {
-  std::lock_guard<std::mutex> lock(dying);
-  const Block &b = *w.block;
-  const Module &m = *b.kernel->module;
-  char what[512];
-  va_list list;
-  va_start(list, format);
-  vsnprintf(what, sizeof what, format, list);
-  va_end(list);
-  const unsigned n = w.number * lanes + lane;
-  fprintf(stderr, "ptx: %s: %s line %d", demangled(b.kernel->name).c_str(), m.file.c_str(), in.line);
-  if (in.source >= 0) fprintf(stderr, " (%s)", m.sources[in.source].c_str());
-  fprintf(stderr, ", block %u,%u,%u thread %u,%u,%u: %s\n    %s\n", b.at.x, b.at.y, b.at.z, n % b.size.x, n / b.size.x % b.size.y,
-          n / b.size.x / b.size.y, what, line_text(m, in.line).c_str());
-  abort();
-}
-
 namespace {
 
 enum class Order { forward, reverse, mixed };
@@ -67,144 +20,6 @@ Order chosen_order() {
   if (!strcmp(name, "random")) return Order::mixed;
   fprintf(stderr, "ptx: RPG_SHIM_ORDER: expected forward, reverse or random, found %s\n", name);
   abort();
-}
-
-// park puts a group aside; leave ends lanes, which may let others go on.
-void park(Warp &w, int pc, uint32_t mask, bool waits) {
-  if (mask) w.groups.push_back({pc, mask, waits});
-}
-void leave(Warp &w, uint32_t mask) {
-  w.alive &= ~mask;
-  for (Group &g : w.groups) g.waits = false;
-}
-
-// meet_members does an instruction for those lanes of a group whose mask is there,
-// and parks all.
-void meet_members(Warp &w, const Instruction &in, int pc, uint32_t group, uint32_t active) {
-  park(w, pc + 1, group & ~active, false);
-  const uint32_t *masks = w.from<uint32_t>(in.mask);
-  for (uint32_t left = active; left;) {
-    const uint32_t mask = masks[__builtin_ctz(left)];
-    uint32_t same = 0;
-    each_active(left, [&](int l) { same |= uint32_t(masks[l] == mask) << l; });
-    left &= ~same;
-    if (same & ~mask) fault(w, in, __builtin_ctz(same & ~mask), "the mask %08x of a warp operation does not name the lane itself", mask);
-    if (mask & w.alive & ~same) {
-      park(w, pc, same, true);
-      continue;
-    }
-    in.run(w, in, same);
-    park(w, pc + 1, same, false);
-  }
-}
-
-// next takes the group at the lowest instruction among those that can go on,
-// together with all that are at the same; false where none can.
-bool next(Warp &w, int &pc, uint32_t &mask, int &limit) {
-  pc = -1;
-  for (const Group &g : w.groups)
-    if (!g.waits && (pc < 0 || g.pc < pc)) pc = g.pc;
-  if (pc < 0) return false;
-  mask = 0;
-  limit = INT32_MAX;
-  size_t kept = 0;
-  for (const Group &g : w.groups) {
-    if (g.pc == pc) {
-      mask |= g.mask;
-    } else {
-      if (g.pc > pc) limit = std::min(limit, g.pc);
-      w.groups[kept++] = g;
-    }
-  }
-  w.groups.resize(kept);
-  return true;
-}
-
-// advance takes one group as far as it goes.
-void advance(Warp &w, int pc, uint32_t mask, int limit) {
-  const Instruction *code = w.block->kernel->code.data();
-  Counts *counts = w.block->counts;
-  for (;;) {
-    if (pc >= limit) return park(w, pc, mask, false);
-    const Instruction &in = code[pc];
-    uint32_t active = mask;
-    if (in.guard >= 0) active &= in.unless ? ~w.predicates[in.guard] : w.predicates[in.guard];
-    if (counts && in.kind <= Kind::leave) {
-      counts->executed[pc]++;
-      counts->lanes[pc] += __builtin_popcount(in.kind == Kind::branch ? mask : active);
-    }
-    switch (in.kind) {
-      case Kind::plain:
-        if (active) in.run(w, in, active);
-        pc++;
-        break;
-      case Kind::branch:
-        if (active != mask) {
-          if (active) {
-            park(w, in.target, active, false);
-            return park(w, pc + 1, mask & ~active, false);
-          }
-          pc++;
-        } else {
-          pc = in.target;
-          if (!w.groups.empty()) return park(w, pc, mask, false);
-        }
-        break;
-      case Kind::leave:
-        leave(w, active);
-        mask &= ~active;
-        if (!w.groups.empty() || !mask) return park(w, pc + 1, mask, false);
-        pc++;
-        break;
-      case Kind::members:
-        if (in.guard < 0 && mask == w.alive && *w.from<uint32_t>(in.mask) == everyone) {  // by far the most common
-          const uint32_t *masks = w.from<uint32_t>(in.mask);
-          bool all = true;
-          for (int l = 0; l < lanes; l++) all &= masks[l] == everyone || !(mask >> l & 1);
-          if (all) {
-            if (counts) counts->executed[pc]++, counts->lanes[pc] += __builtin_popcount(mask);
-            in.run(w, in, mask);
-            pc++;
-            break;
-          }
-        }
-        if (counts) counts->executed[pc]++, counts->lanes[pc] += __builtin_popcount(active);
-        return meet_members(w, in, pc, mask, active);
-      case Kind::aligned:
-        if (active && active != mask) fault(w, in, __builtin_ctz(mask & ~active), "an .aligned instruction of the warp that only some lanes do");
-        if (active && w.alive != everyone) fault(w, in, __builtin_ctz(active), "an .aligned instruction of the warp of which some lanes have ended or never were");
-        if (active && active != everyone) return park(w, pc, mask, true);
-        if (counts) counts->executed[pc]++, counts->lanes[pc] += __builtin_popcount(active);
-        if (active) in.run(w, in, active);
-        pc++;
-        break;
-      case Kind::barrier:
-        if (active && active != mask) fault(w, in, __builtin_ctz(mask & ~active), "a barrier that only some lanes of a warp do");
-        if (active && active != w.alive) return park(w, pc, mask, true);
-        if (counts) counts->executed[pc]++, counts->lanes[pc] += __builtin_popcount(active);
-        if (active) {
-          w.at_barrier = true;
-          return park(w, pc + 1, mask, false);
-        }
-        pc++;
-        break;
-    }
-  }
-}
-
-// run_warp goes on until the warp waits for others, or has ended.
-void run_warp(Warp &w) {
-  int pc = 0, limit = 0;
-  uint32_t mask = 0;
-  while (!w.at_barrier && next(w, pc, mask, limit)) advance(w, pc, mask, limit);
-  if (w.at_barrier || !w.alive) return;
-  const Group &g = w.groups[0];
-  const Instruction &in = w.block->kernel->code[g.pc];
-  std::string others;
-  for (size_t i = 1; i < w.groups.size(); i++)
-    others += "; lanes " + [](uint32_t m) { char s[16]; snprintf(s, sizeof s, "%08x", m); return std::string(s); }(w.groups[i].mask) +
-              " wait in line " + std::to_string(w.block->kernel->code[w.groups[i].pc].line);
-  fault(w, in, __builtin_ctz(g.mask), "deadlock: lanes %08x wait here for the others of %08x%s", g.mask, w.alive, others.c_str());
 }
 
 void prepare(Block &b, const Kernel &k, uint64_t number, size_t dynamic_bytes) {
@@ -312,10 +127,7 @@ void run(const Kernel *kernel, size3 grid, size3 block, size_t dynamic_bytes, co
     b.parameters = static_cast<const char *>(parameters);
     b.bounds = bounds;
     b.counts = counts.empty() ? nullptr : &counts[i];
-    if (b.counts) {
-      b.counts->executed.resize(k.code.size());
-      b.counts->lanes.resize(k.code.size());
-    }
+    if (b.counts) b.counts->sites.resize(k.code.size());
     std::fill(std::begin(b.ranges), std::end(b.ranges), Range{});  // allocations may have changed
     for (uint64_t n; (n = at++) < count;)
       run_block(b, k, way == Order::mixed ? numbers[n] : way == Order::reverse ? count - 1 - n : n, dynamic_bytes, way);
@@ -330,6 +142,7 @@ void run(const Kernel *kernel, size3 grid, size3 block, size_t dynamic_bytes, co
   counts[0].blocks = count;
   counts[0].end_launch();
   k.counts->add(counts[0]);
+  record(k);
 }
 
 }  // namespace ptx

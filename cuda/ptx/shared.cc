@@ -77,7 +77,7 @@ void copy(Warp &w, const Instruction &in, uint32_t active) {
     uint32_t reading = 0;
     each_active(active, [&](int l) { reading |= uint32_t(size[l] > 0) << l; });
     if (reading) count_global(w, in, reading, source, 16, false);
-    count_shared(w, active, to, 16);
+    count_shared(w, in, active, to, 16);
   }
 }
 

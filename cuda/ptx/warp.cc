@@ -58,7 +58,7 @@ void load_matrix(Warp &w, const Instruction &in, uint32_t active) {
   uint64_t at[lanes];
   w.addresses(in, in.from[0], at);
   for (int l = 0; l < lanes; l++) read_shared(w, in, l, at[l], 16);
-  if (w.block->counts) count_shared(w, active, at, 16);
+  if (w.block->counts) count_shared(w, in, active, at, 16);
   const char *shared = w.block->shared.data();
   for (int i = 0; i < 4; i++) {
     uint16_t m[8][8];

@@ -96,6 +96,9 @@ struct Block {
   std::mt19937 random{1};
 };
 
+// run_warp goes on with a warp until it waits for others, or has ended.
+void run_warp(Warp &warp);
+
 // fault ends the process with what a lane did wrong, and where.
 [[noreturn]] void fault(const Warp &warp, const Instruction &in, int lane, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -114,7 +117,7 @@ void write_shared(Warp &warp, const Instruction &in, int lane, uint64_t address,
 
 // The counters of accesses. address has that of every lane in active.
 void count_global(Warp &warp, const Instruction &in, uint32_t active, const uint64_t *address, size_t bytes, bool write);
-void count_shared(Warp &warp, uint32_t active, const uint64_t *address, size_t bytes);
+void count_shared(Warp &warp, const Instruction &in, uint32_t active, const uint64_t *address, size_t bytes);
 
 // find_range looks an address up that is in no range used last.
 void find_range(Warp &warp, const Instruction &in, int lane, uint64_t address, size_t bytes, Range &known);
