@@ -88,12 +88,13 @@ cudaError_t memory_close(rpg_device *dev);
 // LAUNCH(dev, kernel, grid, block, bytes, arguments...) queues a kernel, with
 // `bytes` of dynamic shared memory. It returns from the function when that fails,
 // and does nothing for an empty grid. A kernel with a comma in its template
-// arguments stands in parentheses. A device that only counts leaves it out.
+// arguments stands in parentheses. A device that only counts leaves it out. More than
+// 48 KiB of shared memory, SHARED counted in, must be asked for.
 #ifdef __CUDACC__
 #define RPG_START(dev, kernel, grid, block, bytes, ...)                        \
   do {                                                                         \
     auto *kernel_ = kernel;                                                    \
-    if ((bytes) > 48 << 10)                                                    \
+    if ((bytes) > 32 << 10)                                                    \
       TRY(dev, cudaFuncSetAttribute(kernel_, cudaFuncAttributeMaxDynamicSharedMemorySize, \
                                     static_cast<int>(bytes)));                 \
     kernel_<<<grid, block, bytes, (dev)->stream>>>(__VA_ARGS__);               \

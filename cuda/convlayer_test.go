@@ -28,6 +28,7 @@ var bf16ConvCases = []convCase{
 	{1, 140, 66, 3, 131, true},
 	{5, 16, 24, 7, 72, false},
 	{2, 40, 100, 7, 135, false},
+	{1, 64, 8, 91, 24, true}, // whose shared memory must be asked for
 }
 
 // outputs runs the layer and its backward pass and returns all that they write.

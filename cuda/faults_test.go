@@ -1,17 +1,5 @@
 package cuda
 
-// unseen are faults that nothing on the host can see, with the reason: only a GPU
-// (make test-gpu) may show them.
-var unseen = []struct {
-	fault
-	reason string
-}{
-	{fault{name: "no wait for copies", file: "gemm_bf16.cu", right: "    copy_wait<stages - 2>();\n", wrong: ""},
-		"the shim's copy_async copies at once"},
-	{fault{name: "wait for too few groups", file: "gemm_bf16.cu", right: "    copy_commit();\n", wrong: ""},
-		"the shim's copy_async copies at once"},
-}
-
 // faults are those that TestPlantedFaults plants.
 var faults = []fault{
 	// Barriers that are needed.

@@ -28,8 +28,7 @@ type interpreter struct {
 func openInterpreter(t *testing.T) interpreter {
 	t.Helper()
 	c := hostCompiler(t)
-	objects := append(c.interpreter(t), c.objects(t, interpreted, files(t, "ptx/check/*.cc"))...)
-	library, err := purego.Dlopen(c.library(t, interpreted, objects), purego.RTLD_NOW|purego.RTLD_LOCAL)
+	library, err := purego.Dlopen(c.library(t, interpreted, c.interpreter(t)), purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,14 +42,15 @@ func openInterpreter(t *testing.T) interpreter {
 	return in
 }
 
-// interpreter returns the objects of the interpreter, without those of CUDA's runtime.
+// interpreter returns the objects of the interpreter and of what tests call, without
+// those of CUDA's runtime.
 func (c compiler) interpreter(t *testing.T) []string {
 	t.Helper()
 	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA {
 		t.Skip("the interpreter of PTX is made for processors with AVX2 and FMA")
 	}
 	var sources []string
-	for _, source := range files(t, "ptx/*.cc") {
+	for _, source := range files(t, "ptx/*.cc", "ptx/check/*.cc") {
 		if source != "ptx/runtime.cc" { // which needs CUDA's headers
 			sources = append(sources, source)
 		}

@@ -25,13 +25,13 @@ func ptxLibrary(t *testing.T) string {
 		return path
 	}
 	c := hostCompiler(t)
-	objects := c.byNVCC(t, ".", append(files(t, "*.cu"), byNVCC...))
+	objects := c.nvccObjects(t, ".", append(files(t, "*.cu"), byNVCC...))
 	return c.library(t, build{name: nvcc.name}, append(objects, c.interpreter(t)...))
 }
 
-// byNVCC returns the objects of sources in folder. Those that are not in the cache
+// nvccObjects returns the objects of sources in folder. Those that are not in the cache
 // are made together by cuda/build, the one place that knows where nvcc is.
-func (c compiler) byNVCC(t *testing.T, folder string, sources []string) (objects []string) {
+func (c compiler) nvccObjects(t *testing.T, folder string, sources []string) (objects []string) {
 	t.Helper()
 	version := sha256.New()
 	version.Write([]byte(read(t, "build") + read(t, "build-wheels") + os.Getenv("CUDA_HOME") + strings.Join(nvcc.kernels, " ")))
@@ -95,17 +95,23 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// TestPTX runs the GPU's own tests with what nvcc made.
+// TestPTX runs with what nvcc made the GPU's own tests, and those of the shim that
+// are about the order of things.
 func TestPTX(t *testing.T) {
 	if os.Getenv(libraryVariable) != "" {
 		t.Skip("this is a program that runs what nvcc made")
 	}
 	if !everything() {
-		t.Skip("takes minutes: set RPG_TEST_CUDA=all, as .ci/run does")
+		t.Skip("takes minutes and nvcc: set RPG_TEST_CUDA=all, as .ci/run does")
 	}
-	text, err := again(ptxLibrary(t), "^TestGPU(Conformance|Products|ConvLayer|ConvLayerRounded|UploadRounded|Training)$", "RPG_CUDA_LIB="+ptxLibrary(t))
-	t.Log(text)
-	if err != nil {
-		t.Error(err)
+	library := ptxLibrary(t)
+	for _, tests := range []string{
+		"^TestGPU(Conformance|ConvLayer|ConvLayerRounded|UploadRounded|Training)$|^TestGPUProducts$/own",
+		"^Test(ConvLayerWindows|SSDPieces|MaskedMSERange|CausalConvTaps|Record|Garbage|Failures|LongUpload|UploadRounded|Workspace)",
+	} {
+		text, err := again(library, tests, "RPG_CUDA_LIB="+library)
+		if err != nil || strings.Contains(text, "no tests to run") {
+			t.Errorf("%s: %v\n%s", tests, err, text)
+		}
 	}
 }

@@ -20,7 +20,7 @@ const char *const shim::device_name = "PTX on the host";
 struct CUkern_st {
   const unsigned char *fat_binary;
   const char *name;  // mangled
-  size_t most_dynamic = 48 << 10;
+  size_t most_dynamic = 0;  // once it was asked for
   const ptx::Kernel *code = nullptr;
 };
 
@@ -110,7 +110,8 @@ void __cudaUnregisterFatBinary(void **) {}
 
 void __cudaRegisterFunction(void **fat_binary, const char *host, char *, const char *name, int, uint3 *, uint3 *, dim3 *,
                             dim3 *, int *) {
-  kernels()[host] = {reinterpret_cast<const unsigned char *>(fat_binary), name};
+  // Of a template that several files have, the first one's is taken, as the linker does.
+  kernels().try_emplace(host, CUkern_st{reinterpret_cast<const unsigned char *>(fat_binary), name});
 }
 
 // Variables of the GPU are not copied by their name, so only PTX knows them.
@@ -152,8 +153,10 @@ cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void 
   const ptx::Kernel *code = code_of(*kernel);
   // Such a launch a GPU refuses.
   const uint64_t threads = uint64_t(block.x) * block.y * block.z, most = ptx::most_threads(code);
-  if (dynamic_bytes > kernel->most_dynamic) give_up("more shared memory than cudaFuncSetAttribute allowed", kernel->name);
-  if (ptx::static_shared_bytes(code) + dynamic_bytes > 99 << 10) give_up("more than 99 KiB of shared memory", kernel->name);
+  const size_t shared = ptx::static_shared_bytes(code) + dynamic_bytes;
+  if (shared > 48 << 10 && dynamic_bytes > kernel->most_dynamic)
+    give_up("more than 48 KiB of shared memory that cudaFuncSetAttribute did not allow", kernel->name);
+  if (shared > 99 << 10) give_up("more than 99 KiB of shared memory", kernel->name);
   if (most && threads > most) give_up("more threads than __launch_bounds__ says", kernel->name);
   std::vector<unsigned char> values(ptx::parameter_bytes(code));
   const std::vector<ptx::parameter> &places = ptx::parameters(code);
