@@ -26,6 +26,29 @@ type kernelCounts struct {
 	File     string `json:"file"`
 	Launches uint64 `json:"launches"`
 	counts
+	WorstShared []place `json:"worst_shared"`
+	WorstGlobal []place `json:"worst_global"`
+}
+
+// place is a line of the source, what it did with shared memory, and with global.
+type place struct {
+	At         string `json:"at"`
+	Requests   uint64 `json:"requests"`
+	Sectors    uint64 `json:"sectors"`
+	Bytes      uint64 `json:"bytes"`
+	Wavefronts uint64 `json:"wavefronts"`
+	Ideal      uint64 `json:"ideal"`
+}
+
+// worst says where most of what is lost is lost.
+func (c kernelCounts) worst() (text string) {
+	for _, p := range c.WorstShared {
+		text += fmt.Sprintf("; %s: %d passes, ideal %d", p.At, p.Wavefronts, p.Ideal)
+	}
+	for _, p := range c.WorstGlobal {
+		text += fmt.Sprintf("; %s: %d bytes in %d sectors", p.At, p.Bytes, p.Sectors)
+	}
+	return text
 }
 
 // name is the kernel without its template arguments and parameters, after its file.
@@ -54,9 +77,9 @@ func (c kernelCounts) access() access {
 // sectors, and that a perfect cache would move; and conflicts.
 func (c kernelCounts) summary() string {
 	percent := func(class string) float64 { return 100 * float64(c.Classes[class]) / float64(c.Instructions) }
-	return fmt.Sprintf("%-48s %6d launches %9d instructions, mma %4.1f %%, f32 %4.1f %%, shared %4.1f %%; sectors %8d, distinct %8d; passes %8d, ideal %8d",
+	return fmt.Sprintf("%-44s %6d launches %9d instructions, mma %4.1f %%, f32 %4.1f %%, shared %4.1f %%; sectors %8d, distinct %8d; passes %8d, ideal %8d",
 		c.name(), c.Launches, c.Instructions, percent("mma"), percent("f32"), percent("load_shared")+percent("store_shared")+percent("load_matrix"),
-		c.LoadSectors+c.StoreSectors, c.DistinctRead+c.DistinctWritten, c.SharedWavefronts, c.SharedIdeal)
+		c.LoadSectors+c.StoreSectors, c.DistinctRead+c.DistinctWritten, c.SharedWavefronts, c.SharedIdeal) + c.worst()
 }
 
 // countedWork is trainings, and sampling, in which all kernels are met in shapes like
