@@ -26,6 +26,29 @@ type kernelCounts struct {
 	File     string `json:"file"`
 	Launches uint64 `json:"launches"`
 	counts
+	WorstShared []place `json:"worst_shared"`
+	WorstGlobal []place `json:"worst_global"`
+}
+
+// place is a line of the source, what it did with shared memory, and with global.
+type place struct {
+	At         string `json:"at"`
+	Requests   uint64 `json:"requests"`
+	Sectors    uint64 `json:"sectors"`
+	Bytes      uint64 `json:"bytes"`
+	Wavefronts uint64 `json:"wavefronts"`
+	Ideal      uint64 `json:"ideal"`
+}
+
+// worst says where most of what is lost is lost.
+func (c kernelCounts) worst() (text string) {
+	for _, p := range c.WorstShared {
+		text += fmt.Sprintf("; %s: %d passes, ideal %d", p.At, p.Wavefronts, p.Ideal)
+	}
+	for _, p := range c.WorstGlobal {
+		text += fmt.Sprintf("; %s: %d bytes in %d sectors", p.At, p.Bytes, p.Sectors)
+	}
+	return text
 }
 
 // name is the kernel without its template arguments and parameters, after its file.
@@ -54,9 +77,9 @@ func (c kernelCounts) access() access {
 // sectors, and that a perfect cache would move; and conflicts.
 func (c kernelCounts) summary() string {
 	percent := func(class string) float64 { return 100 * float64(c.Classes[class]) / float64(c.Instructions) }
-	return fmt.Sprintf("%-48s %6d launches %9d instructions, mma %4.1f %%, f32 %4.1f %%, shared %4.1f %%; sectors %8d, distinct %8d; passes %8d, ideal %8d",
+	return fmt.Sprintf("%-44s %6d launches %9d instructions, mma %4.1f %%, f32 %4.1f %%, shared %4.1f %%; sectors %8d, distinct %8d; passes %8d, ideal %8d",
 		c.name(), c.Launches, c.Instructions, percent("mma"), percent("f32"), percent("load_shared")+percent("store_shared")+percent("load_matrix"),
-		c.LoadSectors+c.StoreSectors, c.DistinctRead+c.DistinctWritten, c.SharedWavefronts, c.SharedIdeal)
+		c.LoadSectors+c.StoreSectors, c.DistinctRead+c.DistinctWritten, c.SharedWavefronts, c.SharedIdeal) + c.worst()
 }
 
 // countedWork is trainings, and sampling, in which all kernels are met in shapes like
@@ -71,26 +94,56 @@ var countedWork = []struct {
 	{"mlp", "transformer", "0", "adamw", true},
 }
 
-// countWork does that work and returns what was counted of each kernel.
-func countWork(t *testing.T, library string) []kernelCounts {
+// ptxCounter switches the counters of a library on and off, and reads them.
+type ptxCounter struct {
+	t                 *testing.T
+	counting, counted uintptr
+}
+
+func openCounter(t *testing.T, library string) ptxCounter {
 	t.Helper()
 	handle, err := purego.Dlopen(library, purego.RTLD_NOW|purego.RTLD_LOCAL)
 	if err != nil {
 		t.Fatal(err)
 	}
-	call := func(name string, argument uintptr) uintptr {
-		entry, err := purego.Dlsym(handle, name)
-		if err != nil {
+	c := ptxCounter{t: t}
+	for name, entry := range map[string]*uintptr{"check_counting": &c.counting, "check_counted": &c.counted} {
+		if *entry, err = purego.Dlsym(handle, name); err != nil {
 			t.Fatal(err)
 		}
-		result, _, _ := purego.SyscallN(entry, argument)
-		return result
 	}
-	call("check_counting", 1)
-	for _, bf16 := range []bool{false, true} {
+	return c
+}
+
+// count returns what was counted of each kernel so far, f included.
+func (c ptxCounter) count(f func()) (all []kernelCounts) {
+	c.t.Helper()
+	purego.SyscallN(c.counting, 1)
+	f()
+	purego.SyscallN(c.counting, 0)
+	path := []byte(filepath.Join(c.t.TempDir(), "counts") + "\x00")
+	if ok, _, _ := purego.SyscallN(c.counted, uintptr(unsafe.Pointer(&path[0]))); ok != 1 {
+		c.t.Fatal("the counts cannot be written")
+	}
+	runtime.KeepAlive(path)
+	for line := range bytes.Lines([]byte(read(c.t, string(path[:len(path)-1])))) {
+		var k kernelCounts
+		if err := json.Unmarshal(line, &k); err != nil {
+			c.t.Fatalf("%v: %s", err, line)
+		}
+		all = append(all, k)
+	}
+	return all
+}
+
+// doCountedWork does that work.
+func doCountedWork(t *testing.T, library string) {
+	t.Helper()
+	for _, size := range []int{256, 512} {
+		bf16 := size == 512
 		d := openWith(t, library, bf16)
 		for mode := range 4 {
-			for _, p := range []product{{m: 256, n: 128, k: 256}, {m: 64, n: 64, k: 2048}} { // of which the latter is split
+			for _, p := range []product{{m: size, n: size, k: size}, {m: 64, n: 64, k: 2048}} { // of which the latter is split
 				p.transA, p.transB = mode&1 != 0, mode&2 != 0
 				p.example(bf16).run(t, d, d.Alloc)
 			}
@@ -102,7 +155,7 @@ func countWork(t *testing.T, library string) []kernelCounts {
 		r, err := generator.Resolve(10_853, []generator.Override{
 			{Key: "recurrent", Value: w.recurrent}, {Key: "denoiser", Value: w.denoiser}, {Key: "layers", Value: "1"}, {Key: "window", Value: w.window},
 			{Key: "optimizer", Value: w.optimizer}, {Key: "token-dim", Value: "128"}, {Key: "width", Value: "128"}, {Key: "state", Value: "64"},
-			{Key: "head-dim", Value: "64"}, {Key: "denoiser-width", Value: "128"}, {Key: "blocks", Value: "1"}, {Key: "channels", Value: "1,16,32,16,1"},
+			{Key: "head-dim", Value: "64"}, {Key: "denoiser-width", Value: "128"}, {Key: "blocks", Value: "1"}, {Key: "channels", Value: "1,32,64,32,1"},
 			{Key: "kernel", Value: "7"}, {Key: "batch", Value: "2"}, {Key: "diffusion-batch", Value: "8"}, {Key: "steps", Value: "2"}, {Key: "warmup", Value: "1"},
 		})
 		if err != nil {
@@ -124,21 +177,6 @@ func countWork(t *testing.T, library string) []kernelCounts {
 			t.Fatal(err)
 		}
 	}
-	call("check_counting", 0)
-	path := []byte(filepath.Join(t.TempDir(), "counts") + "\x00")
-	if call("check_counted", uintptr(unsafe.Pointer(&path[0]))) != 1 {
-		t.Fatal("the counts cannot be written")
-	}
-	runtime.KeepAlive(path)
-	var all []kernelCounts
-	for line := range bytes.Lines([]byte(read(t, string(path[:len(path)-1])))) {
-		var c kernelCounts
-		if err := json.Unmarshal(line, &c); err != nil {
-			t.Fatalf("%v: %s", err, line)
-		}
-		all = append(all, c)
-	}
-	return all
 }
 
 // worst is the larger of each.
@@ -155,7 +193,8 @@ func TestAccesses(t *testing.T) {
 	}
 	t.Setenv("RPG_CUDA_BLAS", "own")
 	most := map[string]access{}
-	for _, c := range countWork(t, ptxLibrary(t)) {
+	library := ptxLibrary(t)
+	for _, c := range openCounter(t, library).count(func() { doCountedWork(t, library) }) {
 		most[c.name()] = c.access().worst(most[c.name()])
 		t.Log(c.summary())
 	}

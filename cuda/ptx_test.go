@@ -105,6 +105,7 @@ func TestPTX(t *testing.T) {
 		t.Skip("takes minutes and nvcc: set RPG_TEST_CUDA=all, as .ci/run does")
 	}
 	library := ptxLibrary(t)
+	t.Logf("RPG_CUDA_LIB=%s", library)
 	for _, tests := range []string{
 		"^TestGPU(Conformance|ConvLayer|ConvLayerRounded|UploadRounded|Training)$|^TestGPUProducts$/own",
 		"^Test(ConvLayerWindows|SSDPieces|MaskedMSERange|CausalConvTaps|Record|Garbage|Failures|LongUpload|UploadRounded|Workspace)",
