@@ -237,7 +237,9 @@ class Decoder {
         space = part;
       else if (part == "v2" || part == "v4")
         values = part[1] - '0';
-      else if (part != "volatile" && part != "nc") {
+      else if (part == "volatile")
+        in.unordered = true;
+      else if (part != "nc") {
         if (!type.empty()) unknown(s, "an access that is not known");
         type = part;
       }
@@ -266,8 +268,9 @@ class Decoder {
     in.what = space == "global" ? (load ? Class::load_global : Class::store_global)
               : space == "shared" ? (load ? Class::load_shared : Class::store_shared)
                                   : Class::load_parameter;
-    if (space == "shared")
-      kernel_.cell_shift = std::min(kernel_.cell_shift, __builtin_ctz(unsigned(values) * size_of(type)));
+    const int width_shift = __builtin_ctz(unsigned(values) * size_of(type));
+    if (space == "shared") kernel_.cell_shift = std::min(kernel_.cell_shift, width_shift);
+    if (space == "global") kernel_.global_shift = std::min(kernel_.global_shift, width_shift);
   }
 
   static unsigned size_of(std::string_view type) {

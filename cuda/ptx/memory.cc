@@ -1,5 +1,6 @@
 // Loads and stores of global and shared memory, and loads of parameters.
 #include "lanes.h"
+#include "races.h"
 
 namespace ptx {
 
@@ -29,6 +30,7 @@ void load_global(Warp &w, const Instruction &in, uint32_t active) {
   const size_t bytes = in.values * sizeof(Mem);
   each_active(active, [&](int l) { check_global(w, in, l, at[l], bytes); });
   if (w.block->counts) count_global(w, in, active, at, bytes, false);
+  if (w.block->watched && !in.unordered) each_active(active, [&](int l) { watch_read(w, in, l, at[l], bytes); });
   for (int i = 0; i < in.values; i++) {
     Reg *d = w.to<Reg>(in.to[i]);
     each_active(active, [&](int l) { d[l] = static_cast<Reg>(reinterpret_cast<const Mem *>(at[l])[i]); });
@@ -42,6 +44,7 @@ void store_global(Warp &w, const Instruction &in, uint32_t active) {
   const size_t bytes = in.values * sizeof(Mem);
   each_active(active, [&](int l) { check_global(w, in, l, at[l], bytes); });
   if (w.block->counts) count_global(w, in, active, at, bytes, true);
+  if (w.block->watched && !in.unordered) each_active(active, [&](int l) { watch_write(w, in, l, at[l], bytes); });
   for (int i = 0; i < in.values; i++) {
     const Reg *v = w.from<Reg>(in.from[1 + i]);
     each_active(active, [&](int l) { reinterpret_cast<Mem *>(at[l])[i] = static_cast<Mem>(v[l]); });

@@ -63,6 +63,7 @@ struct Instruction {
   int32_t guard = -1;    // a predicate, -1 for none
   bool unless = false;   // the guard is negated
   bool wide = false;     // the address is 64 bits wide
+  bool unordered = false;  // .volatile, of which several threads may be at once
   uint8_t values = 1;    // of a vector
   uint8_t flops = 0;     // of a lane
   Kind kind = Kind::plain;
@@ -93,7 +94,8 @@ struct Kernel {
   Place special[specials];  // -1 where it is not used
   size_t shared_bytes = 0;  // of its own variables; the launch's come after them
   bool dynamic = false;
-  int cell_shift = 4;       // 2^cell_shift is the narrowest access of shared memory
+  int cell_shift = 4;       // 2^cell_shift is the narrowest access of shared memory,
+  int global_shift = 4;     // and of global memory
   unsigned most_threads = 0;
   std::shared_ptr<Counts> counts;
 };

@@ -15,7 +15,8 @@
 // and with RPG_PTX_COUNTS, a file, counting is on and the file has what each kernel
 // did. RPG_PTX_ROUGH=1 has what NVIDIA leaves open come out another way: products on
 // tensor cores are cut and not rounded, and approximate functions are off by nearly
-// as much as they may.
+// as much as they may. RPG_PTX_RACES=1 looks for races in global memory too, among
+// the threads and the blocks of a launch, on one thread of the machine.
 #pragma once
 
 #include <cstddef>

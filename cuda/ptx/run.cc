@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "count.h"
-#include "warp.h"
+#include "races.h"
 
 namespace ptx {
 namespace {
@@ -113,6 +113,8 @@ void run(const Kernel *kernel, size3 grid, size3 block, size_t dynamic_bytes, co
   const Order way = chosen_order();
   uint64_t wanted = std::min<uint64_t>(workers_wanted(), count);
   if (count * threads < 4096) wanted = 1;  // for which starting a thread takes longer
+  const char *races = getenv("RPG_PTX_RACES");
+  if (races && *races) wanted = std::min<uint64_t>(wanted, 1);
   while (workers.size() < std::max<uint64_t>(wanted, 1)) workers.push_back(std::make_unique<Block>());
 
   std::vector<uint64_t> numbers;  // of the blocks, in the order in which they begin
@@ -130,6 +132,8 @@ void run(const Kernel *kernel, size3 grid, size3 block, size_t dynamic_bytes, co
     b.size = block;
     b.parameters = static_cast<const char *>(parameters);
     b.bounds = bounds;
+    Watched watched(k.global_shift, b.epoch + 1);
+    b.watched = races && *races ? &watched : nullptr;
     b.counts = counts.empty() ? nullptr : &counts[i];
     if (b.counts) b.counts->sites.resize(k.code.size());
     std::fill(std::begin(b.ranges), std::end(b.ranges), Range{});  // allocations may have changed

@@ -1,18 +1,9 @@
-// Shared memory: who may read and write what, and copies that are under way.
-//
-// Two accesses of the same bytes by different threads, one of them a write, need a
-// barrier of the block between them; of one warp, bar.warp.sync is enough. That is
-// all that orders memory: shuffles, votes and products do not.
+// Shared memory: what may be read and written, and copies that are under way.
 #include "lanes.h"
+#include "races.h"
 
 namespace ptx {
 namespace {
-
-unsigned thread_number(const Warp &w, int lane) { return w.number * lanes + lane; }
-
-int line_of(const Warp &w, int pc) { return w.block->kernel->code[pc].line; }
-
-int here(const Warp &w, const Instruction &in) { return static_cast<int>(&in - w.block->kernel->code.data()); }
 
 void check_place(Warp &w, const Instruction &in, int lane, uint64_t address, size_t bytes) {
   if (address & (bytes - 1))
@@ -22,26 +13,11 @@ void check_place(Warp &w, const Instruction &in, int lane, uint64_t address, siz
           w.block->shared_bytes);
 }
 
-// check_writer ends the process unless what was last written to a cell is ordered
-// before what a thread does now.
-inline void check_writer(Warp &w, const Instruction &in, int lane, uint64_t address, const Cell &c, const char *what) {
-  if (c.under_way && c.write_epoch >= w.block->first)
-    fault(w, in, lane, "%s of shared bytes at %llu that the cp.async of thread %u in line %d may not have brought yet", what,
-          (unsigned long long)address, c.writer, line_of(w, c.write_pc));
-  if (c.write_epoch != w.block->epoch || c.writer == thread_number(w, lane)) return;
-  if (c.writer / lanes == unsigned(w.number) && c.write_time < w.time) return;
-  fault(w, in, lane, "race: %s of shared bytes at %llu that thread %u writes in line %d, without a barrier between", what,
-        (unsigned long long)address, c.writer, line_of(w, c.write_pc));
-}
-
-// check_readers does the same for those that have read a cell.
-inline void check_readers(Warp &w, const Instruction &in, int lane, uint64_t address, const Cell &c) {
-  if (c.read_epoch != w.block->epoch) return;
-  if (c.reader != many_warps && c.reader / 64 == unsigned(w.number)) {
-    if (c.reader % 64 == unsigned(lane) || c.read_time < w.time) return;
-  }
-  fault(w, in, lane, "race: write of shared bytes at %llu that %s reads in line %d, without a barrier between",
-        (unsigned long long)address, c.reader == many_warps ? "another warp" : "another thread", line_of(w, c.read_pc));
+// check_brought ends the process where a copy into a cell may still be under way.
+inline void check_brought(Warp &w, const Instruction &in, int lane, uint64_t address, const Cell &c, const char *what) {
+  if (!c.under_way || c.write_epoch < w.block->first) return;
+  fault(w, in, lane, "%s of shared bytes at %llu that the cp.async of thread %u in line %d may not have brought yet", what,
+        (unsigned long long)address, c.writer, w.block->kernel->code[c.write_pc].line);
 }
 
 void copy(Warp &w, const Instruction &in, uint32_t active) {
@@ -60,15 +36,12 @@ void copy(Warp &w, const Instruction &in, uint32_t active) {
       Range &known = b.ranges[in.line & 63];
       if (source[l] < known.begin || source[l] + size[l] > known.end) find_range(w, in, l, source[l], size[l], known);
       memcpy(c.bytes, reinterpret_cast<const void *>(source[l]), size[l]);
+      if (b.watched) watch_read(w, in, l, source[l], size[l]);
     }
     for (uint64_t i = to[l] >> shift; i < (to[l] + 16) >> shift; i++) {
       Cell &cell = b.cells[i];
-      check_writer(w, in, l, i << shift, cell, "copy");
-      check_readers(w, in, l, i << shift, cell);
-      cell.write_epoch = b.epoch;
-      cell.write_time = w.time;
-      cell.writer = thread_number(w, l);
-      cell.write_pc = here(w, in);
+      check_brought(w, in, l, i << shift, cell, "copy");
+      note_write(w, in, l, i << shift, cell, b.first);
       cell.under_way = true;
     }
     w.copies.push_back(c);
@@ -117,17 +90,8 @@ void read_shared(Warp &w, const Instruction &in, int lane, uint64_t address, siz
     Cell &c = b.cells[i];
     if (c.write_epoch < b.first)
       fault(w, in, lane, "read of shared bytes at %llu that this block has not written", (unsigned long long)(i << shift));
-    if (c.write_epoch == b.epoch || c.under_way) check_writer(w, in, lane, i << shift, c, "read");
-    if (c.read_epoch != b.epoch) {
-      c.reader = w.number * 64 + lane;
-      c.read_epoch = b.epoch;
-    } else if (c.reader == many_warps || c.reader / 64 != unsigned(w.number)) {
-      c.reader = many_warps;
-    } else if (c.reader % 64 != unsigned(lane)) {
-      c.reader = w.number * 64 + (c.read_time < w.time ? lane : many_lanes);
-    }
-    c.read_time = w.time;
-    c.read_pc = here(w, in);
+    check_brought(w, in, lane, i << shift, c, "read");
+    note_read(w, in, lane, i << shift, c, b.first);
   }
 }
 
@@ -137,12 +101,8 @@ void write_shared(Warp &w, const Instruction &in, int lane, uint64_t address, si
   const int shift = b.kernel->cell_shift;
   for (uint64_t i = address >> shift; i < (address + bytes) >> shift; i++) {
     Cell &c = b.cells[i];
-    if (c.write_epoch == b.epoch || c.under_way) check_writer(w, in, lane, i << shift, c, "write");
-    if (c.read_epoch == b.epoch) check_readers(w, in, lane, i << shift, c);
-    c.write_epoch = b.epoch;
-    c.write_time = w.time;
-    c.writer = thread_number(w, lane);
-    c.write_pc = here(w, in);
+    check_brought(w, in, lane, i << shift, c, "write");
+    note_write(w, in, lane, i << shift, c, b.first);
     c.under_way = false;
   }
 }

@@ -11,6 +11,7 @@ constexpr int lanes = 32;
 constexpr uint32_t everyone = 0xffffffffu;
 
 struct Block;
+class Watched;
 
 // Group is lanes of one warp that are at one instruction.
 struct Group {
@@ -64,10 +65,12 @@ struct Warp {
   }
 };
 
-// Cell is what is known of 2^cell_shift bytes of shared memory. Times are the
+// Cell is what is known of a few bytes of memory, as many as a kernel's narrowest
+// access has. Times are the
 // number of the barrier before (epoch) and, in it, of the warp's own meeting.
 struct Cell {
   uint32_t write_epoch, write_time, read_epoch, read_time;
+  uint32_t blocks_read;  // of global memory: the epoch of a block before that read it
   int32_t write_pc, read_pc;
   uint16_t writer;   // number of the thread
   uint16_t reader;   // the warp times 64, and the lane or many_lanes; or many_warps
@@ -93,6 +96,7 @@ struct Block {
   uint32_t epoch = 0, first;  // barriers so far, in all blocks; before this block
   Range ranges[64] = {};      // of allocations used last, by instruction
   Counts *counts;             // null where nothing is counted
+  Watched *watched;           // null where races in global memory are not looked for
   std::mt19937 random{1};
 };
 
