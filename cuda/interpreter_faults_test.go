@@ -97,7 +97,7 @@ var faultyKernels = []faultyKernel{
 		"setp.lt.u32 %p1, %r0, 16;\n@%p1 ret;\nshfl.sync.bfly.b32 %r8|%p2, %r0, 16, 31, -1;\n", "does not take part", 32},
 	{"matrix that half a warp loads", tile,
 		"setp.lt.u32 %p1, %r0, 16;\n@%p1 ret;\nmov.u32 %r1, tile;\n" +
-			"ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r2, %r3, %r4, %r5}, [%r1];\n", "some lanes have ended", 32},
+			"ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%r2, %r3, %r4, %r5}, [%r1];\n", "lanes that have ended", 32},
 	{"division by zero", "", "sub.s32 %r1, %r0, 1;\ndiv.s32 %r2, %r0, %r1;\n", "division by zero", 2},
 	{"parameters' end", "", "mov.b64 %rd1, k_param_0;\nld.param.u32 %r1, [%rd1+8];\n", "are not in the 8 bytes of parameters", 1},
 	{"instruction that is not known", "", "sin.approx.f32 %f1, %f2;\n", "an instruction that is not known", 1},

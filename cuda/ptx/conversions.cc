@@ -91,7 +91,8 @@ void from_float(Shapes &to, const std::string &from) {
   to_integers<From, Zero>(to, "rzi", from);
   to_integers<From, Below>(to, "rmi", from);
   to_integers<From, Above>(to, "rpi", from);
-  to[kept("cvt.sat." + from + "." + from)] = {unary<Saturate, From>, letter<From>(), letter<From>(), sizeof(From) == 4 ? Class::f32 : Class::f64};
+  const Class what = sizeof(From) == 4 ? Class::f32 : Class::f64;
+  to[kept("cvt.sat." + from + "." + from)] = {unary<Saturate, From>, letter<From>(), letter<From>(), what};
 }
 
 }  // namespace

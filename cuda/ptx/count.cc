@@ -38,8 +38,8 @@ namespace {
 
 int number_of(const Warp &w, const Instruction &in) { return static_cast<int>(&in - w.block->kernel->code.data()); }
 
-const char *const class_names[] = {"integer", "f32", "f64", "special", "move", "shuffle", "load_global", "store_global", "load_shared",
-                                   "store_shared", "load_parameter", "load_matrix", "mma", "copy_async", "barrier", "branch"};
+const char *const class_names[] = {"integer", "f32", "f64", "special", "move", "shuffle", "load_global", "store_global",
+    "load_shared", "store_shared", "load_parameter", "load_matrix", "mma", "copy_async", "barrier", "branch"};
 static_assert(sizeof class_names / sizeof *class_names == size_t(Class::count), "a name for each class");
 
 std::vector<const Kernel *> known;
@@ -168,13 +168,18 @@ std::string worst(const Kernel &k, F most) {
     if (most(k.counts->sites[i])) places[at + "\", \"what\": \"" + class_names[size_t(in.what)]].add(k.counts->sites[i]);
   }
   std::vector<std::pair<std::string, Site>> order(places.begin(), places.end());
-  std::stable_sort(order.begin(), order.end(), [&](const auto &a, const auto &b) { return most(a.second) > most(b.second); });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](const auto &a, const auto &b) { return most(a.second) > most(b.second); });
   std::string list = "[";
   for (size_t i = 0; i < std::min<size_t>(order.size(), 3); i++) {
     const auto &[at, s] = order[i];
     list += std::string(i ? ", " : "") + "{\"at\": \"" + at + "\"";
-    for (const auto &[key, value] : {std::pair<const char *, uint64_t>{"requests", s.global_requests + s.shared_requests},
-                                     {"sectors", s.sectors}, {"bytes", s.bytes}, {"wavefronts", s.wavefronts}, {"ideal", s.ideal}})
+    const std::pair<const char *, uint64_t> numbers[] = {{"requests", s.global_requests + s.shared_requests},
+                                                         {"sectors", s.sectors},
+                                                         {"bytes", s.bytes},
+                                                         {"wavefronts", s.wavefronts},
+                                                         {"ideal", s.ideal}};
+    for (const auto &[key, value] : numbers)
       list += std::string(", \"") + key + "\": " + std::to_string(value);
     list += "}";
   }
@@ -199,7 +204,9 @@ std::string line_for(const Kernel &k) {
   }
   std::string line, name = demangled(k.name).substr(0, 1500);
   std::replace(name.begin(), name.end(), '"', '\'');
-  const auto put = [&](const char *key, uint64_t value) { line += std::string(", \"") + key + "\": " + std::to_string(value); };
+  const auto put = [&](const char *key, uint64_t value) {
+    line += std::string(", \"") + key + "\": " + std::to_string(value);
+  };
   line = "{\"kernel\": \"" + name + "\", \"file\": \"" + k.module->file + "\"";
   put("launches", c.launches);
   put("blocks", c.blocks);
@@ -223,7 +230,8 @@ std::string line_for(const Kernel &k) {
   put("shared_wavefronts", shared.wavefronts);
   put("shared_ideal", shared.ideal);
   line += ", \"worst_shared\": " + worst(k, [](const Site &a) { return a.wavefronts - a.ideal; });
-  line += ", \"worst_global\": " + worst(k, [](const Site &a) { return 32 * a.sectors > a.bytes ? 32 * a.sectors - a.bytes : 0; });
+  line += ", \"worst_global\": " +
+          worst(k, [](const Site &a) { return 32 * a.sectors > a.bytes ? 32 * a.sectors - a.bytes : 0; });
   return line + "}";
 }
 

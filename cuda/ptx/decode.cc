@@ -28,10 +28,11 @@ const Shape *plain_opcode(std::string_view opcode) {
 
 namespace {
 
-// split cuts at commas that stand in no brackets; a|b is two operands, for which
-// the second gets the sign |.
-std::vector<std::string_view> split(std::string_view text) {
-  std::vector<std::string_view> parts;
+using Operands = std::vector<std::string_view>;
+
+// split cuts at commas that stand in no brackets.
+Operands split(std::string_view text) {
+  Operands parts;
   int depth = 0;
   size_t from = 0;
   text = trimmed(text);
@@ -51,7 +52,8 @@ std::string_view inside(std::string_view brackets) { return brackets.substr(1, b
 
 class Decoder {
  public:
-  Decoder(const Module &module, const Text &text, Kernel &kernel) : names_(module, text, kernel), text_(text), kernel_(kernel) {}
+  Decoder(const Module &module, const Text &text, Kernel &kernel)
+      : names_(module, text, kernel), text_(text), kernel_(kernel) {}
 
   void kernel(const Function &f) {
     names_.lay_out(f);
@@ -121,7 +123,7 @@ class Decoder {
     }
     const std::string_view opcode = word(rest);
     const std::string_view family = opcode.substr(0, opcode.find('.'));
-    const std::vector<std::string_view> operands = split(rest);
+    const Operands operands = split(rest);
     if (family == "bra") {
       in.kind = Kind::branch;
       in.what = Class::branch;
@@ -164,8 +166,8 @@ class Decoder {
   }
 
   // flat takes the vectors of operands apart. A shape names each value.
-  std::vector<std::string_view> flat(const std::vector<std::string_view> &operands) {
-    std::vector<std::string_view> all;
+  Operands flat(const Operands &operands) {
+    Operands all;
     for (std::string_view o : operands) {
       if (!o.empty() && o[0] == '{')
         for (std::string_view v : split(inside(o))) all.push_back(v);
@@ -177,11 +179,11 @@ class Decoder {
     return all;
   }
 
-  void plain(Frame &f, const Statement &s, std::string_view opcode, const std::vector<std::string_view> &operands, Instruction &in) {
+  void plain(Frame &f, const Statement &s, std::string_view opcode, const Operands &operands, Instruction &in) {
     const Shape *shape = plain_opcode(opcode);
     if (!shape) unknown(s, "an instruction that is not known");
     use(*shape, in);
-    std::vector<std::string_view> all = flat(operands);
+    Operands all = flat(operands);
     const std::string_view to = shape->to, from = shape->from;
     // A shuffle may leave its predicate out.
     if (in.what == Class::shuffle && to == "wp" && all.size() == 5) {
@@ -199,7 +201,6 @@ class Decoder {
       }
     }
     if (in.kind == Kind::members) in.mask = in.from[from.size() - 1];
-    if (in.what == Class::load_matrix) kernel_.cell_shift = std::min(kernel_.cell_shift, 4);
   }
 
   // A cvt may have a register that is wider than what it converts.
@@ -225,7 +226,7 @@ class Decoder {
     return r.place;
   }
 
-  void access(Frame &f, const Statement &s, std::string_view opcode, const std::vector<std::string_view> &operands, Instruction &in) {
+  void access(Frame &f, const Statement &s, std::string_view opcode, const Operands &operands, Instruction &in) {
     const bool load = opcode[0] == 'l';
     std::string_view space, type, rest = opcode.substr(3);
     int values = 1;
@@ -242,7 +243,7 @@ class Decoder {
       }
     }
     if (space.empty() || type.empty() || operands.size() != 2) unknown(s, "an access that is not known");
-    const std::vector<std::string_view> vector = flat({operands[load ? 0 : 1]});
+    const Operands vector = flat({operands[load ? 0 : 1]});
     if (vector.size() != size_t(values)) unknown(s, "another number of values than expected");
     const std::string_view where = operands[load ? 1 : 0];
     if (space == "param" && slot(f, s, load, type, where, vector, in)) return;
@@ -265,7 +266,8 @@ class Decoder {
     in.what = space == "global" ? (load ? Class::load_global : Class::store_global)
               : space == "shared" ? (load ? Class::load_shared : Class::store_shared)
                                   : Class::load_parameter;
-    if (space == "shared") kernel_.cell_shift = std::min(kernel_.cell_shift, __builtin_ctz(unsigned(values) * size_of(type)));
+    if (space == "shared")
+      kernel_.cell_shift = std::min(kernel_.cell_shift, __builtin_ctz(unsigned(values) * size_of(type)));
   }
 
   static unsigned size_of(std::string_view type) {
@@ -276,7 +278,7 @@ class Decoder {
 
   // slot makes a move of an access to a parameter of a call; false where it is none.
   bool slot(Frame &f, const Statement &s, bool load, std::string_view type, std::string_view where,
-            const std::vector<std::string_view> &vector, Instruction &in) {
+            const Operands &vector, Instruction &in) {
     std::string_view name = trimmed(inside(where));
     const size_t plus = name.find('+');
     const auto found = f.slots.find(trimmed(name.substr(0, plus)));
@@ -291,7 +293,7 @@ class Decoder {
     return true;
   }
 
-  void copy(Frame &f, const Statement &s, std::string_view opcode, const std::vector<std::string_view> &operands, Instruction &in) {
+  void copy(Frame &f, const Statement &s, std::string_view opcode, const Operands &operands, Instruction &in) {
     const Shape *shape = plain_opcode(opcode);
     if (!shape) unknown(s, "an instruction that is not known");
     if (shape->to[0] || shape->from[0] || operands.empty()) return plain(f, s, opcode, operands, in);
@@ -304,7 +306,7 @@ class Decoder {
     in.from[2] = operands.size() == 4 ? names_.value(f, s, operands[3], 'w') : names_.constant('w', 16);
   }
 
-  void call(Frame &f, const Statement &s, std::vector<std::string_view> operands) {
+  void call(Frame &f, const Statement &s, Operands operands) {
     std::string_view result;
     if (!operands.empty() && operands[0][0] == '(') {
       result = trimmed(inside(operands[0]));
@@ -325,8 +327,8 @@ class Decoder {
     };
     if (result.empty() != callee->result.empty()) unknown(s, "a call with another result than the function's");
     if (!result.empty()) give(callee->result, result);
-    const std::vector<std::string_view> given =
-        operands.size() == 2 ? split(inside(operands[1])) : std::vector<std::string_view>();
+    const Operands given =
+        operands.size() == 2 ? split(inside(operands[1])) : Operands();
     if (given.size() != callee->parameters.size()) unknown(s, "a call with another number of arguments than expected");
     for (size_t i = 0; i < given.size(); i++) give(callee->parameters[i].name, given[i]);
     body(inner);

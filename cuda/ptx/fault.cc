@@ -49,8 +49,8 @@ void fault(const Warp &w, const Instruction &in, int lane, const char *format, .
   const unsigned n = w.number * lanes + lane;
   fprintf(stderr, "ptx: %s: %s line %d", demangled(b.kernel->name).c_str(), m.file.c_str(), in.line);
   if (in.source >= 0) fprintf(stderr, " (%s)", m.sources[in.source].c_str());
-  fprintf(stderr, ", block %u,%u,%u thread %u,%u,%u: %s\n    %s\n", b.at.x, b.at.y, b.at.z, n % b.size.x, n / b.size.x % b.size.y,
-          n / b.size.x / b.size.y, what, line_text(m, in.line).c_str());
+  fprintf(stderr, ", block %u,%u,%u thread %u,%u,%u: %s\n    %s\n", b.at.x, b.at.y, b.at.z, n % b.size.x,
+          n / b.size.x % b.size.y, n / b.size.x / b.size.y, what, line_text(m, in.line).c_str());
   abort();
 }
 

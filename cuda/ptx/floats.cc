@@ -65,7 +65,10 @@ float off(double v, float argument, int bits) {
   return float(v * (1 + std::ldexp(b * 2654435761u >> 31 ? 0.9 : -0.9, -bits)));
 }
 struct Exp2Rough {
-  static float of(float a) { return flushed(std::nearbyint(a) == a ? std::exp2(flushed(a)) : off(std::exp2(double(flushed(a))), a, 22)); }
+  static float of(float a) {
+    const double power = std::exp2(double(flushed(a)));
+    return flushed(std::nearbyint(a) == a ? float(power) : off(power, a, 22));
+  }
 };
 struct ReciprocalRough { static float of(float a) { return flushed(off(1.0 / flushed(a), a, 23)); } };
 struct Log2 { static float of(float a) { return float(std::log2(double(flushed(a)))); } };
@@ -151,7 +154,8 @@ void add_floats(Shapes &to) {
   add_width<double, uint64_t>(to, "f64", "l", "ll", "lll", Class::f64);
   to["ex2.approx.ftz.f32"] = {rough() ? unary<Exp2Rough, float> : unary<Exp2, float>, "w", "w", Class::special, 1};
   to["lg2.approx.ftz.f32"] = {unary<Log2, float>, "w", "w", Class::special, 1};
-  to["rcp.approx.ftz.f32"] = {rough() ? unary<ReciprocalRough, float> : unary<ReciprocalApprox, float>, "w", "w", Class::special, 1};
+  const Handler reciprocal = rough() ? unary<ReciprocalRough, float> : unary<ReciprocalApprox, float>;
+  to["rcp.approx.ftz.f32"] = {reciprocal, "w", "w", Class::special, 1};
   to["rcp.approx.ftz.f64"] = {unary<ReciprocalGross, double>, "l", "l", Class::special, 1};
 }
 

@@ -109,34 +109,33 @@ Handler of_type(std::string_view type, F f) {
   return nullptr;
 }
 
-template <class Mem>
-Handler load_into(char space, char width) {
-  if (width == 'h' && sizeof(Mem) <= 2)
-    return space == 'g' ? load_global<Mem, uint16_t> : space == 's' ? load_shared<Mem, uint16_t> : load_parameter<Mem, uint16_t>;
-  if (width == 'w' && sizeof(Mem) <= 4)
-    return space == 'g' ? load_global<Mem, uint32_t> : space == 's' ? load_shared<Mem, uint32_t> : load_parameter<Mem, uint32_t>;
-  if (width == 'l')
-    return space == 'g' ? load_global<Mem, uint64_t> : space == 's' ? load_shared<Mem, uint64_t> : load_parameter<Mem, uint64_t>;
-  return nullptr;
+template <class Mem, class Reg>
+Handler load_from(char space) {
+  return space == 'g' ? load_global<Mem, Reg> : space == 's' ? load_shared<Mem, Reg> : load_parameter<Mem, Reg>;
 }
-
-template <class Mem>
-Handler store_from(char space, char width) {
-  if (space != 'g' && space != 's') return nullptr;
-  if (width == 'h' && sizeof(Mem) <= 2) return space == 'g' ? store_global<Mem, uint16_t> : store_shared<Mem, uint16_t>;
-  if (width == 'w' && sizeof(Mem) <= 4) return space == 'g' ? store_global<Mem, uint32_t> : store_shared<Mem, uint32_t>;
-  if (width == 'l') return space == 'g' ? store_global<Mem, uint64_t> : store_shared<Mem, uint64_t>;
-  return nullptr;
+template <class Mem, class Reg>
+Handler store_to(char space) {
+  return space == 'g' ? store_global<Mem, Reg> : space == 's' ? store_shared<Mem, Reg> : nullptr;
 }
 
 }  // namespace
 
 Handler load_handler(char space, std::string_view type, char width) {
-  return of_type(type, [=](auto value) { return load_into<decltype(value)>(space, width); });
+  return of_type(type, [=](auto value) -> Handler {
+    using Mem = decltype(value);
+    if (width == 'h' && sizeof(Mem) <= 2) return load_from<Mem, uint16_t>(space);
+    if (width == 'w' && sizeof(Mem) <= 4) return load_from<Mem, uint32_t>(space);
+    return width == 'l' ? load_from<Mem, uint64_t>(space) : nullptr;
+  });
 }
 
 Handler store_handler(char space, std::string_view type, char width) {
-  return of_type(type, [=](auto value) { return store_from<decltype(value)>(space, width); });
+  return of_type(type, [=](auto value) -> Handler {
+    using Mem = decltype(value);
+    if (width == 'h' && sizeof(Mem) <= 2) return store_to<Mem, uint16_t>(space);
+    if (width == 'w' && sizeof(Mem) <= 4) return store_to<Mem, uint32_t>(space);
+    return width == 'l' ? store_to<Mem, uint64_t>(space) : nullptr;
+  });
 }
 
 }  // namespace ptx

@@ -22,7 +22,8 @@ Variable made(const std::string &file, const Declared &d) {
   for (size_t i = 0; !rest.empty(); i++) {
     const size_t comma = rest.find(',');
     long long n = 0;
-    if (i >= d.count || !number(trimmed(rest.substr(0, comma)), n)) refuse(file, 0, "a value of " + std::string(d.name) + " that is no number");
+    if (i >= d.count || !number(trimmed(rest.substr(0, comma)), n))
+      refuse(file, 0, "a value of " + std::string(d.name) + " that is no number");
     memcpy(v.memory.get() + i * d.element, &n, d.element);
     rest = comma == rest.npos ? std::string_view() : rest.substr(comma + 1);
   }

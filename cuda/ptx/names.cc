@@ -85,9 +85,10 @@ void Names::declare_registers(Frame &f, const Statement &s) {
 
 Register Names::special(std::string_view name) {
   static const std::unordered_map<std::string_view, int> all = {
-      {"%tid.x", tid_x},       {"%tid.y", tid_y},       {"%tid.z", tid_z},       {"%ntid.x", ntid_x},     {"%ntid.y", ntid_y},
-      {"%ntid.z", ntid_z},     {"%ctaid.x", ctaid_x},   {"%ctaid.y", ctaid_y},   {"%ctaid.z", ctaid_z},   {"%nctaid.x", nctaid_x},
-      {"%nctaid.y", nctaid_y}, {"%nctaid.z", nctaid_z}, {"%laneid", laneid}};
+      {"%tid.x", tid_x},       {"%tid.y", tid_y},       {"%tid.z", tid_z},       {"%ntid.x", ntid_x},
+      {"%ntid.y", ntid_y},     {"%ntid.z", ntid_z},     {"%ctaid.x", ctaid_x},   {"%ctaid.y", ctaid_y},
+      {"%ctaid.z", ctaid_z},   {"%nctaid.x", nctaid_x}, {"%nctaid.y", nctaid_y}, {"%nctaid.z", nctaid_z},
+      {"%laneid", laneid}};
   const auto found = all.find(name);
   if (found == all.end()) return {0, -1};
   Place &p = kernel_.special[found->second];
@@ -143,7 +144,8 @@ Place Names::value(Frame &f, const Statement &s, std::string_view operand, char 
   uint64_t address = 0;
   if (operand.size() > 2 && operand[0] == '0' && strchr("fFdD", operand[1])) {
     const bool single = operand[1] == 'f' || operand[1] == 'F';
-    if (single != (width == 'w') || operand.size() != (single ? 10u : 18u)) unknown(s, "a number of another width than the instruction's");
+    if (single != (width == 'w') || operand.size() != (single ? 10u : 18u))
+      unknown(s, "a number of another width than the instruction's");
     return constant(width, strtoull(std::string(operand.substr(2)).c_str(), nullptr, 16));
   }
   if (number(operand, n)) {

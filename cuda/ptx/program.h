@@ -72,7 +72,12 @@ struct Instruction {
 };
 
 // The special registers, with a place of their own in the registers of a warp.
-enum Special { tid_x, tid_y, tid_z, ntid_x, ntid_y, ntid_z, ctaid_x, ctaid_y, ctaid_z, nctaid_x, nctaid_y, nctaid_z, laneid, specials };
+enum Special {
+  tid_x, tid_y, tid_z, ntid_x, ntid_y, ntid_z,
+  ctaid_x, ctaid_y, ctaid_z, nctaid_x, nctaid_y, nctaid_z,
+  laneid,
+  specials,
+};
 
 struct Counts;
 
@@ -127,7 +132,7 @@ struct Shape {
 // plain_opcode finds the shape of an opcode, null where it is not known.
 const Shape *plain_opcode(std::string_view opcode);
 
-// load_opcode and store_opcode give the handlers of a space (g global, s shared,
+// load_handler and store_handler give the handlers of a space (g global, s shared,
 // p parameters), a type in memory and the width of a register: null for none.
 Handler load_handler(char space, std::string_view type, char width);
 Handler store_handler(char space, std::string_view type, char width);

@@ -33,6 +33,9 @@ void prepare(Block &b, const Kernel &k, uint64_t number, size_t dynamic_bytes) {
   const size_t stride = k.register_bytes + 64;
   if (b.registers.size() < stride * warps + 64) b.registers.resize(stride * warps + 64);
   b.predicates.resize(std::max(b.predicates.size(), size_t(k.predicates) * warps));
+  // What a register has before it is written is open: here NaN, and no address.
+  memset(b.registers.data(), 0xff, stride * warps + 64);
+  std::fill_n(b.predicates.begin(), size_t(k.predicates) * warps, 0x5a5a5a5a);
   char *registers = b.registers.data();
   registers += -reinterpret_cast<uintptr_t>(registers) & 63;
   b.warps.resize(warps);
@@ -55,8 +58,9 @@ void prepare(Block &b, const Kernel &k, uint64_t number, size_t dynamic_bytes) {
       uint32_t *v = w.to<uint32_t>(k.special[s]);
       for (unsigned l = 0; l < lanes; l++) {
         const unsigned n = i * lanes + l;
-        const unsigned all[specials] = {n % b.size.x, n / b.size.x % b.size.y, n / b.size.x / b.size.y, b.size.x, b.size.y, b.size.z,
-                                        b.at.x, b.at.y, b.at.z, b.grid.x, b.grid.y, b.grid.z, l};
+        const size3 at = {n % b.size.x, n / b.size.x % b.size.y, n / b.size.x / b.size.y};
+        const unsigned all[specials] = {at.x,   at.y,   at.z,   b.size.x, b.size.y, b.size.z, b.at.x,
+                                        b.at.y, b.at.z, b.grid.x, b.grid.y, b.grid.z, l};
         v[l] = all[s];
       }
     }

@@ -116,7 +116,7 @@ void advance(Warp &w, int pc, uint32_t mask, int limit) {
         if (active && active != mask)
           fault(w, in, __builtin_ctz(mask & ~active), "an .aligned instruction of the warp that only some lanes do");
         if (active && w.alive != everyone)
-          fault(w, in, __builtin_ctz(active), "an .aligned instruction of a warp of which some lanes have ended or never were");
+          fault(w, in, __builtin_ctz(active), "an .aligned instruction of a warp with lanes that have ended or never were");
         if (active && active != everyone) return park(w, pc, mask, true);
         if (counts) counts->execute(pc, active);
         if (active) in.run(w, in, active);
@@ -150,9 +150,11 @@ void run_warp(Warp &w) {
   for (size_t i = 1; i < w.groups.size(); i++) {
     char lanes_of[16];
     snprintf(lanes_of, sizeof lanes_of, "%08x", w.groups[i].mask);
-    others += std::string("; lanes ") + lanes_of + " wait in line " + std::to_string(w.block->kernel->code[w.groups[i].pc].line);
+    others += std::string("; lanes ") + lanes_of + " wait in line ";
+    others += std::to_string(w.block->kernel->code[w.groups[i].pc].line);
   }
-  fault(w, in, __builtin_ctz(g.mask), "deadlock: lanes %08x wait here for the others of %08x%s", g.mask, w.alive, others.c_str());
+  fault(w, in, __builtin_ctz(g.mask), "deadlock: lanes %08x wait here for the others of %08x%s", g.mask, w.alive,
+        others.c_str());
 }
 
 }  // namespace ptx

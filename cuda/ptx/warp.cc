@@ -119,7 +119,10 @@ void multiply(Warp &w, const Instruction &in, uint32_t) {
       const int row = i % 4 < 2 ? g : g + 8, col = 2 * t + i % 2 + (i < 4 ? 0 : 8);
       a[row][col] = wide(w.from<uint32_t>(in.from[i / 2])[l], i % 2);
     }
-    for (int i = 0; i < 4; i++) b[2 * t + i % 2 + (i < 2 ? 0 : 8)][g] = wide(w.from<uint32_t>(in.from[4 + i / 2])[l], i % 2);
+    for (int i = 0; i < 4; i++) {
+      const int row = 2 * t + i % 2 + (i < 2 ? 0 : 8);
+      b[row][g] = wide(w.from<uint32_t>(in.from[4 + i / 2])[l], i % 2);
+    }
   }
   for (int i = 0; i < 4; i++) {
     const float *c = w.from<float>(in.from[6 + i]);
@@ -143,9 +146,13 @@ void add_warp_operations(Shapes &to) {
   members("vote.sync.all.pred", vote<true>, "p", "pw", Class::shuffle);
   members("vote.sync.any.pred", vote<false>, "p", "pw", Class::shuffle);
   members("bar.warp.sync", meet, "", "w", Class::barrier);
-  to["ldmatrix.sync.aligned.m8n8.x4.shared.b16"] = {load_matrix<false>, "wwww", "a", Class::load_matrix, 0, Kind::aligned};
-  to["ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16"] = {load_matrix<true>, "wwww", "a", Class::load_matrix, 0, Kind::aligned};
-  to["mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"] = {rough() ? multiply<sum_truncated> : multiply<sum_in_order>, "wwww", "wwwwwwwwww", Class::mma, 128, Kind::aligned};
+  const auto aligned = [&](const char *name, Handler run, const char *from, Class what, uint8_t flops) {
+    to[name] = {run, "wwww", from, what, flops, Kind::aligned};
+  };
+  aligned("ldmatrix.sync.aligned.m8n8.x4.shared.b16", load_matrix<false>, "a", Class::load_matrix, 0);
+  aligned("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16", load_matrix<true>, "a", Class::load_matrix, 0);
+  aligned("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32",
+          rough() ? multiply<sum_truncated> : multiply<sum_in_order>, "wwwwwwwwww", Class::mma, 128);
 }
 
 }  // namespace ptx

@@ -123,7 +123,8 @@ void count_shared(Warp &warp, const Instruction &in, uint32_t active, const uint
 void find_range(Warp &warp, const Instruction &in, int lane, uint64_t address, size_t bytes, Range &known);
 
 inline void check_global(Warp &warp, const Instruction &in, int lane, uint64_t address, size_t bytes) {
-  if (address & (bytes - 1)) fault(warp, in, lane, "address 0x%llx is not aligned to %zu bytes", (unsigned long long)address, bytes);
+  if (address & (bytes - 1))
+    fault(warp, in, lane, "address 0x%llx is not aligned to %zu bytes", (unsigned long long)address, bytes);
   Range &known = warp.block->ranges[in.line & 63];
   if (address < known.begin || address + bytes > known.end) find_range(warp, in, lane, address, bytes, known);
 }

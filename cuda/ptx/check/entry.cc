@@ -28,8 +28,8 @@ EXPORT const void *check_load(const char *text, uint64_t bytes) { return ptx::lo
 
 // check_run runs a kernel with memory of count ranges; false where there is none of
 // that name. shape is the grid and the block.
-EXPORT uint64_t check_run(const void *module, const char *name, const uint32_t *shape, uint64_t dynamic_bytes, const void *parameters,
-                          const uint64_t *memory, uint64_t count) {
+EXPORT uint64_t check_run(const void *module, const char *name, const uint32_t *shape, uint64_t dynamic_bytes,
+                          const void *parameters, const uint64_t *memory, uint64_t count) {
   const ptx::Kernel *k = ptx::find(static_cast<const ptx::Module *>(module), name);
   if (!k) return 0;
   ranges.clear();
