@@ -73,13 +73,17 @@ func (c kernelCounts) access() access {
 }
 
 // summary is a line of what was counted: instructions of warps and what part of them
-// were multiply-adds, matrix products or waits; bytes that were asked for, in
-// sectors, and that a perfect cache would move; and conflicts.
+// were matrix products or arithmetic in float32; how memory is used, and sectors that
+// accesses touch over distinct ones.
 func (c kernelCounts) summary() string {
 	percent := func(class string) float64 { return 100 * float64(c.Classes[class]) / float64(c.Instructions) }
-	return fmt.Sprintf("%-44s %6d launches %9d instructions, mma %4.1f %%, f32 %4.1f %%, shared %4.1f %%; sectors %8d, distinct %8d; passes %8d, ideal %8d",
-		c.name(), c.Launches, c.Instructions, percent("mma"), percent("f32"), percent("load_shared")+percent("store_shared")+percent("load_matrix"),
-		c.LoadSectors+c.StoreSectors, c.DistinctRead+c.DistinctWritten, c.SharedWavefronts, c.SharedIdeal) + c.worst()
+	a, instance := c.access(), ""
+	if at := strings.IndexByte(c.Kernel, '<'); at >= 0 {
+		instance = c.Kernel[at:min(at+24, len(c.Kernel))]
+	}
+	return fmt.Sprintf("%-44s %-24s %9d instructions, mma %4.1f %%, f32 %4.1f %%; passes %.2f; sectors of loads %.2f, of stores %.2f, over distinct %.1f",
+		c.name(), instance, c.Instructions, percent("mma"), percent("f32"), a.shared, a.loads, a.stores,
+		float64(c.LoadSectors+c.StoreSectors)/float64(max(1, c.DistinctRead+c.DistinctWritten))) + c.worst()
 }
 
 // countedWork is trainings, and sampling, in which all kernels are met in shapes like
