@@ -90,6 +90,18 @@ func toInt(v float64, low, high float64) float64 {
 	return min(max(v, low), high)
 }
 
+func toInt64(v float64) uint64 {
+	switch {
+	case v != v:
+		return 0
+	case v >= 0x1p63:
+		return math.MaxInt64
+	case v <= -0x1p63:
+		return 1 << 63
+	}
+	return uint64(int64(v))
+}
+
 func bf16(v uint64) uint64 {
 	if f32(v) != f32(v) {
 		return 0x7fff
@@ -126,6 +138,17 @@ var opcodes = []opcode{
 	{"mul.wide.s32", "l", "ww", func(a, b, _, _ uint64) uint64 { return uint64(signed32(a) * signed32(b)) }},
 	{"mul.wide.u16", "w", "hh", func(a, b, _, _ uint64) uint64 { return a * b }},
 	{"mad.wide.s32", "l", "wwl", func(a, b, c, _ uint64) uint64 { return uint64(signed32(a)*signed32(b)) + c }},
+	{"mad.wide.u32", "l", "wwl", func(a, b, c, _ uint64) uint64 { return a*b + c }},
+	{"mul.hi.s64", "l", "ll", func(a, b, _, _ uint64) uint64 {
+		high, _ := bits.Mul64(a, b)
+		return high - a&uint64(int64(b)>>63) - b&uint64(int64(a)>>63)
+	}},
+	{"add.s16", "h", "hh", func(a, b, _, _ uint64) uint64 { return (a + b) & 0xffff }},
+	{"shr.u16", "h", "hc", func(a, b, _, _ uint64) uint64 {
+		return shift(a, b, func(v uint64, n uint) uint64 { return v >> n }, 16)
+	}},
+	{"rem.u64", "l", "ll", func(a, b, _, _ uint64) uint64 { return a % b }},
+	{"popc.b64", "w", "l", func(a, _, _, _ uint64) uint64 { return uint64(bits.OnesCount64(a)) }},
 	{"div.s32", "w", "ww", func(a, b, _, _ uint64) uint64 { return low32(signed32(a) / signed32(b)) }},
 	{"div.u32", "w", "ww", func(a, b, _, _ uint64) uint64 { return a / b }},
 	{"rem.u32", "w", "ww", func(a, b, _, _ uint64) uint64 { return a % b }},
@@ -203,6 +226,16 @@ var opcodes = []opcode{
 	{"sub.f32", "w", "ww", two32(func(a, b float32) float32 { return a - b })},
 	{"mul.rn.f32", "w", "ww", two32(func(a, b float32) float32 { return a * b })},
 	{"div.rn.f32", "w", "ww", two32(func(a, b float32) float32 { return a / b })},
+	{"sub.f64", "l", "ll", two64(func(a, b float64) float64 { return a - b })},
+	{"min.f64", "l", "ll", two64(func(a, b float64) float64 { return pick(a, b, math.Min) })},
+	{"max.f64", "l", "ll", two64(func(a, b float64) float64 { return pick(a, b, math.Max) })},
+	{"rcp.rn.f64", "l", "l", func(a, _, _, _ uint64) uint64 { return math.Float64bits(1 / f64(a)) }},
+	{"abs.f64", "l", "l", func(a, _, _, _ uint64) uint64 { return a &^ (1 << 63) }},
+	{"cvt.rmi.f32.f32", "w", "w", func(a, _, _, _ uint64) uint64 { return bits32(float32(math.Floor(float64(f32(a))))) }},
+	{"cvt.rpi.s64.f64", "l", "l", func(a, _, _, _ uint64) uint64 { return toInt64(math.Ceil(f64(a))) }},
+	{"cvt.rzi.u32.f32", "w", "w", func(a, _, _, _ uint64) uint64 {
+		return uint64(toInt(math.Trunc(float64(f32(a))), 0, math.MaxUint32))
+	}},
 	{"add.f64", "l", "ll", two64(func(a, b float64) float64 { return a + b })},
 	{"mul.f64", "l", "ll", two64(func(a, b float64) float64 { return a * b })},
 	{"div.rn.f64", "l", "ll", two64(func(a, b float64) float64 { return a / b })},

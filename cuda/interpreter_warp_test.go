@@ -47,6 +47,40 @@ func TestInterpreterShuffles(t *testing.T) {
 	}
 }
 
+// Votes among those that take part, whose masks leave the others out.
+func TestInterpreterVotes(t *testing.T) {
+	in := openInterpreter(t)
+	text := kernel("", 1, `	setp.lt.u32 %p1, %r0, 20;
+	and.b32 %r1, %r0, 3;
+	setp.eq.s32 %p2, %r1, 0;
+	mov.u32 %r5, 0;
+	@!%p1 bra $end;
+	vote.sync.ballot.b32 %r2, %p2, 0x000fffff;
+	vote.sync.any.pred %p3, %p2, 0x000fffff;
+	vote.sync.all.pred %p4, %p2, 0x000fffff;
+	selp.b32 %r3, 1, 0, %p3;
+	selp.b32 %r4, 2, 0, %p4;
+	shl.b32 %r5, %r2, 2;
+	or.b32 %r5, %r5, %r3;
+	or.b32 %r5, %r5, %r4;
+$end:
+	mul.wide.u32 %rd1, %r0, 4;
+	add.s64 %rd2, %in0, %rd1;
+	st.global.u32 [%rd2], %r5;
+`)
+	out := make([]byte, 128)
+	in.launch(t, text, launched{grid: 1, block: 32, memory: [][]byte{out}})
+	for lane := range 32 {
+		want := uint32(0x11111<<2 | 1)
+		if lane >= 20 {
+			want = 0
+		}
+		if got := binary.LittleEndian.Uint32(out[4*lane:]); got != want {
+			t.Errorf("lane %d has %#x, want %#x", lane, got, want)
+		}
+	}
+}
+
 // bf16 values that are small integers, so that every sum of products is exact.
 func small(n int) uint16 { return uint16(math.Float32bits(float32(n)) >> 16) }
 

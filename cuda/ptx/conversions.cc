@@ -47,10 +47,6 @@ void to_bf16_pair(Warp &w, const Instruction &in, uint32_t active) {
   const float *high = w.from<float>(in.from[0]), *low = w.from<float>(in.from[1]);
   for_lanes(active, [=](int l) { return bf16(high[l]) << 16 | bf16(low[l]); }, w.to<uint32_t>(in.to[0]));
 }
-void to_bf16(Warp &w, const Instruction &in, uint32_t active) {
-  const float *a = w.from<float>(in.from[0]);
-  for_lanes(active, [=](int l) { return uint16_t(bf16(a[l])); }, w.to<uint16_t>(in.to[0]));
-}
 
 template <class T>
 constexpr const char *letter() {
@@ -109,7 +105,6 @@ void add_conversions(Shapes &to) {
   to["cvt.f64.f32"] = {convert<double, float>, "l", "w", Class::special};
   to["cvt.rn.f32.f64"] = {convert<float, double>, "w", "l", Class::special};
   to["cvt.rn.bf16x2.f32"] = {to_bf16_pair, "w", "ww", Class::special};
-  to["cvt.rn.bf16.f32"] = {to_bf16, "h", "w", Class::special};
 }
 
 }  // namespace ptx

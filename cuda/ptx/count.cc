@@ -36,8 +36,6 @@
 namespace ptx {
 namespace {
 
-int number_of(const Warp &w, const Instruction &in) { return static_cast<int>(&in - w.block->kernel->code.data()); }
-
 const char *const class_names[] = {"integer", "f32", "f64", "special", "move", "shuffle", "load_global", "store_global",
     "load_shared", "store_shared", "load_parameter", "load_matrix", "mma", "copy_async", "barrier", "branch"};
 static_assert(sizeof class_names / sizeof *class_names == size_t(Class::count), "a name for each class");

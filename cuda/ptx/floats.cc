@@ -71,7 +71,6 @@ struct Exp2Rough {
   }
 };
 struct ReciprocalRough { static float of(float a) { return flushed(off(1.0 / flushed(a), a, 23)); } };
-struct Log2 { static float of(float a) { return float(std::log2(double(flushed(a)))); } };
 struct ReciprocalApprox { static float of(float a) { return flushed(1.0f / flushed(a)); } };
 
 // The float64 reciprocal sees and gives the upper 32 bits only.
@@ -119,12 +118,7 @@ void add_width(Shapes &to, const std::string &type, const char *one, const char 
   }
   put("fma.rn." + type, ternary<Fma, T>, three, 2, what);
   put("fma.rm." + type, directed<ternary<Fma, T>, FE_DOWNWARD>, three, 2, what);
-  put("fma.rp." + type, directed<ternary<Fma, T>, FE_UPWARD>, three, 2, what);
-  put("fma.rz." + type, directed<ternary<Fma, T>, FE_TOWARDZERO>, three, 2, what);
   put("add.rz." + type, directed<binary<Add, T>, FE_TOWARDZERO>, two, 1, what);
-  put("add.rm." + type, directed<binary<Add, T>, FE_DOWNWARD>, two, 1, what);
-  put("add.rp." + type, directed<binary<Add, T>, FE_UPWARD>, two, 1, what);
-  put("mul.rz." + type, directed<binary<Mul, T>, FE_TOWARDZERO>, two, 1, what);
   put("div.rn." + type, binary<Div, T>, two, 1, Class::special);
   put("sqrt.rn." + type, unary<Sqrt, T>, one, 1, Class::special);
   put("rcp.rn." + type, unary<Reciprocal, T>, one, 1, Class::special);
@@ -153,7 +147,6 @@ void add_floats(Shapes &to) {
   add_width<float, uint32_t>(to, "f32", "w", "ww", "www", Class::f32);
   add_width<double, uint64_t>(to, "f64", "l", "ll", "lll", Class::f64);
   to["ex2.approx.ftz.f32"] = {rough() ? unary<Exp2Rough, float> : unary<Exp2, float>, "w", "w", Class::special, 1};
-  to["lg2.approx.ftz.f32"] = {unary<Log2, float>, "w", "w", Class::special, 1};
   const Handler reciprocal = rough() ? unary<ReciprocalRough, float> : unary<ReciprocalApprox, float>;
   to["rcp.approx.ftz.f32"] = {reciprocal, "w", "w", Class::special, 1};
   to["rcp.approx.ftz.f64"] = {unary<ReciprocalGross, double>, "l", "l", Class::special, 1};

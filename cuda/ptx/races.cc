@@ -5,8 +5,6 @@ namespace {
 
 int line_of(const Warp &w, int pc) { return w.block->kernel->code[pc].line; }
 
-int number_of(const Warp &w, const Instruction &in) { return static_cast<int>(&in - w.block->kernel->code.data()); }
-
 [[noreturn]] void race(Warp &w, const Instruction &in, int lane, uint64_t address, const char *what, const char *who,
                        const char *does, int pc) {
   fault(w, in, lane, "race: %s of bytes at 0x%llx that another %s %s in line %d, without a barrier between", what,

@@ -103,6 +103,11 @@ struct Block {
 // run_warp goes on with a warp until it waits for others, or has ended.
 void run_warp(Warp &warp);
 
+// number_of is the number of an instruction in its kernel.
+inline int number_of(const Warp &w, const Instruction &in) {
+  return static_cast<int>(&in - w.block->kernel->code.data());
+}
+
 // fault ends the process with what a lane did wrong, and where.
 [[noreturn]] void fault(const Warp &warp, const Instruction &in, int lane, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
