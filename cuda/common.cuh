@@ -10,6 +10,15 @@
 
 #include "rpg.h"
 
+// RPG_ON_HOST: the library will run without a GPU, by g++'s kernels or by those of
+// nvcc, interpreted.
+#if !defined(__CUDACC__) || defined(RPG_PTX)
+#define RPG_ON_HOST
+#endif
+#ifdef RPG_ON_HOST
+#include "shim/queue.h"
+#endif
+
 #ifdef __CUDACC__
 #include <cuda_runtime.h>
 template <class T>
@@ -24,7 +33,6 @@ using rpg_type = T;
 #include <tuple>
 
 #include "shim/kernel.h"
-#include "shim/host.h"
 #endif
 
 // struct rpg_device is one GPU with its stream.

@@ -29,6 +29,7 @@ var bf16ConvCases = []convCase{
 	{5, 16, 24, 7, 72, false},
 	{2, 40, 100, 7, 135, false},
 	{1, 64, 8, 85, 16, true}, // 48 KiB of shared memory with the norms, not without
+	{1, 64, 8, 91, 24, true}, // whose shared memory must be asked for
 }
 
 // outputs runs the layer and its backward pass and returns all that they write.

@@ -54,10 +54,10 @@ int convolve(rpg_device *dev, const layer_input &source, const Sink &sink, const
 // window_bytes is how much of the workspace a window of tokens may take, unless
 // one token takes more.
 inline int64_t window_bytes() {
-#ifdef __CUDACC__
-  return 64 << 20;
-#else
+#ifdef RPG_ON_HOST
   return shim::setting("RPG_SHIM_WINDOW", 64 << 20);
+#else
+  return 64 << 20;
 #endif
 }
 

@@ -188,8 +188,8 @@ int blas_open(rpg_device *dev) {
   snprintf(dev->products_by, sizeof dev->products_by, "own kernels");
   const char *wish = getenv("RPG_CUDA_BLAS");
   if (wish && !strcmp(wish, "own")) return 0;
-#ifndef __CUDACC__
-  if (!getenv("RPG_CUBLASLT")) return 0;  // the shim's memory is not that of a GPU
+#ifdef RPG_ON_HOST
+  if (!getenv("RPG_CUBLASLT")) return 0;  // the memory here is not that of a GPU
 #endif
   rpg_blas *blas = new rpg_blas();
   if (load(blas)) {

@@ -23,7 +23,8 @@
 //     go test ./cuda -run 'TestConformance/.*/OP$'
 //     runs it on the host; the pattern goes on with /CASE/PLACEMENT. What g++
 //     makes is kept in the user's cache, so only what was changed is compiled.
-//  5. cuda/build compiles it for GPUs. RPG_CUDA_ARCHS=80 is quicker.
+//  5. cuda/build compiles it for GPUs. RPG_CUDA_ARCHS=80 is quicker. .ci/cuda holds
+//     it to registers.txt, and TestAccesses, once doCountedWork meets it, to accesses.txt.
 //
 // # Kernels
 //
@@ -87,6 +88,8 @@
 //
 //   - RPG_SHIM_ORDER: forward, reverse or random, of blocks, warps and lanes.
 //   - RPG_SHIM_WORKERS: threads of the machine; all by default.
+//   - RPG_SHIM_LATE=1: a stream does its work only when something waits for it, as
+//     late as a GPU may, so that a missing wait shows.
 //   - RPG_SHIM_MEMORY: bytes of device memory, 4 GiB by default.
 //   - RPG_SHIM_WINDOW: bytes that a window of a convolution's tokens may take of
 //     the workspace, 64 MiB by default as on a GPU.
@@ -94,4 +97,21 @@
 //     major compute capability, 8 by default.
 //   - RPG_SHIM_LOST: the number of the launch of a graph at which the GPU is lost.
 //     RPG_SHIM_ALLOCATIONS: so many succeed, and no more.
+//
+// # What nvcc made, on the host
+//
+// The shim's plain bodies stand in for tensor cores and copies on their way. So the
+// files are also compiled by nvcc, host code and all, to PTX of compute_80, and
+// linked with a runtime of our own: shim/host.cc, shim/queue.cc and ptx/runtime.cc,
+// whose launches have ptx/ interpret the kernel's PTX (ptx.h says what it checks).
+// Only ptxas and the hardware stay unseen. RPG_ON_HOST marks what differs from the
+// library that GPUs get: small windows, so that tests meet several, and a workspace
+// that is NaN. With RPG_TEST_CUDA=all:
+//
+//   - TestPTX runs the GPU's own tests (gpu_test.go) so, and others;
+//   - TestPlantedFaultsPTX plants faults in what g++ never compiles;
+//   - TestAccesses counts conflicts of banks and sectors of every kernel.
+//
+// Files that such a library is made of are kept in the cache with g++'s. For another
+// program, RPG_CUDA_LIB names the library and RPG_PTX_COUNTS a file for the counts.
 package cuda

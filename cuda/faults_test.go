@@ -1,17 +1,5 @@
 package cuda
 
-// unseen are faults that nothing on the host can see, with the reason: only a GPU
-// (make test-gpu) may show them.
-var unseen = []struct {
-	fault
-	reason string
-}{
-	{fault{name: "no wait for copies", file: "gemm_bf16.cu", right: "    copy_wait<stages - 2>();\n", wrong: ""},
-		"the shim's copy_async copies at once"},
-	{fault{name: "wait for too few groups", file: "gemm_bf16.cu", right: "    copy_commit();\n", wrong: ""},
-		"the shim's copy_async copies at once"},
-}
-
 // faults are those that TestPlantedFaults plants.
 var faults = []fault{
 	// Barriers that are needed.
@@ -37,6 +25,14 @@ var faults = []fault{
 		right: "    __syncthreads();  // what is there is there for all, and the stage before is free\n", wrong: ""},
 	{name: "no barrier before results are read", file: "convlayer_tensor.cuh", unit: "convlayer.cu", tests: "TestConvLayerBF16",
 		right: "      __syncthreads();\n      for (int r = warp", wrong: "      for (int r = warp"},
+
+	// Waits that are needed.
+	{name: "staging memory used before its copy is done", file: "device.cu", tests: "TestLongUpload",
+		right: "    TRY(dev, cudaEventSynchronize(passed));\n", wrong: ""},
+	{name: "no event after a copy", file: "device.cu", tests: "TestLongUpload",
+		right: "    TRY(dev, cudaEventRecord(passed, dev->stream));\n", wrong: ""},
+	{name: "results read before they are there", file: "device.cu", tests: "TestLongUpload",
+		right: "cudaMemcpyDeviceToHost, dev->stream));\n  return rpg_sync(dev);", wrong: "cudaMemcpyDeviceToHost, dev->stream));\n  return 0;"},
 
 	// Bounds and edges.
 	{name: "one value too many", file: "normal.cu", tests: "Normal",

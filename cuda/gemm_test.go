@@ -54,6 +54,15 @@ func (p product) factor(r *rand.Rand, rows, cols int, repeat bool) factor {
 	return f
 }
 
+// spoil makes NaN of all that is no value of the matrix.
+func (f factor) spoil() {
+	for i := range f.values {
+		if i < f.shift || f.stride > 0 && (i-f.shift)%f.stride >= f.cols {
+			f.values[i] = float32(math.NaN())
+		}
+	}
+}
+
 func (f factor) at(i, j int) float32 { return f.values[f.shift+i*f.stride+j] }
 
 func (f factor) on(d compute.Device) compute.Matrix { return f.in(d, d.Alloc) }
@@ -89,6 +98,8 @@ func (p product) example(bf16 bool) *example {
 	}
 	e := &example{product: p, want: make([]float64, p.m*p.n)}
 	e.a, e.b = p.factor(r, rowsA, colsA, p.repeatA), p.factor(r, rowsB, colsB, p.repeatB)
+	e.a.spoil()
+	e.b.spoil()
 	e.old, e.bias = p.factor(r, p.m, p.n, false), p.factor(r, 1, p.n, false)
 	left, right := make([]float64, p.m*p.k), make([]float64, p.n*p.k) // lines of k
 	e.a.lines(left, !p.transA, bf16)
@@ -186,6 +197,8 @@ func products() []product {
 		product{m: 70, n: 40, k: 33, transA: true, transB: true, repeatA: true, repeatB: true},
 		product{m: 33, n: 48, k: 40},
 		product{m: 70, n: 40, k: 64, transB: true, bias: true},
+		product{m: 33, n: 40, k: 38, gap: 2, transB: true}, // B stays, with what is no value in the last step of 8
+		product{m: 33, n: 45, k: 40, gap: 3},
 		product{m: 9, n: 11, k: 0, bias: true, beta: 1, gap: 2},
 		product{m: 9, n: 11, k: 0})
 }

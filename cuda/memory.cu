@@ -122,8 +122,8 @@ int rpg_workspace(rpg_device *dev, size_t bytes, void **address) {
   if (bytes > dev->workspace_bytes)
     if (int bad = grow(dev, rounded(bytes))) return bad;
   *address = dev->workspace;
-#ifndef __CUDACC__
-  if (!dev->recording && !dev->count) memset(*address, 0xff, bytes);  // NaN: nothing of before may be read
+#ifdef RPG_ON_HOST
+  if (!dev->count) TRY(dev, cudaMemsetAsync(*address, 0xff, bytes, dev->stream));  // NaN: nothing of before may be read
 #endif
   return 0;
 }

@@ -17,16 +17,37 @@ type fault struct {
 	name, file, unit, right, wrong, tests string
 }
 
+// compiled is the file that is compiled with the change.
+func (f fault) compiled() string {
+	if f.unit != "" {
+		return f.unit
+	}
+	return f.file
+}
+
 // Planted faults: each must be caught by at least one way to run the kernels on
-// the host, which are tried in this order: three orders of threads, and g++'s
-// sanitizer of addresses and undefined behaviour.
+// the host, which are tried in this order: three orders of threads, g++'s
+// sanitizer of addresses and undefined behaviour, and work done late.
 func TestPlantedFaults(t *testing.T) {
+	plantable(t, faults)
+	shimLibrary(t, plain) // so that what has no fault is made once
+	shimLibrary(t, address)
+	plantAll(t, faults, []string{"SquaredSum", "TestOpen"}, catch)
+}
+
+// Planted faults in what nvcc makes, which only the interpreter of PTX sees.
+func TestPlantedFaultsPTX(t *testing.T) {
+	plantable(t, nvccFaults)
+	ptxLibrary(t)
+	plantAll(t, nvccFaults, []string{bf16Products}, catchPTX)
+}
+
+// plantable checks that all texts to replace are there, and skips the test where
+// running with them is not asked for.
+func plantable(t *testing.T, all []fault) {
+	t.Helper()
 	if os.Getenv(libraryVariable) != "" {
 		t.Skip("this is the program that runs with a fault")
-	}
-	all := slices.Clone(faults)
-	for _, f := range unseen {
-		all = append(all, f.fault)
 	}
 	for _, f := range all {
 		if n := strings.Count(read(t, f.file), f.right); n != 1 {
@@ -36,19 +57,21 @@ func TestPlantedFaults(t *testing.T) {
 	if !everything() {
 		t.Skip("all texts to replace are there; running with them takes minutes: set RPG_TEST_CUDA=all, as .ci/run does")
 	}
-	shimLibrary(t, plain) // so that what has no fault is made once
-	shimLibrary(t, address)
-	caught := make([]string, len(faults))
+}
+
+// plantAll has catch run the tests of each fault, and of sound ones without any.
+func plantAll(t *testing.T, all []fault, sound []string, catch func(*testing.T, fault) (mode, text string)) {
+	caught := make([]string, len(all))
 	// A run without a fault passes in every mode: the ways to run are sound.
 	t.Run("none", func(t *testing.T) {
-		for _, op := range []string{"SquaredSum", "TestOpen"} {
-			if mode, text := catch(t, fault{tests: op}); mode != "" {
-				t.Fatalf("%s caught %s without a fault:\n%s", mode, op, text)
+		for _, tests := range sound {
+			if mode, text := catch(t, fault{tests: tests}); mode != "" {
+				t.Fatalf("%s caught %s without a fault:\n%s", mode, tests, text)
 			}
 		}
 	})
 	t.Run("faults", func(t *testing.T) {
-		for i, f := range faults {
+		for i, f := range all {
 			t.Run(f.name, func(t *testing.T) {
 				t.Parallel()
 				mode, text := catch(t, f)
@@ -62,16 +85,13 @@ func TestPlantedFaults(t *testing.T) {
 	})
 	count := 0
 	var table strings.Builder
-	for i, f := range faults {
+	for i, f := range all {
 		if caught[i] != "" {
 			count++
 		}
-		fmt.Fprintf(&table, "\n%-22s %-42s %s", f.file, f.name, caught[i])
+		fmt.Fprintf(&table, "\n%-22s %-48s %s", f.file, f.name, caught[i])
 	}
-	t.Logf("%d of %d planted faults caught:%s", count, len(faults), table.String())
-	for _, f := range unseen {
-		t.Logf("seen by nothing here: %s: %s: %s", f.file, f.name, f.reason)
-	}
+	t.Logf("%d of %d planted faults caught:%s", count, len(all), table.String())
 }
 
 // catch returns the first mode in which the tests fail, "" for none, and what they
@@ -82,10 +102,13 @@ func catch(t *testing.T, f fault) (mode, text string) {
 	if f.file != "" {
 		folder = plant(t, f)
 	}
-	for _, mode := range []string{"forward", "reverse", "random", "asan"} {
+	for _, mode := range []string{"forward", "reverse", "random", "asan", "late"} {
 		b, order, environment := plain, mode, []string(nil)
-		if mode == "asan" {
+		switch mode {
+		case "asan":
 			b, order, environment = address, "forward", addresses.environment(t)
+		case "late":
+			order, environment = "forward", []string{lateVariable}
 		}
 		tests := fmt.Sprintf("^TestConformance$/^%s$/^%s$", order, f.tests)
 		if strings.HasPrefix(f.tests, "Test") {
@@ -97,6 +120,23 @@ func catch(t *testing.T, f fault) (mode, text string) {
 		} else if strings.Contains(text, "no tests to run") {
 			t.Fatalf("%s: there is no such test", tests)
 		}
+	}
+	return "", ""
+}
+
+// catchPTX is catch for what nvcc makes, which is run in one way.
+func catchPTX(t *testing.T, f fault) (mode, text string) {
+	t.Helper()
+	library := ptxLibrary(t)
+	if f.file != "" {
+		library = faultyPTX(t, plant(t, f), f)
+	}
+	text, err := again(library, f.tests, "RPG_CUDA_LIB="+library)
+	if err != nil {
+		return "ptx", text
+	}
+	if strings.Contains(text, "no tests to run") {
+		t.Fatalf("%s: there is no such test", f.tests)
 	}
 	return "", ""
 }
@@ -127,11 +167,7 @@ func faulty(t *testing.T, b build, folder string, f fault) string {
 	if folder == "" {
 		return shimLibrary(t, b)
 	}
-	unit := f.unit
-	if unit == "" {
-		unit = f.file
-	}
-	c := hostCompiler(t)
+	c, unit := hostCompiler(t), f.compiled()
 	path, args := c.object(t, b, folder, unit)
 	c.make(t, folder, path, append(args, "-w")) // a fault may leave something unused
 	objects := []string{path}
@@ -148,9 +184,19 @@ func faulty(t *testing.T, b build, folder string, f fault) string {
 	return library
 }
 
+// faultyPTX is faulty for what nvcc makes.
+func faultyPTX(t *testing.T, folder string, f fault) string {
+	t.Helper()
+	c, unit := hostCompiler(t), f.compiled()
+	objects := c.nvccObjects(t, folder, []string{unit})
+	others := slices.DeleteFunc(files(t, "*.cu"), func(source string) bool { return source == unit })
+	objects = append(objects, c.nvccObjects(t, ".", append(others, byNVCC...))...)
+	return c.library(t, build{name: nvcc.name}, append(objects, c.interpreter(t)...))
+}
+
 // symptom is the line that says most of what is wrong.
 func symptom(text string) string {
-	for _, sign := range []string{"shim: ", "ERROR: ", "runtime error", "fatal error", "_test.go:", ".go:"} {
+	for _, sign := range []string{"shim: ", "ptx: ", "accesses.txt allows", "ERROR: ", "runtime error", "fatal error", "_test.go:", ".go:"} {
 		for line := range strings.Lines(text) {
 			if strings.Contains(line, sign) {
 				return strings.TrimSpace(line)

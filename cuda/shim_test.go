@@ -40,23 +40,7 @@ func shimLibrary(t *testing.T, b build) string {
 		return path
 	}
 	c := hostCompiler(t)
-	var objects []string
-	var wait sync.WaitGroup
-	limit := make(chan struct{}, runtime.NumCPU())
-	for _, source := range files(t, "*.cu", "shim/*.cc") {
-		path, args := c.object(t, b, ".", source)
-		objects = append(objects, path)
-		wait.Go(func() {
-			limit <- struct{}{}
-			defer func() { <-limit }()
-			c.make(t, ".", path, args)
-		})
-	}
-	wait.Wait()
-	if t.Failed() {
-		t.FailNow()
-	}
-	return c.library(t, b, objects)
+	return c.library(t, b, c.objects(t, b, files(t, "*.cu", "shim/*.cc")))
 }
 
 // compiler is g++ and the folder of all that it has made.
@@ -85,6 +69,27 @@ func hostCompiler(t *testing.T) compiler {
 		t.Fatal(err)
 	}
 	return compiler{gxx, string(version), made}
+}
+
+// objects makes the objects of sources, several at once.
+func (c compiler) objects(t *testing.T, b build, sources []string) (objects []string) {
+	t.Helper()
+	var wait sync.WaitGroup
+	limit := make(chan struct{}, runtime.NumCPU())
+	for _, source := range sources {
+		path, args := c.object(t, b, ".", source)
+		objects = append(objects, path)
+		wait.Go(func() {
+			limit <- struct{}{}
+			defer func() { <-limit }()
+			c.make(t, ".", path, args)
+		})
+	}
+	wait.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	return objects
 }
 
 // object returns the path of a source's object, and what g++ is to be told in

@@ -10,10 +10,10 @@
 #include "ssd_backward.cuh"
 
 static constexpr int64_t most_groups = 32;  // of heads
-#ifdef __CUDACC__
-static constexpr int64_t most_states = 256 << 20;  // bytes of dstates, unless one sequence has more
-#else
+#ifdef RPG_ON_HOST
 static constexpr int64_t most_states = 16 << 10;  // so that tests take several groups of sequences
+#else
+static constexpr int64_t most_states = 256 << 20;  // bytes of dstates, unless one sequence has more
 #endif
 static constexpr int heads = threads / 32;  // of a block of finish
 

@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "host.h"
+#include "queue.h"
 #include "tsan.h"
 
 // shim_switch saves the stack pointer to *from and goes on where `to` was saved.
@@ -273,7 +273,11 @@ std::vector<Worker *> workers;
 
 }  // namespace
 
-void run_blocks(dim3 grid, dim3 block, size_t dynamic_bytes, bool asked, const std::function<void()> &kernel) {
+const char *const device_name = "host shim";
+
+// run_blocks does all blocks of a kernel, on several threads of the machine.
+static void run_blocks(dim3 grid, dim3 block, size_t dynamic_bytes, bool asked,
+                       const std::function<void()> &kernel) {
   const Order way = chosen_order();
   const uint64_t count = uint64_t(grid.x) * grid.y * grid.z, threads = count * block.x * block.y * block.z;
   uint64_t wanted = setting("RPG_SHIM_WORKERS", std::thread::hardware_concurrency());
@@ -299,6 +303,15 @@ void run_blocks(dim3 grid, dim3 block, size_t dynamic_bytes, bool asked, const s
   for (uint64_t i = 1; i < wanted; i++) others.emplace_back(work, workers[i]);
   work(workers[0]);
   for (std::thread &t : others) t.join();
+}
+
+cudaError_t launch(cudaStream_t stream, const char *name, dim3 grid, dim3 block, size_t dynamic_bytes, bool asked,
+                   const std::function<void()> &kernel) {
+  if (!asked && dynamic_bytes > shared_bytes) {
+    fprintf(stderr, "shim: %s: %zu bytes of shared memory without asking\n", name, dynamic_bytes);
+    return cudaErrorInvalidConfiguration;
+  }
+  return queue_kernel(stream, name, grid, block, dynamic_bytes, [=] { run_blocks(grid, block, dynamic_bytes, asked, kernel); });
 }
 
 void die(const char *what, const char *file, int line) {

@@ -1,5 +1,4 @@
 // CUDA's host functions for g++, as far as device.cu and the launchers use them.
-// Work is done at once, unless the stream records. RPG_SHIM_* in doc.go.
 #pragma once
 
 #include <cstddef>
@@ -33,10 +32,10 @@ struct cudaDeviceProp {
   int major, minor;
 };
 
-typedef struct ShimStream *cudaStream_t;
-typedef struct ShimEvent *cudaEvent_t;
-typedef struct ShimGraph *cudaGraph_t;
-typedef struct ShimGraph *cudaGraphExec_t;
+typedef struct CUstream_st *cudaStream_t;
+typedef struct CUevent_st *cudaEvent_t;
+typedef struct CUgraph_st *cudaGraph_t;
+typedef struct CUgraphExec_st *cudaGraphExec_t;
 
 const char *cudaGetErrorString(cudaError_t status);
 cudaError_t cudaGetLastError();
@@ -72,15 +71,9 @@ cudaError_t cudaGraphExecDestroy(cudaGraphExec_t work);
 
 namespace shim {
 
-// launch does a kernel's blocks, or records it. name is for messages. Without asked,
-// a block may have 48 KiB of shared memory in all.
+// launch queues a kernel, which stands for one thread of its blocks. Without asked, a
+// block may have 48 KiB of shared memory in all.
 cudaError_t launch(cudaStream_t stream, const char *name, dim3 grid, dim3 block, size_t dynamic_bytes, bool asked,
-                   std::function<void()> kernel);
-
-// run_blocks does all blocks of a kernel, on several threads of the machine.
-void run_blocks(dim3 grid, dim3 block, size_t dynamic_bytes, bool asked, const std::function<void()> &kernel);
-
-// setting is the number in an environment variable, or its default.
-long setting(const char *name, long otherwise);
+                   const std::function<void()> &kernel);
 
 }  // namespace shim
