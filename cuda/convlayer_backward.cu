@@ -194,6 +194,7 @@ input_sums(const float2 *sums, int64_t rows, int channels, bool begin, bool end,
            struct rpg_batch_norm norm) {
   const int c = blockIdx.x;
   double du = 0, along = 0;
+#pragma unroll 4
   for (int64_t row = threadIdx.x; row < rows; row += blockDim.x) {
     du += sums[row * channels + c].x;
     along += sums[row * channels + c].y;
@@ -257,7 +258,7 @@ static int backward(rpg_device *dev, const struct rpg_conv_layer_backward *a) {
     if (!alone) {
       const gradient_plan plan = plan_gradient_of(layer, dy);
       if (int bad = launch_gradient(dev, input_of(of), gradients, layer, plan, parts)) return bad;
-      LAUNCH(dev, add_parts, spans(static_cast<int64_t>(in) * out * k), threads, 0, parts, plan.parts, layer, a->dw);
+      LAUNCH(dev, add_parts, static_cast<unsigned>(ceil_div(static_cast<int64_t>(in) * out * k, threads)), threads, 0, parts, plan.parts, layer, a->dw);
     }
     const layer_gradients sink = {input_of(of), signals_of(a->dx), a->add_dx != 0, alone, a->dcond, a->dtime, sums, first};
     if (int bad = convolve(dev, gradients, sink, turned, weights)) return bad;
