@@ -22,8 +22,10 @@ batch_statistics(const float2 *measures, int64_t rows, int channels, int width, 
     return row % in_signal + 1 < in_signal ? width : d - static_cast<int>(in_signal - 1) * width;
   };
   double sum = 0, squares = 0;
+#pragma unroll 4
   for (int64_t row = threadIdx.x; row < rows; row += blockDim.x) sum += measures[row * channels + c].x;
   const double n = static_cast<double>(rows / in_signal) * d, mean = block_sum(sum) / n;
+#pragma unroll 4
   for (int64_t row = threadIdx.x; row < rows; row += blockDim.x) {
     const float2 m = measures[row * channels + c];
     const int count = length(row);

@@ -12,6 +12,37 @@
 
 static constexpr int dy_values = 4;  // of each thread of output_gradient
 
+// exponential is exp(u) for u <= 0, and for what is then rounded to bf16 without the
+// digits that go anyway.
+template <class T>
+__device__ __forceinline__ float exponential(float u) {
+#ifdef __CUDACC__
+  if (sizeof(T) == sizeof(bf16_t)) {
+    float e;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(e) : "f"(u * 1.4426950408889634f));
+    return e;
+  }
+#endif
+  return expf(u);
+}
+
+// output_norm makes the gradient of a value of Y from that of N(Y): of the BatchNorm,
+// and of ELU where u < 0, without a branch.
+template <class T>
+struct output_norm {
+  float mean, slope, bias, offset, tilt;
+  __device__ output_norm(const struct rpg_batch_norm &norm, int o) {
+    const channel_norm n = norm_of(norm, o);
+    mean = n.mean, slope = n.scale * n.inv_std, bias = n.bias;
+    offset = -slope * norm.level[o], tilt = -slope * n.inv_std * norm.along[o];
+  }
+  __device__ __forceinline__ float gradient(float v, float x) const {
+    const float from_mean = x - mean, u = from_mean * slope + bias;
+    v *= exponential<T>(fminf(u, 0));
+    return v * slope + (from_mean * tilt + offset);
+  }
+};
+
 // output_gradient writes dy of a window, [count, out, d], and Raw. A block takes a
 // piece of one row; sums, if not null, gets the piece's sum.
 template <class T>
@@ -20,20 +51,13 @@ output_gradient(signals dy, signals y, struct rpg_batch_norm norm, signals raw, 
   const int64_t row = blockIdx.x / pieces, token = s.first + row / s.out;
   const int o = static_cast<int>(row % s.out), p0 = static_cast<int>(blockIdx.x % pieces) * dy_values * blockDim.x;
   const int64_t channel = static_cast<int64_t>(o) * s.d;
-  channel_norm n = {};
-  float along = 0, level = 0;
-  if (norm.scale) n = norm_of(norm, o), along = norm.along[o], level = norm.level[o];
   float sum = 0;
 #pragma unroll
   for (int k = 0; k < dy_values; k++) {
     const int p = p0 + k * blockDim.x + threadIdx.x;
     if (p >= s.d) continue;
     float v = dy.load(token * dy.stride + channel + p);
-    if (norm.scale) {
-      const float x = y.load(token * y.stride + channel + p), u = n.line(x);
-      if (u < 0) v *= expf(u);
-      v = n.scale * n.inv_std * (v - level - (x - n.mean) * n.inv_std * along);
-    }
+    if (norm.scale) v = output_norm<T>(norm, o).gradient(v, y.load(token * y.stride + channel + p));
     if (raw.data) raw.store(token * raw.stride + channel + p, v);
     put(to + row * s.d + p, v);
     sum += v;
@@ -41,6 +65,38 @@ output_gradient(signals dy, signals y, struct rpg_batch_norm norm, signals raw, 
   if (!sums) return;
   sum = block_sum(sum);
   if (threadIdx.x == 0) sums[blockIdx.x] = sum;
+}
+
+// output_gradient_eights is output_gradient of bf16 with a norm where all of it lies in
+// eights. A warp has a whole row, a lane every 32nd 8 positions of it.
+static __global__ void __launch_bounds__(threads)
+output_gradient_eights(signals dy, signals y, struct rpg_batch_norm norm, signals raw, conv_shape s, bf16_t *to, float *sums) {
+  const unsigned row = blockIdx.x * (threads / 32) + threadIdx.x / 32, lane = threadIdx.x % 32;
+  if (row >= s.count * s.out) return;
+  const int64_t token = s.first + row / s.out, channel = static_cast<int64_t>(row % s.out) * s.d;
+  const auto eights = [&](const signals &of) {
+    return reinterpret_cast<uint4 *>(static_cast<bf16_t *>(of.data) + token * of.stride + channel);
+  };
+  const uint4 *gradients = eights(dy), *values = eights(y);
+  uint4 *out = reinterpret_cast<uint4 *>(to + static_cast<int64_t>(row) * s.d), *keep = raw.data ? eights(raw) : nullptr;
+  const output_norm<bf16_t> n(norm, row % s.out);
+  float sum = 0;
+  const auto pair = [&](uint32_t v, uint32_t x) {
+    const float first = n.gradient(__uint_as_float(v << 16), __uint_as_float(x << 16));
+    const float second = n.gradient(__uint_as_float(v & 0xffff0000u), __uint_as_float(x & 0xffff0000u));
+    sum += first + second;
+    return bf16_pair(first, second);
+  };
+#pragma unroll 2
+  for (int i = lane; i < s.d / 8; i += 32) {
+    const uint4 v = gradients[i], x = values[i];
+    const uint4 made = {pair(v.x, x.x), pair(v.y, x.y), pair(v.z, x.z), pair(v.w, x.w)};
+    out[i] = made;
+    if (keep) keep[i] = made;
+  }
+  if (!sums) return;
+  sum = warp_sum(sum);
+  if (lane == 0) sums[row] = sum;
 }
 
 // add_bias adds the sums of a window to DBias. A block has one channel.
@@ -138,6 +194,7 @@ input_sums(const float2 *sums, int64_t rows, int channels, bool begin, bool end,
            struct rpg_batch_norm norm) {
   const int c = blockIdx.x;
   double du = 0, along = 0;
+#pragma unroll 4
   for (int64_t row = threadIdx.x; row < rows; row += blockDim.x) {
     du += sums[row * channels + c].x;
     along += sums[row * channels + c].y;
@@ -163,8 +220,10 @@ static int backward(rpg_device *dev, const struct rpg_conv_layer_backward *a) {
   turned.in = out, turned.out = in;
   const bool alone = !a->dw.data, wants_sums = a->dx.data && of.x_norm.dscale, wants_bias = !alone && a->dbias;
   const int64_t rows = ceil_div(d, row_width(dev, turned));
+  const signals dy_from = signals_of(a->dy), y = signals_of(of.y), raw = signals_of(a->raw);
+  const bool eights = sizeof(T) == sizeof(bf16_t) && of.y_norm.scale && in_eights(dy_from, d) && in_eights(y, d) && (!raw.data || in_eights(raw, d));
   const unsigned block = reduce_threads(ceil_div(d, dy_values));
-  const int pieces = static_cast<int>(ceil_div(d, dy_values * block));
+  const int pieces = eights ? 1 : static_cast<int>(ceil_div(d, dy_values * block));
 
   const int64_t dy_bytes = static_cast<int64_t>(out) * d * sizeof(T), sums_bytes = wants_sums ? rows * in * sizeof(float2) : 0;
   const int64_t bias_bytes = wants_bias ? out * pieces * sizeof(float) : 0;
@@ -188,14 +247,18 @@ static int backward(rpg_device *dev, const struct rpg_conv_layer_backward *a) {
   for (int64_t first = 0; first < of.tokens; first += window) {
     layer.first = turned.first = first;
     layer.count = turned.count = of.tokens - first < window ? of.tokens - first : window;
-    LAUNCH(dev, output_gradient<T>, dim3(static_cast<unsigned>(layer.count * out * pieces)), block, 0, signals_of(a->dy), signals_of(of.y),
-           of.y_norm, signals_of(a->raw), layer, pieces, dy, bias_sums);
+    if (eights)
+      LAUNCH(dev, output_gradient_eights, dim3(static_cast<unsigned>(ceil_div(32 * layer.count * out, threads))), threads, 0, dy_from, y, of.y_norm, raw, layer,
+             reinterpret_cast<bf16_t *>(dy), bias_sums);
+    else
+      LAUNCH(dev, output_gradient<T>, dim3(static_cast<unsigned>(layer.count * out * pieces)), block, 0, dy_from, y, of.y_norm, raw,
+             layer, pieces, dy, bias_sums);
     if (wants_bias) LAUNCH(dev, add_bias, out, reduce_threads(layer.count * pieces), 0, bias_sums, layer, pieces, a->dbias);
     const window_values<T> gradients = {dy, first, out, d, d % 8 == 0};
     if (!alone) {
       const gradient_plan plan = plan_gradient_of(layer, dy);
       if (int bad = launch_gradient(dev, input_of(of), gradients, layer, plan, parts)) return bad;
-      LAUNCH(dev, add_parts, spans(static_cast<int64_t>(in) * out * k), threads, 0, parts, plan.parts, layer, a->dw);
+      LAUNCH(dev, add_parts, static_cast<unsigned>(ceil_div(static_cast<int64_t>(in) * out * k, threads)), threads, 0, parts, plan.parts, layer, a->dw);
     }
     const layer_gradients sink = {input_of(of), signals_of(a->dx), a->add_dx != 0, alone, a->dcond, a->dtime, sums, first};
     if (int bad = convolve(dev, gradients, sink, turned, weights)) return bad;

@@ -237,12 +237,13 @@ inline int launch_gradient(rpg_device *dev, const layer_input &input, const wind
   return 0;
 }
 
-// add_parts adds the parts to dW.
+// add_parts adds the parts to dW, a thread those of one weight.
 static __global__ void __launch_bounds__(threads) add_parts(const float *parts, int count, conv_shape s, struct rpg_matrix dw) {
   const int64_t cols = static_cast<int64_t>(s.in) * s.k, n = cols * s.out;
-  each_value(n, [&](int64_t i) {
-    float sum = 0;
-    for (int part = 0; part < count; part++) sum += parts[part * n + i];
-    dw.data[i / cols * dw.stride + i % cols] += sum;
-  });
+  const int64_t i = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x;
+  if (i >= n) return;
+  float sum = 0;
+#pragma unroll 8
+  for (int part = 0; part < count; part++) sum += parts[part * n + i];
+  dw.data[i / cols * dw.stride + i % cols] += sum;
 }

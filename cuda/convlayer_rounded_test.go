@@ -52,6 +52,9 @@ func (c roundedCase) test(t *testing.T, d *device) {
 		switch name {
 		case "x along", "x level", "x dscale", "x dbias", "y mean", "y inverse":
 			continue
+		case "dbias": // whose sums are taken in another order where values come in eights
+			near(t, map[string][]float32{name: g}, map[string][]float32{name: w}, 1e-6)
+			continue
 		case "y", "elu":
 			w = c.expect(w, c.out)
 		case "raw":

@@ -52,12 +52,13 @@ int convolve(rpg_device *dev, const layer_input &source, const Sink &sink, const
 }
 
 // window_bytes is how much of the workspace a window of tokens may take, unless
-// one token takes more.
+// one token takes more: so much that what each window costs by itself, its launches and
+// the parts of the gradient of the weights, is little beside its work.
 inline int64_t window_bytes() {
 #ifdef RPG_ON_HOST
-  return shim::setting("RPG_SHIM_WINDOW", 64 << 20);
+  return shim::setting("RPG_SHIM_WINDOW", 256 << 20);
 #else
-  return 64 << 20;
+  return 256 << 20;
 #endif
 }
 
