@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,13 +39,14 @@ func (s *session) benchVerb() verb {
 type benchCase struct {
 	name string // PART or PART/WHAT
 	run  func(b *bench) ([]benchRow, error)
+	gpu  bool // too large for a CPU
 }
 
 // benchCases lists everything in the order in which it is measured.
 func benchCases() []benchCase {
 	return slices.Concat(gemmCases(), opCases(), trainCases(), generateCases(), []benchCase{
-		{"evaluate", func(b *bench) ([]benchRow, error) { return b.s.benchEvaluate(b.machine) }},
-		{"io", func(b *bench) ([]benchRow, error) { return b.s.benchIO(b.c) }},
+		{name: "evaluate", run: func(b *bench) ([]benchRow, error) { return b.s.benchEvaluate(b.machine) }},
+		{name: "io", run: func(b *bench) ([]benchRow, error) { return b.s.benchIO(b.c) }},
 	})
 }
 
@@ -59,6 +61,8 @@ type benchRow struct {
 	Tokens int      `json:"tokens,omitempty"` // of a model
 	Peer   *float64 `json:"peer,omitempty"`
 	Ratio  *float64 `json:"ratio,omitempty"`
+
+	forecast int64 // bytes of the device
 }
 
 // bench is one run of the verb.
@@ -70,10 +74,9 @@ type bench struct {
 
 	device   compute.Device
 	bfloat   compute.Device // of bf16 products, nil when this machine has none
+	shrink   int            // divides the sizes of rows for GPUs: see shrinkVariable
 	peaks    map[compute.Device]float64
 	copying  map[int]float64 // bytes/s by the bytes that move
-	folder   string          // for runs, "" before the first
-	learned  map[string]*learning
 	rowsDone []benchRow
 }
 
@@ -108,9 +111,17 @@ func (s *session) bench(c *cli.Context) error {
 		return err
 	}
 	defer d.Close()
-	b := &bench{s: s, c: c, machine: m, least: time.Duration(seconds * float64(time.Second)), device: d,
-		peaks: map[compute.Device]float64{}, copying: map[int]float64{}, learned: map[string]*learning{}}
-	defer func() { os.RemoveAll(b.folder) }()
+	if d.Info().Kind != "cuda" {
+		if cases, err = withoutGPU(cases, len(c.Args().Slice()) > 0); err != nil {
+			return err
+		}
+	}
+	shrink, err := shrinkBy()
+	if err != nil {
+		return err
+	}
+	b := &bench{s: s, c: c, machine: m, least: time.Duration(seconds * float64(time.Second)), device: d, shrink: shrink,
+		peaks: map[compute.Device]float64{}, copying: map[int]float64{}}
 	if d.Info().Kind == "cuda" {
 		if noBF16 == nil {
 			bfloat.Close()
@@ -195,6 +206,33 @@ func selectCases(arguments []string, all []benchCase) ([]benchCase, error) {
 	return slices.DeleteFunc(slices.Clone(all), func(k benchCase) bool { return !chosen[k.name] }), nil
 }
 
+// withoutGPU leaves out the rows that need a GPU. It is an error when there are no
+// others and they were named.
+func withoutGPU(cases []benchCase, named bool) ([]benchCase, error) {
+	rest := slices.DeleteFunc(slices.Clone(cases), func(k benchCase) bool { return k.gpu })
+	if named && len(rest) == 0 {
+		return nil, usagef("--device cuda", "bench: %s is measured on a GPU only", cases[0].name)
+	}
+	return rest, nil
+}
+
+// shrinkVariable divides the sizes of the rows that are for GPUs only, and the steps of
+// all samples, so that they can be rehearsed where the host stands for a GPU: tokens,
+// widths and the number of weights by so many, their values by its square.
+const shrinkVariable = "RPG_BENCH_SHRINK"
+
+func shrinkBy() (int, error) {
+	text := os.Getenv(shrinkVariable)
+	if text == "" {
+		return 1, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || !slices.Contains([]int{1, 2, 4, 8, 16, 32, 64}, n) {
+		return 0, usagef("", "bench: %s: expected a power of 2 up to 64, found %q", shrinkVariable, text)
+	}
+	return n, nil
+}
+
 // caseNames are all names that selectCases takes.
 func caseNames(all []benchCase) []string {
 	var names []string
@@ -221,7 +259,7 @@ func (b *bench) peak(d compute.Device) float64 {
 	if b.peaks[d] == 0 {
 		name, shape := "peak/fma", "multiply-adds"
 		if d.Info().Kind == "cuda" {
-			name, shape = "peak/product", fmt.Sprintf("%[1]dx%[1]dx%[1]d", peakProduct)
+			name, shape = "peak/product", fmt.Sprintf("%[1]dx%[1]dx%[1]d", peakProduct/b.shrink)
 			b.peaks[d] = b.productPeak(d)
 		} else {
 			b.peaks[d] = cpu.FMAPeak(d)
@@ -237,7 +275,7 @@ const peakProduct = 8192
 // productPeak is the operations a second of that product, the best of some runs.
 // A device that fails says so in the next measurement.
 func (b *bench) productPeak(d compute.Device) float64 {
-	const n = peakProduct
+	n := peakProduct / b.shrink
 	x, y, z := compute.MatrixOf(normals(d, 0, n*n), n, n), compute.MatrixOf(normals(d, 1, n*n), n, n), compute.MatrixOf(d.Alloc(n*n), n, n)
 	best := math.Inf(1)
 	for range 5 {
@@ -248,7 +286,7 @@ func (b *bench) productPeak(d compute.Device) float64 {
 		}
 		best = min(best, time.Since(begun).Seconds())
 	}
-	return 2 * n * n * n / best
+	return 2 * float64(n*n) * float64(n) / best
 }
 
 // median runs work again and again for the time of a figure (at least five

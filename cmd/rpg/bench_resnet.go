@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"rpg/fixtures/published"
 	"rpg/generator"
 	"rpg/generator/compute"
 	"rpg/onnxio"
@@ -45,6 +46,24 @@ func resnet20() (weights []tokenize.Weight, values int) {
 	}
 	add("linear.weight", onnxio.RoleWeight, 10, in)
 	add("linear.bias", onnxio.RoleBias, 10)
+	return weights, values
+}
+
+// publishedWeights lists those of a published target, and counts their values.
+func publishedWeights(name string) (weights []tokenize.Weight, values int) {
+	for _, t := range published.Targets() {
+		if t.Name != name {
+			continue
+		}
+		for _, w := range t.Weights {
+			role := onnxio.RoleWeight
+			if w.Op == "BatchNormalization" && w.Input == 4 {
+				role = onnxio.RoleVariance
+			}
+			weights = append(weights, tokenize.Weight{Name: w.Name, Role: role, Shape: w.Dims, Elements: w.Values()})
+		}
+		values = t.Values()
+	}
 	return weights, values
 }
 
