@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -61,6 +62,7 @@ type benchRow struct {
 	Tokens int      `json:"tokens,omitempty"` // of a model
 	Peer   *float64 `json:"peer,omitempty"`
 	Ratio  *float64 `json:"ratio,omitempty"`
+	Wanted string   `json:"wanted,omitempty"` // of the ratio or the value
 
 	forecast int64 // bytes of the device
 }
@@ -139,6 +141,10 @@ func (s *session) bench(c *cli.Context) error {
 	for i, k := range cases {
 		p.at(i, len(cases))
 		rows, err := k.run(b)
+		if err != nil && s.ctx.Err() != nil && len(b.rowsDone) > 0 { // what was measured is not lost
+			p.close()
+			return errors.Join(s.answerBench(d.Info(), b.rowsDone), err)
+		}
 		if err != nil {
 			return err
 		}
@@ -159,10 +165,14 @@ func (s *session) answerBench(device compute.Info, rows []benchRow) error {
 			Peak    int64      `json:"peak_rss_bytes"` // of this process
 		}{"rpg.bench/1", device.Name, device.Threads, rows, peakMemory()})
 	}
-	compared := slices.ContainsFunc(rows, func(r benchRow) bool { return r.Peer != nil })
+	bars := slices.ContainsFunc(rows, func(r benchRow) bool { return r.Wanted != "" })
+	compared := bars || slices.ContainsFunc(rows, func(r benchRow) bool { return r.Peer != nil })
 	t := table{{"NAME", "SHAPE", "VALUE", "UNIT", "OF PEAK"}}
 	if compared {
 		t = table{{"NAME", "SHAPE", "RPG", "PEER", "UNIT", "RATIO"}}
+	}
+	if bars {
+		t[0] = append(t[0], "WANTED")
 	}
 	number := func(v *float64, format string) string {
 		if v == nil {
@@ -176,6 +186,9 @@ func (s *session) answerBench(device compute.Info, rows []benchRow) error {
 			line = append(line, number(r.Peer, "%.4g"), r.Unit, number(r.Ratio, "%.2f"))
 		} else {
 			line = append(line, r.Unit, number(r.OfPeak, "%.2f"))
+		}
+		if bars {
+			line = append(line, r.Wanted)
 		}
 		t = append(t, line)
 	}

@@ -84,6 +84,9 @@ func contests(c *cli.Context, zoo, few, images, work string) []contest {
 
 // benchPeer takes turns with the peer and prints both medians and their ratio.
 func (s *session) benchPeer(c *cli.Context, m machine) error {
+	if m.kind == "cuda" {
+		return s.benchPeerGPU(c, m)
+	}
 	folder, err := os.MkdirTemp(c.String("work"), "rpg-bench-")
 	if err != nil {
 		return err
@@ -113,18 +116,9 @@ func (s *session) benchPeer(c *cli.Context, m machine) error {
 	}
 	device := d.Info()
 	d.Close()
-	p := &peer.Program{Python: c.String("python"), Folder: c.String("peer"), Threads: device.Threads, Seconds: c.Float64("seconds"), Repeats: 5}
-	if err := p.Check(); err != nil {
-		return withHint(err, "--peer names the folder of peer.py and mamba2_torch.py")
-	}
-	if p.Python == "" {
-		cache, err := fetch.CacheDir()
-		if err != nil {
-			return err
-		}
-		if p.Python, err = peer.Python(s.ctx, cache, func(line string) { s.say("%s", line) }); err != nil {
-			return withHint(err, "--python names an interpreter that has the packages already")
-		}
+	p, err := s.peerProgram(c, device.Threads)
+	if err != nil {
+		return err
 	}
 	rows := []benchRow{}
 	for _, k := range chosen {
@@ -135,6 +129,25 @@ func (s *session) benchPeer(c *cli.Context, m machine) error {
 		rows = append(rows, more...)
 	}
 	return s.answerBench(device, rows)
+}
+
+// peerProgram is the peer in an interpreter that has what it needs.
+func (s *session) peerProgram(c *cli.Context, threads int) (*peer.Program, error) {
+	p := &peer.Program{Python: c.String("python"), Folder: c.String("peer"), Threads: threads, Seconds: c.Float64("seconds"), Repeats: 5}
+	if err := p.Check(); err != nil {
+		return nil, withHint(err, "--peer names the folder of peer.py and mamba2_torch.py")
+	}
+	if p.Python != "" {
+		return p, nil
+	}
+	cache, err := fetch.CacheDir()
+	if err != nil {
+		return nil, err
+	}
+	if p.Python, err = peer.Python(s.ctx, cache, func(line string) { s.say("%s", line) }); err != nil {
+		return nil, withHint(err, "--python names an interpreter that has the packages already")
+	}
+	return p, nil
 }
 
 // writePeerData writes the embedded checkpoints to folder/zoo, those that
