@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -149,9 +150,26 @@ func (s *session) bench(c *cli.Context) error {
 			return err
 		}
 		b.rowsDone = append(b.rowsDone, rows...)
+		b.tidy()
 	}
 	p.close()
 	return s.answerBench(d.Info(), b.rowsDone)
+}
+
+// tidy gives back the memory of a GPU that buffers of the case before took: of what one
+// device no longer needs another would find no room.
+func (b *bench) tidy() {
+	if b.device.Info().Kind != "cuda" {
+		return
+	}
+	runtime.GC()
+	for wait := time.Millisecond; wait < 10*time.Millisecond; wait *= 2 { // the collector tells a while later
+		time.Sleep(wait)
+		b.device.Alloc(0)
+		if b.bfloat != nil {
+			b.bfloat.Alloc(0)
+		}
+	}
 }
 
 // answerBench prints the rows; rows of a comparison have two columns more.

@@ -60,7 +60,7 @@ func publishedWeights(name string) (weights []tokenize.Weight, values int) {
 			if w.Op == "BatchNormalization" && w.Input == 4 {
 				role = onnxio.RoleVariance
 			}
-			weights = append(weights, tokenize.Weight{Name: w.Name, Role: role, Shape: w.Dims, Elements: w.Values()})
+			weights = append(weights, tokenize.Weight{Name: w.Name, Role: role, Shape: w.Dims, Elements: w.Values(), Transform: tokenize.TransformNone})
 		}
 		values = t.Values()
 	}
