@@ -45,7 +45,7 @@ def build(peer, torch, a, c, zoo):
         import mamba_ssm
         real.write("from mamba_ssm import Mamba2\n")
         real.flush()
-        mamba, stand_in = real.name, "mamba_ssm " + mamba_ssm.__version__
+        mamba, stand_in = real.name, ("mamba_ssm " + getattr(mamba_ssm, "__version__", "")).strip()
     peer.CH = c["channels"]
     peer.CONFIGS["given"] = dict(token=c["token"], d_model=c["width"], d_state=c["state"], batch=c["batch"], diffusion_batch=c["rows"] or None, lr=c["lr"], total=1000)
     model, samplers = peer.build(argparse.Namespace(mamba=mamba, official=a.official, config="given"), zoo)
