@@ -29,9 +29,10 @@ func (s *session) benchVerb() verb {
 		description: "Each figure is the median of several runs. Without a name everything is measured; a\n" +
 			"name may be a part (gemm) or one row of it (train/cnnm/paper). OF PEAK is the share of\n" +
 			"this machine's own multiply-adds, or, in GB/s, of its copying. --threads N keeps the\n" +
-			"process to N cores.",
+			"process to N cores. With --device cuda there are rows of the published sizes too, the\n" +
+			"memory that they take, and PyTorch on the same GPU with --peer.",
 		examples: "rpg bench\nrpg bench gemm --threads 1 --json\nrpg bench train/cnnm generate/cnnm/paper/1\n" +
-			"rpg bench --peer PEERS --official CHECKOUT --threads 1",
+			"rpg bench --peer PEERS --official CHECKOUT --threads 1\nrpg bench train/vit-base --device cuda",
 		flags: slices.Concat(flags, ioFlags(), peerFlags()),
 		run:   s.bench,
 	}

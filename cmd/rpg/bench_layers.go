@@ -81,7 +81,7 @@ func (m maker) causal(kernel, channels int) compute.CausalConvBackward {
 
 func (m maker) scan() compute.SSDBackward {
 	x := func(cols int) compute.Matrix { return m.matrix(m.tokens(), cols) }
-	a := compute.SSD{N: m.models, L: m.length, H: m.heads, P: m.head, S: m.state, Chunk: m.length,
+	a := compute.SSD{N: m.models, L: m.length, H: m.heads, P: m.head, S: m.state, Chunk: min(m.length, 64), // as the recurrent model takes it
 		X: x(m.inner()), B: x(m.state), C: x(m.state), DT: x(m.heads), Y: x(m.inner()),
 		DTBias: m.constant(m.heads, -4), ALog: m.constant(m.heads, 1), D: m.constant(m.heads, 1)}
 	a.States = m.d.Alloc(a.N * a.Chunks() * a.H * a.P * a.S)

@@ -24,15 +24,11 @@ type gpuContest struct {
 func gpuContests() []gpuContest {
 	var list []gpuContest
 	for _, target := range []string{"cnnm", "resnet-18", "vit-base", "convnext-large"} {
-		for _, work := range []string{"train", "sample"} {
-			ours := "train/" + target + "/paper"
-			if work == "sample" {
-				ours = "generate/" + target + "/paper/1"
-			}
+		train, sample := "train/"+target+"/paper", "generate/"+target+"/paper/1"
+		for _, k := range []struct{ precision, name, ours string }{{"bf16", "/bf16", "/bf16"}, {"f32", "", ""}, {"tf32", "/tf32", ""}} {
 			list = append(list,
-				gpuContest{ours + "/bf16", target, work, "bf16", ours + "/bf16"},
-				gpuContest{ours, target, work, "f32", ours},
-				gpuContest{ours + "/tf32", target, work, "tf32", ours})
+				gpuContest{train + k.name, target, "train", k.precision, train + k.ours},
+				gpuContest{sample + k.name, target, "sample", k.precision, sample + k.ours})
 		}
 	}
 	return list
