@@ -177,21 +177,9 @@ func (b *bench) generate(d compute.Device, name string, t generator.Trial, model
 		return nil, err
 	}
 	seconds := middle(times) / float64(models)
-	share := denoisingFLOP(t, o.Steps, plan.Tokens) / seconds / b.peakOf(d)
+	share := plan.SampleFLOP / seconds / b.peakOf(d) // of 60 steps, also in a rehearsal
 	shape := fmt.Sprintf("%d x %d tokens of %d, %d steps", models, plan.Tokens, t.Config.TokenDim, o.Steps)
 	return []benchRow{{Name: name, Shape: shape, Value: seconds, Unit: "s/model", OfPeak: &share, Tokens: plan.Tokens, forecast: plan.SampleBytes}}, nil
-}
-
-// denoisingFLOP is the work of denoising one model: a token's part of a training
-// step, which is three times its forward pass, is the difference that one more
-// token makes.
-func denoisingFLOP(t generator.Trial, steps, tokens int) float64 {
-	c := t.Config
-	step := func(tokens int) float64 {
-		c.DiffusionBatch = tokens
-		return generator.Plan(c, t.Zoo.Tokenizer, t.Zoo.Count, compute.Info{}).StepFLOP
-	}
-	return float64(steps*tokens) * (step(2) - step(1)) / 3
 }
 
 // peakOf is peak of the bench's device of d's precision.
