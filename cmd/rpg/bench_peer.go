@@ -52,7 +52,7 @@ func contests(c *cli.Context, zoo, few, images, work string) []contest {
 	official, resnet := c.String("official"), c.String("resnet20")
 	model := func(name string, ours []string, theirs []string, config, zoo string) contest {
 		k := contest{name: name, ours: ours, theirs: append(theirs, "--config", config, "--zoo", zoo, "--official", official),
-			rows: []contestRow{{name, "seconds", true}}, needs: map[string]string{"official": official}}
+			rows: []contestRow{{name, "seconds", true}}, memory: true, needs: map[string]string{"official": official}}
 		if config == "resnet20" {
 			k.needs["resnet20"] = resnet
 		}
@@ -69,9 +69,8 @@ func contests(c *cli.Context, zoo, few, images, work string) []contest {
 			}
 			train := withPrecision("train/"+k.config+"/paper", bf16)
 			sample := withPrecision("generate/"+k.config+"/paper/1", bf16)
-			training := model(train, []string{train}, []string{"train", "--dtype", dtype}, k.config, k.zoo)
-			training.memory = true // not of samples: ours trains one step to have what to sample from
-			list = append(list, training,
+			list = append(list,
+				model(train, []string{train}, []string{"train", "--dtype", dtype}, k.config, k.zoo),
 				model(sample, []string{sample}, []string{"sample", "--dtype", dtype, "--sampler", "ddim", "--short", k.short}, k.config, k.zoo))
 		}
 	}

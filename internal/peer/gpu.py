@@ -8,12 +8,15 @@ and elements, the values of each weight. Values of weights are normal numbers: w
 
 seconds is the median, the device waited for; recurrent_s that of the recurrent model alone, forward and, in training,
 backward; allocated and reserved are the most bytes that PyTorch had for tensors, and took; on a
-CPU, which is for rehearsals, the most memory of the process. --compile compiles, in sampling, the denoiser only. Where there is no
+CPU, which is for rehearsals, the most memory of the process. --compile compiles the denoiser; in training the whole
+model, where it has so few tokens that a loop over their chunks compiles in seconds. Where there is no
 room for it the answer is oom with the text of the error.
 What would be slower is left out: the batch lies on the GPU already, AdamW is the fused one, and in sampling the condition
 is embedded once, as the published efficiency.py does.
 """
 import argparse, importlib.util, json, math, os, resource, statistics, tempfile, time
+
+WHOLE = 128  # tokens
 
 
 class Target:
@@ -105,7 +108,9 @@ def measure(torch, a, c, answer):
     begun = time.perf_counter()
     if a.cmd == "train":
         model.train()
-        run = torch.compile(model) if a.compile else model
+        run = model
+        if a.compile and zoo.length <= WHOLE: run = torch.compile(model)
+        elif a.compile: model.criteria.diffusion_trainer.model = torch.compile(model.criteria.net)
         opt, answer["optimizer"] = optimizer(torch, model, c, cuda)
         losses = []
 

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Program is peer.py with what all its measurements have in common.
@@ -47,6 +48,7 @@ func (p *Program) answer(ctx context.Context, words []string) (Answer, error) {
 	// Without this PyTorch's threads spin while they wait for one another, and
 	// two are slower than one on a machine with other work.
 	cmd.Env = append(os.Environ(), "OMP_WAIT_POLICY=PASSIVE")
+	cmd.WaitDelay = 5 * time.Second // processes that it started may outlive it
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {
