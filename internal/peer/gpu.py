@@ -14,7 +14,7 @@ room for it the answer is oom with the text of the error.
 What would be slower is left out: the batch lies on the GPU already, AdamW is the fused one, and in sampling the condition
 is embedded once, as the published efficiency.py does.
 """
-import argparse, importlib.util, json, math, os, resource, statistics, tempfile, time
+import argparse, importlib.util, json, math, os, resource, statistics, sys, tempfile, time
 
 WHOLE = 128  # tokens
 
@@ -52,6 +52,8 @@ def build(peer, torch, a, c, zoo):
     peer.CH = c["channels"]
     peer.CONFIGS["given"] = dict(token=c["token"], d_model=c["width"], d_state=c["state"], batch=c["batch"], diffusion_batch=c["rows"] or None, lr=c["lr"], total=1000)
     model, samplers = peer.build(argparse.Namespace(mamba=mamba, official=a.official, config="given"), zoo)
+    if not hasattr(sys.modules.get("einops"), "__version__"):
+        sys.modules.pop("einops", None)  # peer.py's substitute, which torch.compile would take for the package
     if c["out"] and c["out"] != c["width"]:
         from model.mamba import Mamba
         first, second = (Mamba(d_model=d, d_state=c["state"], d_conv=4, expand=2) for d in (c["width"], c["out"]))
