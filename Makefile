@@ -4,7 +4,7 @@
 GO ?= go
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
-.PHONY: help build cuda demo test test-gpu corpus lint bench
+.PHONY: help build cuda gpu-kit demo test test-gpu corpus lint bench
 .DEFAULT_GOAL := help
 
 help: ## list these targets
@@ -24,8 +24,11 @@ test: build ## run all tests; brings what they need into ~/.cache/rpg
 	bin/rpg fetch onnxruntime
 	RPG_TEST_PYTHON="$$(.ci/python)" $(GO) test ./...
 
-test-gpu: cuda ## run what needs a GPU: the engine's tests, and compute-sanitizer
-	.ci/gpu
+gpu-kit: ## make bin/gpu-kit, which tests and measures the engine on a machine with a GPU and without Go
+	.ci/gpu-kit $(PEERS) $(MODEL)
+
+test-gpu: gpu-kit ## run what needs a GPU: the engine's tests, and compute-sanitizer
+	bin/gpu-kit/run --out bin/gpu-results doctor tests memcheck racecheck synccheck
 
 corpus: ## hold onnxio against other readers over every ONNX file to be had
 	.ci/corpus

@@ -60,8 +60,9 @@ struct rpg_device {
   std::vector<void *> outgrown;
   int graphs;
 
-  // count is where a device without a GPU counts, null on a GPU; see memory.cu.
-  struct rpg_count *count;
+  // taken is what was taken of its memory, null before the first of it. count is the
+  // same on a device without a GPU, which only counts, and null on a GPU; see memory.cu.
+  struct rpg_count *taken, *count;
 
   // blas is cuBLASLt, null without it; see gemm.cuh.
   struct rpg_blas *blas;

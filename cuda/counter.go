@@ -31,10 +31,14 @@ func (l *library) openCounter(processors int, bf16 bool) (Counter, error) {
 	return Counter{d}, err
 }
 
-// Taken is the most bytes that were taken at once: buffers, and the workspace of the
-// operations.
-func (c Counter) Taken() int64 {
+// MostTaken is the most bytes that were taken at once, of a GPU or of one that is only
+// counted for: buffers, and the workspace of the operations.
+func (d *device) MostTaken() int64 {
+	d.plainly()
 	var bytes uint64
-	c.keep(c.call("rpg_counted", uintptr(unsafe.Pointer(&bytes))))
+	d.keep(d.call("rpg_counted", uintptr(unsafe.Pointer(&bytes))))
 	return int64(bytes)
 }
+
+// Taken makes a Counter a generator.Counter, which no GPU is.
+func (c Counter) Taken() int64 { return c.MostTaken() }

@@ -149,7 +149,11 @@ func shimMost(t *testing.T, lib *library, bf16 bool, work func(d *device) error)
 		t.Fatal(err)
 	}
 	most, _, _ := purego.SyscallN(entry)
-	return int64(most) - int64(before.memoryTotal-before.memoryFree)
+	taken := int64(most) - int64(before.memoryTotal-before.memoryFree)
+	if d.MostTaken() != taken {
+		t.Errorf("the device counts %d bytes that it took at most, want %d", d.MostTaken(), taken)
+	}
+	return taken
 }
 
 // The workspace is given back when it is outgrown, but for that of recorded work.

@@ -9,8 +9,8 @@ import (
 	"rpg/generator/compute/computetest"
 )
 
-// The tests of this file run on the machine's first GPU, with the library that
-// make cuda makes; make test-gpu runs them. Without a GPU they are skipped.
+// The tests of this file run on the machine's first GPU; make test-gpu runs them, and
+// the kit of make gpu-kit elsewhere. Without a GPU they are skipped.
 
 // openGPU opens the GPU until the test ends.
 func openGPU(t *testing.T, bf16 bool) *device {

@@ -1,5 +1,5 @@
-// Memory: allocations, the workspace, and the device without a GPU that counts both
-// for a forecast. There launchers check, choose and ask for workspace as ever; only
+// Memory: allocations, the workspace, how much was taken for both, and the device
+// without a GPU that does nothing else, for a forecast. There launchers check, choose and ask for workspace as ever; only
 // kernels, copies and allocations are left out.
 #include <string.h>
 
@@ -7,55 +7,59 @@
 
 #include "common.cuh"
 
-// rpg_count is the memory of a device that counts.
+// rpg_count is what was taken of a device's memory.
 struct rpg_count {
   std::map<uintptr_t, uint64_t> live;  // bytes at each address
   uint64_t now, most;                  // bytes in them, and as many as there were at once
-  uintptr_t next;
+  uintptr_t next;                      // address of the next, on a device that only counts
 };
 
 int rpg_open_counter(int processors, int bf16, rpg_device **out) {
   rpg_device *dev = new rpg_device();
   dev->bf16 = bf16 != 0;
   dev->processors = processors;
-  dev->count = new rpg_count();
+  dev->taken = dev->count = new rpg_count();
   dev->count->next = 1 << 20;  // no pointer is null
   *out = dev;
   return 0;
 }
 
 int rpg_counted(rpg_device *dev, uint64_t *bytes) {
-  *bytes = dev->count ? dev->count->most : 0;
+  *bytes = dev->taken ? dev->taken->most : 0;
   return 0;
 }
 
 // take is cudaMalloc on any device.
 static cudaError_t take(rpg_device *dev, void **address, uint64_t bytes) {
-  rpg_count *count = dev->count;
-  if (!count) {
-    const cudaError_t status = cudaSetDevice(dev->ordinal);
-    return status == cudaSuccess ? cudaMalloc(address, bytes) : status;
+  if (dev->count) {
+    constexpr uintptr_t line = 512;  // where memory of a GPU begins
+    *address = reinterpret_cast<void *>(dev->count->next);
+    dev->count->next += (bytes / line + 1) * line;
+  } else {
+    cudaError_t status = cudaSetDevice(dev->ordinal);
+    if (status == cudaSuccess) status = cudaMalloc(address, bytes);
+    if (status != cudaSuccess) return status;
   }
-  constexpr uintptr_t line = 512;  // where memory of a GPU begins
-  *address = reinterpret_cast<void *>(count->next);
-  count->live[count->next] = bytes;
-  count->next += (bytes / line + 1) * line;
-  count->now += bytes;
-  if (count->most < count->now) count->most = count->now;
+  if (!dev->taken) dev->taken = new rpg_count();
+  rpg_count *taken = dev->taken;
+  taken->live[reinterpret_cast<uintptr_t>(*address)] = bytes;
+  taken->now += bytes;
+  if (taken->most < taken->now) taken->most = taken->now;
   return cudaSuccess;
 }
 
 // give is cudaFree on any device.
 static cudaError_t give(rpg_device *dev, void *address) {
-  rpg_count *count = dev->count;
-  if (!count) {
-    const cudaError_t status = cudaSetDevice(dev->ordinal);
-    return status == cudaSuccess ? cudaFree(address) : status;
+  if (!dev->count) {
+    cudaError_t status = cudaSetDevice(dev->ordinal);
+    if (status == cudaSuccess) status = cudaFree(address);
+    if (status != cudaSuccess) return status;
   }
-  const auto at = count->live.find(reinterpret_cast<uintptr_t>(address));
-  if (at == count->live.end()) return cudaErrorInvalidValue;
-  count->now -= at->second;
-  count->live.erase(at);
+  if (!dev->taken) return cudaErrorInvalidValue;
+  const auto at = dev->taken->live.find(reinterpret_cast<uintptr_t>(address));
+  if (at == dev->taken->live.end()) return cudaErrorInvalidValue;
+  dev->taken->now -= at->second;
+  dev->taken->live.erase(at);
   return cudaSuccess;
 }
 
@@ -131,7 +135,7 @@ int rpg_workspace(rpg_device *dev, size_t bytes, void **address) {
 cudaError_t memory_close(rpg_device *dev) {
   outgrow(dev);
   const cudaError_t status = give_outgrown(dev);
-  delete dev->count;
-  dev->count = nullptr;
+  delete dev->taken;
+  dev->taken = dev->count = nullptr;
   return status;
 }

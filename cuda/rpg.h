@@ -46,7 +46,8 @@ RPG_API int rpg_close(rpg_device *dev);
 
 // rpg_open_counter makes a device that needs no GPU and does nothing: it counts the
 // memory that the same calls would take on a GPU of so many processors. What is
-// downloaded from it is 0. rpg_counted gives the most bytes that were taken at once.
+// downloaded from it is 0. rpg_counted gives the most bytes that were taken at once, of
+// any device.
 RPG_API int rpg_open_counter(int processors, int bf16, rpg_device **dev);
 RPG_API int rpg_counted(rpg_device *dev, uint64_t *bytes);
 

@@ -1,10 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -26,9 +29,10 @@ func (s *session) benchVerb() verb {
 		description: "Each figure is the median of several runs. Without a name everything is measured; a\n" +
 			"name may be a part (gemm) or one row of it (train/cnnm/paper). OF PEAK is the share of\n" +
 			"this machine's own multiply-adds, or, in GB/s, of its copying. --threads N keeps the\n" +
-			"process to N cores.",
+			"process to N cores. With --device cuda there are rows of the published sizes too, the\n" +
+			"memory that they take, and PyTorch on the same GPU with --peer.",
 		examples: "rpg bench\nrpg bench gemm --threads 1 --json\nrpg bench train/cnnm generate/cnnm/paper/1\n" +
-			"rpg bench --peer PEERS --official CHECKOUT --threads 1",
+			"rpg bench --peer PEERS --official CHECKOUT --threads 1\nrpg bench train/vit-base --device cuda",
 		flags: slices.Concat(flags, ioFlags(), peerFlags()),
 		run:   s.bench,
 	}
@@ -38,13 +42,14 @@ func (s *session) benchVerb() verb {
 type benchCase struct {
 	name string // PART or PART/WHAT
 	run  func(b *bench) ([]benchRow, error)
+	gpu  bool // too large for a CPU
 }
 
 // benchCases lists everything in the order in which it is measured.
 func benchCases() []benchCase {
 	return slices.Concat(gemmCases(), opCases(), trainCases(), generateCases(), []benchCase{
-		{"evaluate", func(b *bench) ([]benchRow, error) { return b.s.benchEvaluate(b.machine) }},
-		{"io", func(b *bench) ([]benchRow, error) { return b.s.benchIO(b.c) }},
+		{name: "evaluate", run: func(b *bench) ([]benchRow, error) { return b.s.benchEvaluate(b.machine) }},
+		{name: "io", run: func(b *bench) ([]benchRow, error) { return b.s.benchIO(b.c) }},
 	})
 }
 
@@ -59,6 +64,9 @@ type benchRow struct {
 	Tokens int      `json:"tokens,omitempty"` // of a model
 	Peer   *float64 `json:"peer,omitempty"`
 	Ratio  *float64 `json:"ratio,omitempty"`
+	Wanted string   `json:"wanted,omitempty"` // of the ratio or the value
+
+	forecast int64 // bytes of the device
 }
 
 // bench is one run of the verb.
@@ -70,10 +78,9 @@ type bench struct {
 
 	device   compute.Device
 	bfloat   compute.Device // of bf16 products, nil when this machine has none
+	shrink   int            // divides the sizes of rows for GPUs: see shrinkVariable
 	peaks    map[compute.Device]float64
 	copying  map[int]float64 // bytes/s by the bytes that move
-	folder   string          // for runs, "" before the first
-	learned  map[string]*learning
 	rowsDone []benchRow
 }
 
@@ -108,9 +115,17 @@ func (s *session) bench(c *cli.Context) error {
 		return err
 	}
 	defer d.Close()
-	b := &bench{s: s, c: c, machine: m, least: time.Duration(seconds * float64(time.Second)), device: d,
-		peaks: map[compute.Device]float64{}, copying: map[int]float64{}, learned: map[string]*learning{}}
-	defer func() { os.RemoveAll(b.folder) }()
+	if d.Info().Kind != "cuda" {
+		if cases, err = withoutGPU(cases, len(c.Args().Slice()) > 0); err != nil {
+			return err
+		}
+	}
+	shrink, err := shrinkBy()
+	if err != nil {
+		return err
+	}
+	b := &bench{s: s, c: c, machine: m, least: time.Duration(seconds * float64(time.Second)), device: d, shrink: shrink,
+		peaks: map[compute.Device]float64{}, copying: map[int]float64{}}
 	if d.Info().Kind == "cuda" {
 		if noBF16 == nil {
 			bfloat.Close()
@@ -128,13 +143,34 @@ func (s *session) bench(c *cli.Context) error {
 	for i, k := range cases {
 		p.at(i, len(cases))
 		rows, err := k.run(b)
+		if err != nil && s.ctx.Err() != nil && len(b.rowsDone) > 0 { // what was measured is not lost
+			p.close()
+			return errors.Join(s.answerBench(d.Info(), b.rowsDone), err)
+		}
 		if err != nil {
 			return err
 		}
 		b.rowsDone = append(b.rowsDone, rows...)
+		b.tidy()
 	}
 	p.close()
 	return s.answerBench(d.Info(), b.rowsDone)
+}
+
+// tidy gives back the memory of a GPU that buffers of the case before took: of what one
+// device no longer needs another would find no room.
+func (b *bench) tidy() {
+	if b.device.Info().Kind != "cuda" {
+		return
+	}
+	runtime.GC()
+	for wait := time.Millisecond; wait < 10*time.Millisecond; wait *= 2 { // the collector tells a while later
+		time.Sleep(wait)
+		b.device.Alloc(0)
+		if b.bfloat != nil {
+			b.bfloat.Alloc(0)
+		}
+	}
 }
 
 // answerBench prints the rows; rows of a comparison have two columns more.
@@ -148,10 +184,14 @@ func (s *session) answerBench(device compute.Info, rows []benchRow) error {
 			Peak    int64      `json:"peak_rss_bytes"` // of this process
 		}{"rpg.bench/1", device.Name, device.Threads, rows, peakMemory()})
 	}
-	compared := slices.ContainsFunc(rows, func(r benchRow) bool { return r.Peer != nil })
+	bars := slices.ContainsFunc(rows, func(r benchRow) bool { return r.Wanted != "" })
+	compared := bars || slices.ContainsFunc(rows, func(r benchRow) bool { return r.Peer != nil })
 	t := table{{"NAME", "SHAPE", "VALUE", "UNIT", "OF PEAK"}}
 	if compared {
 		t = table{{"NAME", "SHAPE", "RPG", "PEER", "UNIT", "RATIO"}}
+	}
+	if bars {
+		t[0] = append(t[0], "WANTED")
 	}
 	number := func(v *float64, format string) string {
 		if v == nil {
@@ -165,6 +205,9 @@ func (s *session) answerBench(device compute.Info, rows []benchRow) error {
 			line = append(line, number(r.Peer, "%.4g"), r.Unit, number(r.Ratio, "%.2f"))
 		} else {
 			line = append(line, r.Unit, number(r.OfPeak, "%.2f"))
+		}
+		if bars {
+			line = append(line, r.Wanted)
 		}
 		t = append(t, line)
 	}
@@ -195,6 +238,33 @@ func selectCases(arguments []string, all []benchCase) ([]benchCase, error) {
 	return slices.DeleteFunc(slices.Clone(all), func(k benchCase) bool { return !chosen[k.name] }), nil
 }
 
+// withoutGPU leaves out the rows that need a GPU. It is an error when there are no
+// others and they were named.
+func withoutGPU(cases []benchCase, named bool) ([]benchCase, error) {
+	rest := slices.DeleteFunc(slices.Clone(cases), func(k benchCase) bool { return k.gpu })
+	if named && len(rest) == 0 {
+		return nil, usagef("--device cuda", "bench: %s is measured on a GPU only", cases[0].name)
+	}
+	return rest, nil
+}
+
+// shrinkVariable divides the sizes of the rows that are for GPUs only, and the steps of
+// all samples, so that they can be rehearsed where the host stands for a GPU: tokens,
+// widths and the number of weights by so many, their values by its square.
+const shrinkVariable = "RPG_BENCH_SHRINK"
+
+func shrinkBy() (int, error) {
+	text := os.Getenv(shrinkVariable)
+	if text == "" {
+		return 1, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || !slices.Contains([]int{1, 2, 4, 8, 16, 32, 64}, n) {
+		return 0, usagef("", "bench: %s: expected a power of 2 up to 64, found %q", shrinkVariable, text)
+	}
+	return n, nil
+}
+
 // caseNames are all names that selectCases takes.
 func caseNames(all []benchCase) []string {
 	var names []string
@@ -221,7 +291,7 @@ func (b *bench) peak(d compute.Device) float64 {
 	if b.peaks[d] == 0 {
 		name, shape := "peak/fma", "multiply-adds"
 		if d.Info().Kind == "cuda" {
-			name, shape = "peak/product", fmt.Sprintf("%[1]dx%[1]dx%[1]d", peakProduct)
+			name, shape = "peak/product", fmt.Sprintf("%[1]dx%[1]dx%[1]d", peakProduct/b.shrink)
 			b.peaks[d] = b.productPeak(d)
 		} else {
 			b.peaks[d] = cpu.FMAPeak(d)
@@ -237,7 +307,7 @@ const peakProduct = 8192
 // productPeak is the operations a second of that product, the best of some runs.
 // A device that fails says so in the next measurement.
 func (b *bench) productPeak(d compute.Device) float64 {
-	const n = peakProduct
+	n := peakProduct / b.shrink
 	x, y, z := compute.MatrixOf(normals(d, 0, n*n), n, n), compute.MatrixOf(normals(d, 1, n*n), n, n), compute.MatrixOf(d.Alloc(n*n), n, n)
 	best := math.Inf(1)
 	for range 5 {
@@ -248,7 +318,7 @@ func (b *bench) productPeak(d compute.Device) float64 {
 		}
 		best = min(best, time.Since(begun).Seconds())
 	}
-	return 2 * n * n * n / best
+	return 2 * float64(n*n) * float64(n) / best
 }
 
 // median runs work again and again for the time of a figure (at least five

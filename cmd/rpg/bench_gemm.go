@@ -19,21 +19,30 @@ func gemmCases() []benchCase {
 	for _, k := range []struct {
 		name  string
 		shape gemmShape
+		gpu   bool
 	}{
-		{"gemm/512", gemmShape{512, 512, 512, false, false}},
-		{"gemm/1024", gemmShape{1024, 1024, 1024, false, false}},
-		{"gemm/forward", gemmShape{384, 1536, 512, false, true}},
-		{"gemm/weights", gemmShape{512, 1536, 384, true, false}},
-		{"gemm/wide", gemmShape{64, 4096, 1024, false, true}},
+		{"gemm/512", gemmShape{512, 512, 512, false, false}, false},
+		{"gemm/1024", gemmShape{1024, 1024, 1024, false, false}, false},
+		{"gemm/forward", gemmShape{384, 1536, 512, false, true}, false},
+		{"gemm/weights", gemmShape{512, 1536, 384, true, false}, false},
+		{"gemm/wide", gemmShape{64, 4096, 1024, false, true}, false},
+		{"gemm/8192", gemmShape{8192, 8192, 8192, false, false}, true},
+		{"gemm/forward/large", gemmShape{4096, 16384, 8192, false, true}, true}, // a projection of the recurrent model for ResNet-18
+		{"gemm/weights/large", gemmShape{16384, 8192, 4096, true, false}, true},
+		{"gemm/sample/large", gemmShape{512, 16384, 16384, false, true}, true}, // and in sampling ConvNeXt-L
 	} {
 		for _, bf16 := range []bool{false, true} {
 			name := withPrecision(k.name, bf16)
-			cases = append(cases, benchCase{name, func(b *bench) ([]benchRow, error) {
+			cases = append(cases, benchCase{name: name, gpu: k.gpu, run: func(b *bench) ([]benchRow, error) {
 				d := b.on(bf16)
 				if d == nil {
 					return nil, nil
 				}
-				return b.gemm(d, name, k.shape)
+				g := k.shape
+				if k.gpu {
+					g.m, g.n, g.k = g.m/b.shrink, g.n/b.shrink, g.k/b.shrink
+				}
+				return b.gemm(d, name, g)
 			}})
 		}
 	}
@@ -74,11 +83,15 @@ func (b *bench) gemm(d compute.Device, name string, g gemmShape) ([]benchRow, er
 	return []benchRow{b.flops(d, name, shape, 2*float64(g.m)*float64(g.n)*float64(g.k), seconds)}, nil
 }
 
-// normals is a buffer of n values, standard normal numbers in a block that
+// normals is a buffer of n values: standard normal numbers, on a CPU in a block that
 // comes again and again.
 func normals(d compute.Device, stream uint64, n int) compute.Buffer {
 	x := d.Alloc(n)
-	fillNormals(d, stream, x)
+	if d.Info().Kind == "cuda" {
+		d.Normal(x, 1, stream)
+	} else {
+		fillNormals(d, stream, x)
+	}
 	return x
 }
 

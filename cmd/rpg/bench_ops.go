@@ -8,18 +8,25 @@ import (
 	"rpg/generator/compute"
 )
 
-// The sizes of the operations are those of a CNN(m) training step of preset
-// paper: 8 models of 48 tokens of 256 values, recurrent width 256, state 32.
-const (
-	opModels = 8
-	opLength = 48
-	opTokens = opModels * opLength
-	opWidth  = 256
-	opHeads  = 8
-	opHead   = 64
-	opInner  = opHeads * opHead
-	opState  = 32
-	opValues = 2 << 20 // learned values, of the optimizer's operations
+// opSizes are the sizes at which operations are measured.
+type opSizes struct {
+	name          string // of the rows, behind that of the operation
+	models        int
+	length        int // tokens of a model
+	convTokens    int // of the denoiser's layers
+	width         int
+	heads, head   int // of the recurrent model, and the width of one
+	state, values int // values: learned ones, of the optimizer's operations
+}
+
+func (z opSizes) tokens() int { return z.models * z.length }
+func (z opSizes) inner() int  { return z.heads * z.head }
+
+// smallOps are a training step of preset paper for CNN(m), largeOps a window of one
+// for a ResNet-18, whose values lie outside of a GPU's caches.
+var (
+	smallOps = opSizes{name: "", models: 8, length: 48, convTokens: 8 * 48, width: 256, heads: 8, head: 64, state: 32, values: 2 << 20}
+	largeOps = opSizes{name: "/large", models: 4, length: 1024, convTokens: 256, width: 8192, heads: 256, head: 64, state: 128, values: 1 << 28}
 )
 
 // op is an operation ready to run. Its amount is the bytes it reads and writes,
@@ -36,16 +43,34 @@ func moving(shape string, values int, work func()) op {
 }
 
 // opCases are the operations of compute.Device one by one; gemm has cases of
-// its own.
+// its own. On a GPU there are the large sizes too, and what tensor cores do.
 func opCases() []benchCase {
 	var cases []benchCase
-	for _, k := range slices.Concat(elementOps(), rowOps(), recurrentOps(), convOps(), optimizerOps()) {
-		name := "ops/" + k.name
-		cases = append(cases, benchCase{name, func(b *bench) ([]benchRow, error) {
-			return b.operation(name, k.prepare(maker{b.device}))
-		}})
+	add := func(z opSizes, bf16 bool, list []opCase) {
+		for _, k := range list {
+			name := withPrecision("ops/"+k.name+z.name, bf16)
+			cases = append(cases, benchCase{name: name, gpu: z.name != "", run: func(b *bench) ([]benchRow, error) {
+				d := b.on(bf16)
+				if d == nil {
+					return nil, nil
+				}
+				return b.operation(d, name, k.prepare(maker{d, z.divided(b.shrink)}))
+			}})
+		}
 	}
+	for _, z := range []opSizes{smallOps, largeOps} {
+		add(z, false, slices.Concat(elementOps(), rowOps(), recurrentOps(), convOps(), optimizerOps()))
+	}
+	add(largeOps, true, convOps())
 	return cases
+}
+
+// divided is z for a rehearsal: see bench.shrink.
+func (z opSizes) divided(by int) opSizes {
+	if by > 1 && z.name != "" {
+		z.length, z.convTokens, z.width, z.heads, z.values = z.length/by, max(1, z.convTokens/by), z.width/by, z.heads/by, z.values/by/by
+	}
+	return z
 }
 
 // opCase names an operation and prepares it.
@@ -55,18 +80,24 @@ type opCase struct {
 }
 
 // maker makes the arguments of an operation.
-type maker struct{ d compute.Device }
+type maker struct {
+	d compute.Device
+	opSizes
+}
 
-func (m maker) values(n int) compute.Buffer { return normals(m.d, 0, n) }
+func (m maker) normal(n int) compute.Buffer { return normals(m.d, 0, n) }
 
 func (m maker) matrix(rows, cols int) compute.Matrix {
-	return compute.MatrixOf(m.values(rows*cols), rows, cols)
+	return compute.MatrixOf(m.normal(rows*cols), rows, cols)
 }
 
 // constant is a buffer of n times v.
 func (m maker) constant(n int, v float32) compute.Buffer {
-	x := m.d.Alloc(n)
-	m.d.Upload(x, slices.Repeat([]float32{v}, n))
+	x, block := m.d.Alloc(n), slices.Repeat([]float32{v}, min(n, 1<<20))
+	for at := 0; at < n; at += len(block) {
+		end := min(n, at+len(block))
+		m.d.Upload(x.Slice(at, end), block[:end-at])
+	}
 	return x
 }
 
@@ -83,13 +114,13 @@ func (m maker) indices(n, below int) compute.Ints {
 
 // operation measures one operation: in GFLOP/s against the multiply-adds, or in
 // GB/s against a copy of as many bytes, which lie in the same caches.
-func (b *bench) operation(name string, o op) ([]benchRow, error) {
-	seconds, err := b.median(b.device, o.work)
+func (b *bench) operation(d compute.Device, name string, o op) ([]benchRow, error) {
+	seconds, err := b.median(d, o.work)
 	if err != nil {
 		return nil, err
 	}
 	if o.flop > 0 {
-		return []benchRow{b.flops(b.device, name, o.shape, o.flop, seconds)}, nil
+		return []benchRow{b.flops(d, name, o.shape, o.flop, seconds)}, nil
 	}
 	copying, err := b.copyRate(int(o.bytes))
 	if err != nil {
@@ -118,12 +149,11 @@ func (b *bench) copyRate(bytes int) (float64, error) {
 
 // elementOps treat every value alike.
 func elementOps() []opCase {
-	const n = opTokens * 4 * opWidth
-	shape := fmt.Sprintf("%d values", n)
 	each := func(name string, moved int, work func(d compute.Device, x, y, z compute.Buffer)) opCase {
 		return opCase{name, func(m maker) op {
-			x, y, z := m.values(n), m.values(n), m.values(n)
-			return moving(shape, moved*n, func() { work(m.d, x, y, z) })
+			n := m.tokens() * 4 * m.width
+			x, y, z := m.normal(n), m.normal(n), m.normal(n)
+			return moving(fmt.Sprintf("%d values", n), moved*n, func() { work(m.d, x, y, z) })
 		}}
 	}
 	return []opCase{
@@ -139,81 +169,89 @@ func elementOps() []opCase {
 
 // rowOps treat rows of tokens.
 func rowOps() []opCase {
-	const rows, cols = opTokens, opWidth
-	const n = rows * cols
-	shape := fmt.Sprintf("%d x %d", rows, cols)
+	type work = func(m maker, rows, cols int) (values int, run func())
+	each := func(name string, w work) opCase {
+		return opCase{name, func(m maker) op {
+			rows, cols := m.tokens(), m.width
+			values, run := w(m, rows, cols)
+			return moving(fmt.Sprintf("%d x %d", rows, cols), values, run)
+		}}
+	}
 	return []opCase{
-		{"column-sums", func(m maker) op {
-			x, sums := m.matrix(rows, cols), m.values(cols)
-			return moving(shape, n, func() { m.d.ColumnSums(sums, x) })
-		}},
-		{"gather", func(m maker) op {
+		each("column-sums", func(m maker, rows, cols int) (int, func()) {
+			x, sums := m.matrix(rows, cols), m.normal(cols)
+			return rows * cols, func() { m.d.ColumnSums(sums, x) }
+		}),
+		each("gather", func(m maker, rows, cols int) (int, func()) {
 			x, y, at := m.matrix(rows, cols), m.matrix(rows, cols), m.indices(rows, rows)
-			return moving(shape, 2*n, func() { m.d.Gather(x, y, at, 0) })
-		}},
-		{"scatter-add", func(m maker) op {
+			return 2 * rows * cols, func() { m.d.Gather(x, y, at, 0) }
+		}),
+		each("scatter-add", func(m maker, rows, cols int) (int, func()) {
 			x, y, at := m.matrix(rows, cols), m.matrix(rows, cols), m.indices(rows, rows)
-			return moving(shape, 3*n, func() { m.d.ScatterAdd(x, y, at) })
-		}},
-		{"layer-norm", func(m maker) op {
+			return 3 * rows * cols, func() { m.d.ScatterAdd(x, y, at) }
+		}),
+		each("layer-norm", func(m maker, rows, cols int) (int, func()) {
 			x, y, scale, shift := m.matrix(rows, cols), m.matrix(rows, cols), m.matrix(rows, cols), m.matrix(rows, cols)
-			return moving(shape, 4*n, func() { m.d.LayerNorm(y, x, shift, scale, 1e-5) })
-		}},
-		{"layer-norm-backward", func(m maker) op {
+			return 4 * rows * cols, func() { m.d.LayerNorm(y, x, shift, scale, 1e-5) }
+		}),
+		each("layer-norm-backward", func(m maker, rows, cols int) (int, func()) {
 			dx, dy, x, scale, dscale, dshift := m.matrix(rows, cols), m.matrix(rows, cols), m.matrix(rows, cols),
 				m.matrix(rows, cols), m.matrix(rows, cols), m.matrix(rows, cols)
-			return moving(shape, 7*n, func() { m.d.LayerNormBackward(dx, dshift, dscale, dy, x, scale, 1e-5) })
-		}},
-		{"gate-add", func(m maker) op {
+			return 7 * rows * cols, func() { m.d.LayerNormBackward(dx, dshift, dscale, dy, x, scale, 1e-5) }
+		}),
+		each("gate-add", func(m maker, rows, cols int) (int, func()) {
 			y, h, u, r := m.matrix(rows, cols), m.matrix(rows, cols), m.matrix(rows, cols), m.matrix(rows, cols)
-			return moving(shape, 4*n, func() { m.d.GateAdd(y, h, u, r) })
-		}},
-		{"gate-add-backward", func(m maker) op {
+			return 4 * rows * cols, func() { m.d.GateAdd(y, h, u, r) }
+		}),
+		each("gate-add-backward", func(m maker, rows, cols int) (int, func()) {
 			du, dr, dy, u, r := m.matrix(rows, cols), m.matrix(rows, cols), m.matrix(rows, cols), m.matrix(rows, cols), m.matrix(rows, cols)
-			return moving(shape, 5*n, func() { m.d.GateAddBackward(du, dr, dy, u, r) })
-		}},
-		{"time-features", func(m maker) op {
+			return 5 * rows * cols, func() { m.d.GateAddBackward(du, dr, dy, u, r) }
+		}),
+		each("time-features", func(m maker, rows, cols int) (int, func()) {
 			y, t := m.matrix(rows, cols), m.constant(rows, 500)
-			return moving(shape, n, func() { m.d.TimeFeatures(y, t) })
-		}},
-		{"diffuse", func(m maker) op {
+			return rows * cols, func() { m.d.TimeFeatures(y, t) }
+		}),
+		each("diffuse", func(m maker, rows, cols int) (int, func()) {
 			xt, target, x0, eps := m.matrix(rows, cols), m.matrix(rows, cols), m.matrix(rows, cols), m.matrix(rows, cols)
 			a, b := m.constant(rows, 0.8), m.constant(rows, 0.6)
-			return moving(shape, 4*n, func() { m.d.Diffuse(xt, target, x0, eps, a, b, compute.PredictV) })
-		}},
-		{"masked-mse", func(m maker) op {
-			loss, dpred, pred, target := m.values(1), m.matrix(rows, cols), m.matrix(rows, cols), m.matrix(rows, cols)
+			return 4 * rows * cols, func() { m.d.Diffuse(xt, target, x0, eps, a, b, compute.PredictV) }
+		}),
+		each("masked-mse", func(m maker, rows, cols int) (int, func()) {
+			loss, dpred, pred, target := m.normal(1), m.matrix(rows, cols), m.matrix(rows, cols), m.matrix(rows, cols)
 			valid := m.indices(rows, cols+1)
-			return moving(shape, 3*n, func() { m.d.MaskedMSE(loss, dpred, pred, target, valid) })
-		}},
+			return 3 * rows * cols, func() { m.d.MaskedMSE(loss, dpred, pred, target, valid) }
+		}),
 	}
 }
 
 // optimizerOps pass over all learned values.
 func optimizerOps() []opCase {
-	const n = opValues
-	shape := fmt.Sprintf("%d values", n)
+	shape := func(n int) string { return fmt.Sprintf("%d values", n) }
 	return []opCase{
 		{"squared-sum", func(m maker) op {
-			sum, x := m.values(1), m.values(n)
-			return moving(shape, n, func() { m.d.SquaredSum(sum, x) })
+			n := m.values
+			sum, x := m.normal(1), m.normal(n)
+			return moving(shape(n), n, func() { m.d.SquaredSum(sum, x) })
 		}},
 		{"adamw", func(m maker) op {
-			a := compute.AdamW{P: m.values(n), G: m.values(n), M: m.constant(n, 0), V: m.constant(n, 1), Norm: m.constant(1, 1),
+			n := m.values
+			a := compute.AdamW{P: m.normal(n), G: m.normal(n), M: m.constant(n, 0), V: m.constant(n, 1), Norm: m.constant(1, 1),
 				MaxNorm: 1, LR: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: 1000}
-			return moving(shape, 7*n, func() { m.d.AdamW(a) })
+			return moving(shape(n), 7*n, func() { m.d.AdamW(a) })
 		}},
 		{"adamw8", func(m maker) op {
+			n := m.values
 			codes := func() compute.Ints { return m.indices(n/4, 1<<31) }
 			scales := func() compute.Buffer { return m.constant(n/compute.StateBlock, 1) }
 			a := compute.AdamW8{MCodes: codes(), VCodes: codes(), MScale: scales(), VScale: scales(),
-				AdamW: compute.AdamW{P: m.values(n), G: m.values(n), Norm: m.constant(1, 1),
+				AdamW: compute.AdamW{P: m.normal(n), G: m.normal(n), Norm: m.constant(1, 1),
 					MaxNorm: 1, LR: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Step: 1000}}
-			return moving(shape, 4*n+4*n/compute.StateBlock, func() { m.d.AdamW8(a) })
+			return moving(shape(n), 4*n+4*n/compute.StateBlock, func() { m.d.AdamW8(a) })
 		}},
 		{"ema", func(m maker) op {
-			ema, p := m.values(n), m.values(n)
-			return moving(shape, 3*n, func() { m.d.EMA(ema, p, 0.999) })
+			n := m.values
+			ema, p := m.normal(n), m.normal(n)
+			return moving(shape(n), 3*n, func() { m.d.EMA(ema, p, 0.999) })
 		}},
 	}
 }

@@ -52,7 +52,7 @@ func contests(c *cli.Context, zoo, few, images, work string) []contest {
 	official, resnet := c.String("official"), c.String("resnet20")
 	model := func(name string, ours []string, theirs []string, config, zoo string) contest {
 		k := contest{name: name, ours: ours, theirs: append(theirs, "--config", config, "--zoo", zoo, "--official", official),
-			rows: []contestRow{{name, "seconds", true}}, needs: map[string]string{"official": official}}
+			rows: []contestRow{{name, "seconds", true}}, memory: true, needs: map[string]string{"official": official}}
 		if config == "resnet20" {
 			k.needs["resnet20"] = resnet
 		}
@@ -69,9 +69,8 @@ func contests(c *cli.Context, zoo, few, images, work string) []contest {
 			}
 			train := withPrecision("train/"+k.config+"/paper", bf16)
 			sample := withPrecision("generate/"+k.config+"/paper/1", bf16)
-			training := model(train, []string{train}, []string{"train", "--dtype", dtype}, k.config, k.zoo)
-			training.memory = true // not of samples: ours trains one step to have what to sample from
-			list = append(list, training,
+			list = append(list,
+				model(train, []string{train}, []string{"train", "--dtype", dtype}, k.config, k.zoo),
 				model(sample, []string{sample}, []string{"sample", "--dtype", dtype, "--sampler", "ddim", "--short", k.short}, k.config, k.zoo))
 		}
 	}
@@ -84,6 +83,9 @@ func contests(c *cli.Context, zoo, few, images, work string) []contest {
 
 // benchPeer takes turns with the peer and prints both medians and their ratio.
 func (s *session) benchPeer(c *cli.Context, m machine) error {
+	if m.kind == "cuda" {
+		return s.benchPeerGPU(c, m)
+	}
 	folder, err := os.MkdirTemp(c.String("work"), "rpg-bench-")
 	if err != nil {
 		return err
@@ -113,18 +115,9 @@ func (s *session) benchPeer(c *cli.Context, m machine) error {
 	}
 	device := d.Info()
 	d.Close()
-	p := &peer.Program{Python: c.String("python"), Folder: c.String("peer"), Threads: device.Threads, Seconds: c.Float64("seconds"), Repeats: 5}
-	if err := p.Check(); err != nil {
-		return withHint(err, "--peer names the folder of peer.py and mamba2_torch.py")
-	}
-	if p.Python == "" {
-		cache, err := fetch.CacheDir()
-		if err != nil {
-			return err
-		}
-		if p.Python, err = peer.Python(s.ctx, cache, func(line string) { s.say("%s", line) }); err != nil {
-			return withHint(err, "--python names an interpreter that has the packages already")
-		}
+	p, err := s.peerProgram(c, device.Threads)
+	if err != nil {
+		return err
 	}
 	rows := []benchRow{}
 	for _, k := range chosen {
@@ -135,6 +128,25 @@ func (s *session) benchPeer(c *cli.Context, m machine) error {
 		rows = append(rows, more...)
 	}
 	return s.answerBench(device, rows)
+}
+
+// peerProgram is the peer in an interpreter that has what it needs.
+func (s *session) peerProgram(c *cli.Context, threads int) (*peer.Program, error) {
+	p := &peer.Program{Python: c.String("python"), Folder: c.String("peer"), Threads: threads, Seconds: c.Float64("seconds"), Repeats: 5}
+	if err := p.Check(); err != nil {
+		return nil, withHint(err, "--peer names the folder of peer.py and mamba2_torch.py")
+	}
+	if p.Python != "" {
+		return p, nil
+	}
+	cache, err := fetch.CacheDir()
+	if err != nil {
+		return nil, err
+	}
+	if p.Python, err = peer.Python(s.ctx, cache, func(line string) { s.say("%s", line) }); err != nil {
+		return nil, withHint(err, "--python names an interpreter that has the packages already")
+	}
+	return p, nil
 }
 
 // writePeerData writes the embedded checkpoints to folder/zoo, those that

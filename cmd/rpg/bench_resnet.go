@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"rpg/fixtures/published"
 	"rpg/generator"
 	"rpg/generator/compute"
 	"rpg/onnxio"
@@ -48,8 +49,27 @@ func resnet20() (weights []tokenize.Weight, values int) {
 	return weights, values
 }
 
+// publishedWeights lists those of a published target, and counts their values.
+func publishedWeights(name string) (weights []tokenize.Weight, values int) {
+	for _, t := range published.Targets() {
+		if t.Name != name {
+			continue
+		}
+		for _, w := range t.Weights {
+			role := onnxio.RoleWeight
+			if w.Op == "BatchNormalization" && w.Input == 4 {
+				role = onnxio.RoleVariance
+			}
+			weights = append(weights, tokenize.Weight{Name: w.Name, Role: role, Shape: w.Dims, Elements: w.Values(), Transform: tokenize.TransformNone})
+		}
+		values = t.Values()
+	}
+	return weights, values
+}
+
 // normalZoo is a zoo of so many models with these weights, all of whose tokens
-// are normal numbers: what a step costs does not depend on them.
+// are normal numbers, in a block that comes again and again: what a step costs does not
+// depend on them.
 func normalZoo(weights []tokenize.Weight, c generator.Config, models int) *generator.Zoo {
 	t := &tokenize.Tokenizer{
 		Layout: tokenize.Layout{Version: tokenize.LayoutVersion, TokenDim: c.TokenDim, Granularity: c.Granularity,
@@ -65,9 +85,13 @@ func normalZoo(weights []tokenize.Weight, c generator.Config, models int) *gener
 		t.Layout.Weights, t.Stats.Weights = append(t.Layout.Weights, w), append(t.Stats.Weights, s)
 	}
 	z := &generator.Zoo{Tokenizer: t, Count: models, Tokens: make([]float32, models*t.Layout.Tokens()*c.TokenDim)}
-	for i := 0; i < len(z.Tokens); i += 4 {
+	block := make([]float32, 1<<20)
+	for i := 0; i < len(block); i += 4 {
 		n := compute.Normals(1, 0, uint64(i/4))
-		copy(z.Tokens[i:], n[:])
+		copy(block[i:], n[:])
+	}
+	for rest := z.Tokens; len(rest) > 0; {
+		rest = rest[copy(rest, block):]
 	}
 	for i := range models {
 		z.Sources = append(z.Sources, fmt.Sprint("normal numbers ", i))

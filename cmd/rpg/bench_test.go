@@ -94,12 +94,13 @@ func TestResNet20(t *testing.T) {
 		t.Errorf("%d weights with %d values, want %d with 271,098", len(weights), values, len(m.Weights()))
 	}
 	for _, preset := range []string{"fast", "paper"} {
-		b := &bench{}
-		zoo, r, _, err := b.benchZoo("resnet20", preset)
+		b := &bench{shrink: 1}
+		trial, err := b.benchZoo("resnet20", preset)
 		if err != nil {
 			t.Fatal(err)
 		}
-		real, err := tokenize.Build([]*onnxio.Model{m}, tokenize.Options{TokenDim: r.Config.TokenDim, Stats: r.Config.Stats, Granularity: "tensor"})
+		zoo, c := trial.Zoo, trial.Config
+		real, err := tokenize.Build([]*onnxio.Model{m}, tokenize.Options{TokenDim: c.TokenDim, Stats: c.Stats, Granularity: "tensor"})
 		if err != nil {
 			t.Fatal(err)
 		}

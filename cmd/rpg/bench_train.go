@@ -1,50 +1,43 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"time"
 
+	"rpg/cuda"
 	"rpg/fixtures"
 	"rpg/generator"
 	"rpg/generator/compute"
 	"rpg/onnxio"
 )
 
-// benchTargets are the models whose generator is trained and sampled.
-var benchTargets = []string{"cnnm", "resnet20"}
-
-// learning is a run folder after a few steps.
-type learning struct {
-	run     *generator.Run
-	plan    generator.Forecast
-	seconds float64 // median time of a step
+// benchTargets are the models whose generator is trained and sampled; the published
+// ones of ImageNet on a GPU only.
+var benchTargets = []benchTarget{
+	{name: "cnnm", presets: []string{"paper", "fast"}, models: []int{1, 16}},
+	{name: "resnet20", presets: []string{"paper", "fast"}, models: []int{1}}, // 16 take minutes, and nothing to learn beyond CNN(m)
+	{name: "resnet-18", presets: []string{"paper"}, models: []int{1}, gpu: true},
+	{name: "vit-base", presets: []string{"paper"}, models: []int{1}, gpu: true},
+	{name: "convnext-large", presets: []string{"paper"}, models: []int{1}, gpu: true},
 }
 
-// trainCases are training steps, whole: forward, backward, clipping, AdamW, the
-// average and the line of metrics.
+type benchTarget struct {
+	name    string
+	presets []string
+	models  []int // that are sampled together
+	gpu     bool
+}
+
+// trainCases are training steps: forward, backward, clipping, AdamW and the average.
 func trainCases() []benchCase {
 	var cases []benchCase
 	for _, target := range benchTargets {
-		for _, preset := range slices.Backward(generator.Presets) {
+		for _, preset := range target.presets {
 			for _, bf16 := range []bool{false, true} {
-				name := withPrecision("train/"+target+"/"+preset, bf16)
-				cases = append(cases, benchCase{name, func(b *bench) ([]benchRow, error) {
-					d := b.on(bf16)
-					if d == nil {
-						return nil, nil
-					}
-					l, err := b.learn(d, target, preset, b.least)
-					if err != nil {
-						return nil, err
-					}
-					share := l.plan.StepFLOP / l.seconds / b.peak(d)
-					shape := fmt.Sprintf("%d of %d tokens of %d", l.plan.StepTokens, l.run.Config.Batch*l.plan.Tokens, l.run.Config.TokenDim)
-					return []benchRow{{Name: name, Shape: shape, Value: l.seconds, Unit: "s/step", OfPeak: &share, Tokens: l.plan.Tokens}}, nil
+				name := withPrecision("train/"+target.name+"/"+preset, bf16)
+				cases = append(cases, benchCase{name: name, gpu: target.gpu, run: func(b *bench) ([]benchRow, error) {
+					return b.onTrial(name, target.name, preset, bf16, b.train)
 				}})
 			}
 		}
@@ -56,19 +49,14 @@ func trainCases() []benchCase {
 func generateCases() []benchCase {
 	var cases []benchCase
 	for _, target := range benchTargets {
-		for _, preset := range slices.Backward(generator.Presets) {
-			for _, models := range []int{1, 16} {
-				if models > 1 && target == "resnet20" {
-					continue // minutes, and nothing to learn beyond CNN(m)
-				}
+		for _, preset := range target.presets {
+			for _, models := range target.models {
 				for _, bf16 := range []bool{false, true} {
-					name := withPrecision(fmt.Sprintf("generate/%s/%s/%d", target, preset, models), bf16)
-					cases = append(cases, benchCase{name, func(b *bench) ([]benchRow, error) {
-						d := b.on(bf16)
-						if d == nil {
-							return nil, nil
-						}
-						return b.generate(d, name, target, preset, models)
+					name := withPrecision(fmt.Sprintf("generate/%s/%s/%d", target.name, preset, models), bf16)
+					cases = append(cases, benchCase{name: name, gpu: target.gpu, run: func(b *bench) ([]benchRow, error) {
+						return b.onTrial(name, target.name, preset, bf16, func(d compute.Device, name string, t generator.Trial) ([]benchRow, error) {
+							return b.generate(d, name, t, models)
+						})
 					}})
 				}
 			}
@@ -77,128 +65,178 @@ func generateCases() []benchCase {
 	return cases
 }
 
-// learn trains the published or our settings for a target: one step to warm up
-// and, unless the time is 0, at least three more that are measured. What was
-// learned before on the same device is used again for a time of 0.
-func (b *bench) learn(d compute.Device, target, preset string, least time.Duration) (*learning, error) {
-	key := fmt.Sprintf("%s-%s-%s", target, preset, d.Info().Name)
-	if l := b.learned[key]; l != nil && least == 0 {
-		return l, nil
+// onTrial measures with a trial of a target, on a GPU on a device of its own, whose
+// memory is another row. What the GPU has no room for has none.
+func (b *bench) onTrial(name, target, preset string, bf16 bool, measure func(compute.Device, string, generator.Trial) ([]benchRow, error)) ([]benchRow, error) {
+	d := b.on(bf16)
+	if d == nil {
+		return nil, nil
 	}
-	if b.folder == "" {
-		var err error
-		if b.folder, err = os.MkdirTemp("", "rpg-bench-"); err != nil {
+	trial, err := b.benchZoo(target, preset)
+	if err != nil || d.Info().Kind != "cuda" {
+		if err != nil {
 			return nil, err
 		}
+		return measure(d, name, trial)
 	}
-	zoo, resolved, template, err := b.benchZoo(target, preset)
+	b.peak(d) // which takes memory, before the others do
+	own, err := cuda.Open(b.machine.gpu, bf16)
 	if err != nil {
 		return nil, err
 	}
-	run, err := generator.Create(filepath.Join(b.folder, fmt.Sprintf("%s-%s-%d", target, preset, len(b.learned))), resolved, zoo, template, true)
+	defer own.Close()
+	rows, err := measure(own, name, trial)
+	var memory *cuda.MemoryError
+	if errors.As(err, &memory) {
+		b.s.say("%s is left out: %v", name, err)
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer run.Close()
-	ctx, stop := context.WithCancel(b.s.ctx)
-	defer stop()
+	return append(rows, memoryRow(name, own, rows[0].forecast)), nil
+}
+
+// memoryRow is the most memory of a GPU that buffers and workspace took, beside the
+// forecast. Of what CUDA itself takes nothing is in either.
+func memoryRow(name string, d compute.Device, forecast int64) benchRow {
+	taken := d.(interface{ MostTaken() int64 }).MostTaken()
+	share := float64(taken) / float64(forecast)
+	return benchRow{Name: name + " memory", Shape: "forecast " + size(forecast), Value: float64(taken) / (1 << 20), Unit: "MiB", OfPeak: &share}
+}
+
+// forecast is what a trial is expected to cost on d.
+func (b *bench) forecast(d compute.Device, t generator.Trial) (generator.Forecast, error) {
+	info := d.Info()
+	if info.Kind != "cuda" {
+		return generator.Plan(t.Config, t.Zoo.Tokenizer, t.Zoo.Count, info), nil
+	}
+	var counters [2]cuda.Counter
+	for i := range counters {
+		c, err := cuda.OpenCounter(info.Processors, info.BF16)
+		if err != nil {
+			return generator.Forecast{}, err
+		}
+		defer c.Close()
+		counters[i] = c
+	}
+	return generator.PlanOn(counters[0], counters[1], t.Config, t.Zoo.Tokenizer, t.Zoo.Count)
+}
+
+// train measures steps after one that warms up or, on a GPU, which records the second
+// one, after three.
+func (b *bench) train(d compute.Device, name string, t generator.Trial) ([]benchRow, error) {
+	plan, err := b.forecast(d, t)
+	if err != nil {
+		return nil, err
+	}
+	warm := 1
+	if d.Info().Kind == "cuda" {
+		warm = 3
+	}
 	var times []float64
-	last, begun, first := time.Now(), time.Now(), true
-	err = run.Train(ctx, d, zoo, generator.Hooks{Step: func(generator.StepEvent) {
+	last, begun := time.Now(), time.Now()
+	err = t.Train(b.s.ctx, d, func(e generator.StepEvent) bool {
 		now := time.Now()
-		if first {
-			begun, first = now, false
+		if e.Step <= warm {
+			begun = now
 		} else {
 			times = append(times, now.Sub(last).Seconds())
 		}
-		if least == 0 || len(times) >= 3 && now.Sub(begun) >= least {
-			stop()
-		}
 		last = now
-	}})
-	if err := b.s.ctx.Err(); err != nil {
+		return len(times) < 3 || now.Sub(begun) < b.least
+	})
+	if err != nil {
 		return nil, err
 	}
-	if err != nil && !errors.Is(err, generator.ErrInterrupted) {
-		return nil, err
-	}
-	l := &learning{run: run, plan: generator.Plan(resolved.Config, zoo.Tokenizer, zoo.Count, d.Info())}
-	if len(times) > 0 {
-		l.seconds = middle(times)
-	}
-	b.learned[key] = l
-	return l, nil
+	seconds := middle(times)
+	share := plan.StepFLOP / seconds / b.peakOf(d)
+	shape := fmt.Sprintf("%d of %d tokens of %d", plan.StepTokens, t.Config.Batch*plan.Tokens, t.Config.TokenDim)
+	return []benchRow{{Name: name, Shape: shape, Value: seconds, Unit: "s/step", OfPeak: &share, Tokens: plan.Tokens, forecast: plan.DeviceBytes}}, nil
 }
 
-// generate measures sampling without the reading of the run folder.
-func (b *bench) generate(d compute.Device, name, target, preset string, models int) ([]benchRow, error) {
-	l, err := b.learn(d, target, preset, 0)
+// generate measures sampling without the reading of weights, after one turn that warms up.
+func (b *bench) generate(d compute.Device, name string, t generator.Trial, models int) ([]benchRow, error) {
+	plan, err := b.forecast(d, t)
 	if err != nil {
 		return nil, err
 	}
 	o := generator.DefaultSampling()
-	o.Count = models
+	o.Count, o.Steps = models, max(2, o.Steps/b.shrink)
 	var times []float64
-	for begun := time.Now(); len(times) == 0 || time.Since(begun) < b.least; {
-		took, err := l.run.Sample(b.s.ctx, d, o, nil, func([]generator.Sample) error { return nil })
-		if err != nil {
-			return nil, err
+	begun, warm := time.Now(), d.Info().Kind == "cuda"
+	err = t.Sample(b.s.ctx, d, o, func(took generator.Timing) bool {
+		if warm {
+			begun, warm = time.Now(), false
+			return true
 		}
 		times = append(times, (took.Prototypes + took.Denoise).Seconds())
+		return time.Since(begun) < b.least
+	})
+	if err != nil {
+		return nil, err
 	}
 	seconds := middle(times) / float64(models)
-	share := l.sampleFLOP(o.Steps) / seconds / b.peak(d)
-	shape := fmt.Sprintf("%d x %d tokens of %d, %d steps", models, l.plan.Tokens, l.run.Config.TokenDim, o.Steps)
-	return []benchRow{{Name: name, Shape: shape, Value: seconds, Unit: "s/model", OfPeak: &share, Tokens: l.plan.Tokens}}, nil
+	share := plan.SampleFLOP / seconds / b.peakOf(d) // of 60 steps, also in a rehearsal
+	shape := fmt.Sprintf("%d x %d tokens of %d, %d steps", models, plan.Tokens, t.Config.TokenDim, o.Steps)
+	return []benchRow{{Name: name, Shape: shape, Value: seconds, Unit: "s/model", OfPeak: &share, Tokens: plan.Tokens, forecast: plan.SampleBytes}}, nil
 }
 
-// sampleFLOP is the work of denoising one model: a token's part of a training
-// step, which is three times its forward pass, is the difference that one more
-// token makes.
-func (l *learning) sampleFLOP(steps int) float64 {
-	c := l.run.Config
-	step := func(tokens int) float64 {
-		c.DiffusionBatch = tokens
-		return generator.Plan(c, l.run.Tokenizer, l.run.Zoo.Count, compute.Info{}).StepFLOP
+// peakOf is peak of the bench's device of d's precision.
+func (b *bench) peakOf(d compute.Device) float64 {
+	if d != b.device && d != b.bfloat {
+		d = b.on(d.Info().BF16)
 	}
-	return float64(steps*l.plan.Tokens) * (step(2) - step(1)) / 3
+	return b.peak(d)
 }
 
 // benchZoo is what a target's generator learns from: the 50 embedded CNN(m)
-// checkpoints, or 50 ResNet-20 with normal numbers for weights, and how to write
-// the graph of the generated models.
-func (b *bench) benchZoo(target, preset string) (*generator.Zoo, generator.Resolved, func(path string) error, error) {
+// checkpoints, or models of the same weights with normal numbers for values: 50
+// ResNet-20, and of the published ones as many as a step takes.
+func (b *bench) benchZoo(target, preset string) (generator.Trial, error) {
+	resolve := func(parameters int) (generator.Config, error) {
+		r, err := generator.Resolve(parameters, []generator.Override{{Key: "preset", Value: preset, Origin: "bench"}})
+		return r.Config, err
+	}
 	names := fixtures.ZooNames()
-	models := make([]*onnxio.Model, len(names))
-	for i, name := range names {
-		m, err := embeddedModel(name)
-		if err != nil {
-			return nil, generator.Resolved{}, nil, err
+	switch target {
+	case "cnnm":
+		models := make([]*onnxio.Model, len(names))
+		parameters := 0
+		for i, name := range names {
+			m, err := embeddedModel(name)
+			if err != nil {
+				return generator.Trial{}, err
+			}
+			models[i] = m
 		}
-		models[i] = m
-	}
-	template := func(path string) error {
-		return onnxio.Write(path, models[0], models[0], onnxio.WriteOptions{Force: true})
-	}
-	resolve := func(parameters int) (generator.Resolved, error) {
-		return generator.Resolve(parameters, []generator.Override{{Key: "preset", Value: preset, Origin: "bench"}})
-	}
-	if target == "resnet20" {
+		for _, w := range models[0].Weights() {
+			parameters += w.Elements
+		}
+		c, err := resolve(parameters)
+		if err != nil {
+			return generator.Trial{}, err
+		}
+		zoo, err := b.s.loadZoo(models, c)
+		return generator.Trial{Config: c, Zoo: zoo}, err
+	case "resnet20":
 		weights, parameters := resnet20()
-		r, err := resolve(parameters)
-		if err != nil {
-			return nil, r, nil, err
-		}
-		return normalZoo(weights, r.Config, len(names)), r, template, nil
+		c, err := resolve(parameters)
+		return generator.Trial{Config: c, Zoo: normalZoo(weights, c, len(names))}, err
 	}
-	parameters := 0
-	for _, w := range models[0].Weights() {
-		parameters += w.Elements
-	}
-	r, err := resolve(parameters)
+	weights, parameters := publishedWeights(target)
+	c, err := resolve(parameters)
 	if err != nil {
-		return nil, r, nil, err
+		return generator.Trial{}, err
 	}
-	zoo, err := b.s.loadZoo(models, r.Config)
-	return zoo, r, template, err
+	if by := b.shrink; by > 1 {
+		c.TokenDim, c.Width, c.OutWidth, c.DiffusionBatch = c.TokenDim/by, c.Width/by, c.OutWidth/by, c.DiffusionBatch/by
+		weights = weights[:max(2, len(weights)/by)]
+		for i := range weights {
+			w := &weights[i]
+			w.Elements = (w.Elements + by*by - 1) / (by * by)
+			w.Shape = []int{w.Elements}
+		}
+	}
+	return generator.Trial{Config: c, Zoo: normalZoo(weights, c, c.Batch)}, nil
 }

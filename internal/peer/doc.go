@@ -4,5 +4,6 @@
 // caller says where it lies.
 //
 // Read peer.go (one measurement is one process, which answers with a line of
-// JSON), then environment.go (the Python that it runs in).
+// JSON), then environment.go (the Python that it runs in). gpu.py is ours: it has the
+// model that peer.py makes compute on a GPU, of any size; gpu.go runs it.
 package peer

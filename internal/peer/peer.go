@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Program is peer.py with what all its measurements have in common.
@@ -38,10 +39,16 @@ func (p *Program) Run(ctx context.Context, arguments ...string) (Answer, error) 
 	words := append([]string{filepath.Join(p.Folder, "peer.py")}, arguments...)
 	words = append(words, "--mamba", filepath.Join(p.Folder, "mamba2_torch.py"), "--threads", strconv.Itoa(p.Threads),
 		"--seconds", fmt.Sprint(p.Seconds), "--repeats", strconv.Itoa(p.Repeats))
+	return p.answer(ctx, words)
+}
+
+// answer runs the interpreter, whose last line of output is the answer.
+func (p *Program) answer(ctx context.Context, words []string) (Answer, error) {
 	cmd := exec.CommandContext(ctx, p.Python, words...)
 	// Without this PyTorch's threads spin while they wait for one another, and
 	// two are slower than one on a machine with other work.
 	cmd.Env = append(os.Environ(), "OMP_WAIT_POLICY=PASSIVE")
+	cmd.WaitDelay = 5 * time.Second // processes that it started may outlive it
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
 	if err := cmd.Run(); err != nil {

@@ -1,9 +1,11 @@
 package peer
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -105,5 +107,38 @@ func TestPython(t *testing.T) {
 	got, err := Python(context.Background(), cache, func(string) { t.Error("an environment that is complete was made again") })
 	if want := filepath.Join(home, "bin", "python"); err != nil || got != want {
 		t.Errorf("got %q, %v, want %q", got, err, want)
+	}
+}
+
+func TestRunGPU(t *testing.T) {
+	p := program(t, "")
+	p.Python = filepath.Join(p.Folder, "python")
+	script := "#!/bin/sh\ngrep -q peer.build \"$1\" || exit 4\nshift\nprintf '{\"words\": \"%s\"}\\n' \"$(echo \"$*\" | tr '\"' \"'\")\"\n"
+	if err := os.WriteFile(p.Python, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	m := Model{Token: 256, Width: 192, Out: 256, State: 32, Batch: 2, Rows: 8, Channels: []int{1, 4, 1}, LR: 1e-4, Models: 3, Steps: 60, EightBit: true, Elements: []int{5, 7}}
+	a, err := p.RunGPU(context.Background(), m, "published", "cuda:1", "train", "--compile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "train --compile --peer " + p.Folder + " --official published --config {'token':256,'width':192,'out':256,'state':32,'batch':2,'rows':8," +
+		"'channels':[1,4,1],'lr':0.0001,'models':3,'steps':60,'eight_bit':true,'elements':[5,7]} --device cuda:1 --seconds 0.5"
+	if a["words"] != want {
+		t.Errorf("gpu.py was given\n%v, want\n%v", a["words"], want)
+	}
+}
+
+// Python takes gpu.py for a program. What it computes needs PyTorch and the published
+// model, which are no part of this repository.
+func TestGPUProgramCompiles(t *testing.T) {
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("no python3: gpu.py is not compiled")
+	}
+	cmd := exec.Command(python, "-c", "import sys; compile(sys.stdin.read(), 'gpu.py', 'exec')")
+	cmd.Stdin = bytes.NewReader(gpuProgram)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }
