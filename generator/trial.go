@@ -12,12 +12,16 @@ import (
 type Trial struct {
 	Config Config
 	Zoo    *Zoo
+	Room   int64 // as in Hooks
 }
 
 // Train trains from the first step until each, which receives every step, returns
 // false.
 func (t Trial) Train(ctx context.Context, dev compute.Device, each func(StepEvent) bool) error {
 	tr := newTrainer(dev, t.Config, t.Zoo)
+	if tr.asideBytes() <= t.Room {
+		tr.keepAside()
+	}
 	if err := dev.Sync(); err != nil { // no memory for it
 		return err
 	}

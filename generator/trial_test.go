@@ -17,7 +17,7 @@ func TestTrial(t *testing.T) {
 	if err := trainIn(t, t.TempDir(), r, zoo, template, 2, Hooks{Step: func(e StepEvent) { want = append(want, e.Loss) }}); err != nil {
 		t.Fatal(err)
 	}
-	trial := Trial{r.Config, zoo}
+	trial := Trial{Config: r.Config, Zoo: zoo}
 	if err := trial.Train(context.Background(), openCPU(t, 2), func(e StepEvent) bool {
 		got = append(got, e.Loss)
 		return len(got) < 3
@@ -37,7 +37,7 @@ func TestTrial(t *testing.T) {
 // Sampling takes as many turns as it is asked for.
 func TestTrialSamples(t *testing.T) {
 	zoo, _ := testZoo(t, 4, 512)
-	trial := Trial{small(t).Config, zoo}
+	trial := Trial{Config: small(t).Config, Zoo: zoo}
 	o := DefaultSampling()
 	o.Count, o.Steps = 2, 3
 	turns := 0

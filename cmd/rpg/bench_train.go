@@ -130,6 +130,10 @@ func (b *bench) train(d compute.Device, name string, t generator.Trial) ([]bench
 	if err != nil {
 		return nil, err
 	}
+	takes := plan.DeviceBytes
+	if t.Room = room(d.Info().Memory, plan); plan.AsideBytes <= t.Room {
+		takes += plan.AsideBytes
+	}
 	warm := 1
 	if d.Info().Kind == "cuda" {
 		warm = 3
@@ -152,7 +156,7 @@ func (b *bench) train(d compute.Device, name string, t generator.Trial) ([]bench
 	seconds := middle(times)
 	share := plan.StepFLOP / seconds / b.peakOf(d)
 	shape := fmt.Sprintf("%d of %d tokens of %d", plan.StepTokens, t.Config.Batch*plan.Tokens, t.Config.TokenDim)
-	return []benchRow{{Name: name, Shape: shape, Value: seconds, Unit: "s/step", OfPeak: &share, Tokens: plan.Tokens, forecast: plan.DeviceBytes}}, nil
+	return []benchRow{{Name: name, Shape: shape, Value: seconds, Unit: "s/step", OfPeak: &share, Tokens: plan.Tokens, forecast: takes}}, nil
 }
 
 // generate measures sampling without the reading of weights, after one turn that warms up.
