@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed" // gpu.py
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -41,12 +42,12 @@ func (p *Program) RunGPU(ctx context.Context, m Model, official, device string, 
 		return nil, fmt.Errorf("peer: %w", err)
 	}
 	defer os.RemoveAll(folder)
-	program := filepath.Join(folder, "gpu.py")
-	if err := os.WriteFile(program, gpuProgram, 0o600); err != nil {
+	program, sizes := filepath.Join(folder, "gpu.py"), filepath.Join(folder, "config.json")
+	if err := errors.Join(os.WriteFile(program, gpuProgram, 0o600), os.WriteFile(sizes, config, 0o600)); err != nil {
 		return nil, fmt.Errorf("peer: %w", err)
 	}
 	words := append([]string{program}, arguments...)
-	words = append(words, "--peer", p.Folder, "--official", official, "--config", string(config), "--device", device,
+	words = append(words, "--peer", p.Folder, "--official", official, "--config", sizes, "--device", device,
 		"--seconds", fmt.Sprint(p.Seconds))
 	return p.answer(ctx, words)
 }

@@ -1,9 +1,9 @@
 """The published model in PyTorch on a GPU: one measurement, one line of JSON.
 
-gpu.py train|sample --peer FOLDER --official FOLDER --config JSON --precision f32|tf32|bf16 [--compile] [--device cuda:N|cpu] [--seconds S]
+gpu.py train|sample --peer FOLDER --official FOLDER --config FILE --precision f32|tf32|bf16 [--compile] [--device cuda:N|cpu] [--seconds S]
 
 --peer holds peer.py, whose build() makes the model, and mamba2_torch.py, which stands in for mamba_ssm where that
-cannot be imported. --config: token, width, out (0: width), state, batch, rows (0: all), channels, lr, models, steps (of a sample), eight_bit,
+cannot be imported. --config is JSON: token, width, out (0: width), state, batch, rows (0: all), channels, lr, models, steps (of a sample), eight_bit,
 and elements, the values of each weight. Values of weights are normal numbers: what a step costs does not depend on them.
 
 seconds is the median, the device waited for; recurrent_s that of the recurrent model alone, forward and, in training,
@@ -72,7 +72,7 @@ def main():
     p.add_argument("--device", default="cuda:0"); p.add_argument("--compile", action="store_true")
     p.add_argument("--seconds", type=float, default=2)
     a = p.parse_args()
-    c = json.loads(a.config)
+    with open(a.config) as f: c = json.load(f)
     import torch
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = a.precision == "tf32"
     if a.device != "cpu": torch.cuda.set_device(a.device)

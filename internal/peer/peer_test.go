@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -113,7 +114,7 @@ func TestPython(t *testing.T) {
 func TestRunGPU(t *testing.T) {
 	p := program(t, "")
 	p.Python = filepath.Join(p.Folder, "python")
-	script := "#!/bin/sh\ngrep -q peer.build \"$1\" || exit 4\nshift\nprintf '{\"words\": \"%s\"}\\n' \"$(echo \"$*\" | tr '\"' \"'\")\"\n"
+	script := "#!/bin/sh\ngrep -q peer.build \"$1\" || exit 4\ncd \"$(dirname \"$1\")\"\nshift\nprintf '{\"words\": \"%s\", \"config\": %s}\\n' \"$(echo \"$*\" | sed \"s:$PWD/::\")\" \"$(cat config.json)\"\n"
 	if err := os.WriteFile(p.Python, []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -122,10 +123,13 @@ func TestRunGPU(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "train --compile --peer " + p.Folder + " --official published --config {'token':256,'width':192,'out':256,'state':32,'batch':2,'rows':8," +
-		"'channels':[1,4,1],'lr':0.0001,'models':3,'steps':60,'eight_bit':true,'elements':[5,7]} --device cuda:1 --seconds 0.5"
+	want := "train --compile --peer " + p.Folder + " --official published --config config.json --device cuda:1 --seconds 0.5"
 	if a["words"] != want {
-		t.Errorf("gpu.py was given\n%v, want\n%v", a["words"], want)
+		t.Errorf("gpu.py was given %v, want %v", a["words"], want)
+	}
+	config, ok := a["config"].(map[string]any)
+	if elements := fmt.Sprint(config["elements"]); !ok || config["out"] != 256.0 || config["eight_bit"] != true || elements != "[5 7]" {
+		t.Errorf("gpu.py was given the sizes %v, want those of %+v", a["config"], m)
 	}
 }
 
