@@ -121,7 +121,7 @@
 //     approximate functions are as far off as NVIDIA allows.
 //   - RPG_PTX_RACES=1: races in global memory are looked for too.
 //
-// In ptx/, text.cc cuts the PTX into statements, names.cc and decode.cc make
+// In ptx/, text.cc cuts the PTX into statements; names.cc, decode.cc and access.cc make
 // instructions of them with the handlers in integers.cc, floats.cc, conversions.cc,
 // memory.cc, shared.cc and warp.cc, which schedule.cc runs for a warp and run.cc for
 // a grid. interpreter_*_test.go test all this without nvcc.
