@@ -113,5 +113,16 @@
 //   - TestAccesses counts conflicts of banks and sectors of every kernel.
 //
 // Files that such a library is made of are kept in the cache with g++'s. For another
-// program, RPG_CUDA_LIB names the library and RPG_PTX_COUNTS a file for the counts.
+// program, RPG_CUDA_LIB names the library. The order of warps and blocks and the
+// threads of the machine are set as for the shim, and besides:
+//
+//   - RPG_PTX_COUNTS: a file for what every kernel did (count.cc has the list).
+//   - RPG_PTX_ROUGH=1: products on tensor cores are cut and not rounded, and the
+//     approximate functions are as far off as NVIDIA allows.
+//   - RPG_PTX_RACES=1: races in global memory are looked for too.
+//
+// In ptx/, text.cc cuts the PTX into statements; names.cc, decode.cc and access.cc make
+// instructions of them with the handlers in integers.cc, floats.cc, conversions.cc,
+// memory.cc, shared.cc and warp.cc, which schedule.cc runs for a warp and run.cc for
+// a grid. interpreter_*_test.go test all this without nvcc.
 package cuda

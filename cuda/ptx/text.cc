@@ -29,6 +29,25 @@ bool number(std::string_view t, long long &value) {
   return *end == 0 || (*end == 'U' && end[1] == 0);
 }
 
+Operands split(std::string_view text) {
+  Operands parts;
+  int depth = 0;
+  size_t from = 0;
+  text = trimmed(text);
+  if (text.empty()) return parts;
+  for (size_t i = 0; i <= text.size(); i++) {
+    if (i < text.size() && strchr("([{", text[i])) depth++;
+    if (i < text.size() && strchr(")]}", text[i])) depth--;
+    if (i == text.size() || (text[i] == ',' && depth == 0)) {
+      parts.push_back(trimmed(text.substr(from, i - from)));
+      from = i + 1;
+    }
+  }
+  return parts;
+}
+
+std::string_view inside(std::string_view brackets) { return brackets.substr(1, brackets.size() - 2); }
+
 Declared declared(const std::string &file, int line, std::string_view text) {
   Declared d = {};
   d.count = 1;

@@ -53,4 +53,8 @@ std::string_view trimmed(std::string_view text);
 std::string_view word(std::string_view &rest);  // up to white space
 bool number(std::string_view text, long long &value);
 
+using Operands = std::vector<std::string_view>;
+Operands split(std::string_view text);  // at commas that stand in no brackets
+std::string_view inside(std::string_view brackets);
+
 }  // namespace ptx
