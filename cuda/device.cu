@@ -9,7 +9,7 @@
 // tokens of a step and the few uploads beside them, so that the host brings them there
 // while the GPU is still at the work before. A part goes to the GPU piece by piece, as
 // it is filled.
-#ifdef __CUDACC__
+#ifndef RPG_ON_HOST
 static constexpr size_t staging_part = 8 << 20, staging_piece = 1 << 20;
 #else
 static constexpr size_t staging_part = 128 << 10, staging_piece = 32 << 10;  // so that tests take several
