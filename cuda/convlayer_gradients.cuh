@@ -1,7 +1,7 @@
 // The gradient of the weights, dW[o,c,t] = Σ over tokens and positions of
 // dy[o,p]·g[c,p+t-K/2]. Each block sums over a part of the tokens and positions of
 // a window, for some output channels, input channels and up to group_taps taps;
-// then add_parts adds the parts in their order.
+// then add_parts adds the parts, in an order that their number decides.
 #pragma once
 
 #include "convlayer_simt.cuh"
@@ -153,6 +153,7 @@ struct gradient_tile {
   static constexpr int outs = 16 * MT * OW, ins = 8 * (tensor_threads / 32 / OW);
   static constexpr int stride = ins + 8;  // of g
   static constexpr size_t bytes = sizeof(bf16_t) * (signal_rows * stride + outs * gradient_stride);
+  static_assert(bytes >= sizeof(float) * tensor_threads / 32 * 16 * 8 * group_taps, "the sums of 16 channels of each warp have no room");
 };
 
 // load_gradients puts a piece of dy of `rows` channels into shared memory, zeros for
@@ -247,16 +248,28 @@ gradient_tensor(layer_input input, window_values<bf16_t> gradients, conv_shape s
     __syncthreads();  // before the next piece
     if (++piece == pieces) piece = 0, token++;
   }
+  // Through shared memory, where a row has the taps of 8 channels side by side, as parts
+  // has them.
+  constexpr int width = 8 * group_taps;
+  float *mine = reinterpret_cast<float *>(memory) + warp * 16 * width;
+  const int64_t next = static_cast<int64_t>(s.in) * s.k;
 #pragma unroll
-  for (int m = 0; m < MT; m++)
+  for (int m = 0; m < MT; m++) {
+    const int first = o + 16 * m, count = s.out - first < 16 ? s.out - first : 16;
 #pragma unroll
     for (int t = 0; t < group_taps; t++)
 #pragma unroll
-      for (int n = 0; n < 4; n++) {
-        const int out = o + m * 16 + lane / 4 + n / 2 * 8, in = c + lane % 4 * 2 + n % 2;
-        if (out < s.out && in < s.in && t < taps)
-          parts[((static_cast<int64_t>(blockIdx.y) * s.out + out) * s.in + in) * s.k + t0 + t] = sums[m][t].v[n];
-      }
+      for (int n = 0; n < 4; n++)
+        mine[(lane / 4 + n / 2 * 8) * width + (lane % 4 * 2 + n % 2) * group_taps + t] = sums[m][t].v[n];
+    __syncwarp();
+    for (int at = lane; at < width; at += 32) {
+      const int in = c + at / group_taps, t = at % group_taps;
+      if (in >= s.in || t >= taps) continue;
+      float *to = parts + (static_cast<int64_t>(blockIdx.y) * s.out + first) * next + static_cast<int64_t>(in) * s.k + t0 + t;
+      for (int row = 0; row < count; row++, to += next) *to = mine[row * width + at];
+    }
+    __syncwarp();
+  }
 }
 
 template <int MT, int OW>
@@ -279,12 +292,26 @@ inline int launch_gradient(rpg_device *dev, const layer_input &input, const wind
   return launch_gradient_tensor<4, 2>(dev, input, gradients, s, p, parts);
 }
 
-// add_parts adds the parts to dW.
-static __global__ void __launch_bounds__(threads) add_parts(const float *parts, int count, conv_shape s, struct rpg_matrix dw) {
-  const int64_t cols = static_cast<int64_t>(s.in) * s.k, n = cols * s.out;
-  each_value(n, [&](int64_t i) {
-    float sum = 0;
-    for (int part = 0; part < count; part++) sum += parts[part * n + i];
-    dw.data[i / cols * dw.stride + i % cols] += sum;
-  });
+// add_parts adds the parts to dW. A block has 32 weights, a warp of it every
+// part_warps'th part: their number depends on that of the parts.
+constexpr int most_part_warps = 32;
+inline unsigned part_threads(int parts) {
+  const int warps = static_cast<int>(ceil_div(parts, 8));
+  return 32 * (warps < most_part_warps ? warps : most_part_warps);
+}
+static __global__ void __launch_bounds__(32 * most_part_warps)
+add_parts(const float *parts, int count, conv_shape s, struct rpg_matrix dw) {
+  SHARED(sums, float[32 * most_part_warps]);
+  const int lane = threadIdx.x & 31, warps = blockDim.x >> 5;
+  const int64_t cols = static_cast<int64_t>(s.in) * s.k, n = cols * s.out, i = static_cast<int64_t>(blockIdx.x) * 32 + lane;
+  float sum = 0;
+  if (i < n) {
+#pragma unroll 8
+    for (int part = threadIdx.x >> 5; part < count; part += warps) sum += parts[part * n + i];
+  }
+  sums[threadIdx.x] = sum;
+  __syncthreads();
+  if (threadIdx.x >= 32 || i >= n) return;
+  for (int warp = 1; warp < warps; warp++) sum += sums[warp * 32 + lane];
+  dw.data[i / cols * dw.stride + i % cols] += sum;
 }
