@@ -153,12 +153,14 @@ struct gradient_tile {
   static constexpr int outs = 16 * MT * OW, ins = 8 * (tensor_threads / 32 / OW);
   static constexpr int stride = ins + 8;  // of g
   static constexpr size_t bytes = sizeof(bf16_t) * (signal_rows * stride + outs * gradient_stride);
-  static_assert(bytes >= sizeof(float) * tensor_threads / 32 * 16 * 8 * group_taps, "the sums of 16 channels of each warp have no room");
+  static_assert(bytes >= sizeof(float) * tensor_threads / 32 * 16 * 8 * group_taps,
+                "the sums of 16 output channels of each warp have no room");
 };
 
 // load_gradients puts a piece of dy of `rows` channels into shared memory, zeros for
 // positions that do not exist. `from` is the first channel's first one.
-__device__ __forceinline__ void load_gradients(const bf16_t *from, bf16_t *dy, int rows, int64_t d, int positions, bool wide) {
+__device__ __forceinline__ void load_gradients(const bf16_t *from, bf16_t *dy, int rows, int64_t d, int positions,
+                                               bool wide) {
   constexpr int steps = tensor_piece / 8, at_once = tensor_threads / steps;
   const int p = threadIdx.x % steps * 8, first = threadIdx.x / steps, valid = positions - p;
   from += first * d + p;
@@ -199,9 +201,10 @@ __device__ __forceinline__ void add_products(warp_sums (&sums)[MT][group_taps], 
   }
 }
 
-// A warp has 16·MT output channels, 8 input channels and all taps. Of g, position p0
-// stands in row `start`, which is a multiple of 8 for load_positions' sake; the last
-// 16 rows are the first ones of the next piece of the same token.
+// A warp has 16·MT output channels, 8 input channels and all taps. The tile of g begins
+// `start` positions from the piece, at a multiple of 8, so that strips of load_positions
+// are full; the first tap is `off` rows on. The last 16 rows are the first ones of the
+// next piece of the same token.
 template <int MT, int OW>
 __global__ void __launch_bounds__(tensor_threads, MT == 4 ? 2 : 3)
 gradient_tensor(layer_input input, window_values<bf16_t> gradients, conv_shape s, gradient_plan plan, float *parts) {
@@ -230,13 +233,15 @@ gradient_tensor(layer_input input, window_values<bf16_t> gradients, conv_shape s
   for (int unit = 0; unit < units; unit++) {
     const bool begin = unit == 0 || piece == 0;
     const int p0 = piece * tensor_piece, positions = s.d - p0 < tensor_piece ? s.d - p0 : tensor_piece;
-    load_gradients(gradients.data + ((token - gradients.first) * s.out + o0) * s.d + p0, dy, rows, s.d, positions, gradients.wide);
+    const bf16_t *from = gradients.data + ((token - gradients.first) * s.out + o0) * s.d + p0;
+    load_gradients(from, dy, rows, s.d, positions, gradients.wide);
     if (!begin && threadIdx.x < 2 * tile::ins) {
       const int at = threadIdx.x / (tile::ins / 8) * tile::stride + threadIdx.x % (tile::ins / 8) * 8;
       *reinterpret_cast<uint4 *>(g + at) = *reinterpret_cast<const uint4 *>(g + tensor_piece * tile::stride + at);
     }
     const int skip = begin ? 0 : 16;
-    load_positions(input, g + skip * tile::stride, tile::stride, table, token, c0, tile::ins, p0 + start + skip, signal_rows - skip);
+    load_positions(input, g + skip * tile::stride, tile::stride, table, token, c0, tile::ins, p0 + start + skip,
+                   signal_rows - skip);
     copy_wait<0>();
     __syncthreads();
     if (o < s.out && c < s.in) {
@@ -248,8 +253,8 @@ gradient_tensor(layer_input input, window_values<bf16_t> gradients, conv_shape s
     __syncthreads();  // before the next piece
     if (++piece == pieces) piece = 0, token++;
   }
-  // Through shared memory, where a row has the taps of 8 channels side by side, as parts
-  // has them.
+  // Through shared memory, where the taps of 8 channels lie side by side as in a part: the
+  // lanes have weights of other rows.
   constexpr int width = 8 * group_taps;
   float *mine = reinterpret_cast<float *>(memory) + warp * 16 * width;
   const int64_t next = static_cast<int64_t>(s.in) * s.k;
@@ -265,7 +270,8 @@ gradient_tensor(layer_input input, window_values<bf16_t> gradients, conv_shape s
     for (int at = lane; at < width; at += 32) {
       const int in = c + at / group_taps, t = at % group_taps;
       if (in >= s.in || t >= taps) continue;
-      float *to = parts + (static_cast<int64_t>(blockIdx.y) * s.out + first) * next + static_cast<int64_t>(in) * s.k + t0 + t;
+      float *to = parts + (static_cast<int64_t>(blockIdx.y) * s.out + first) * next;
+      to += static_cast<int64_t>(in) * s.k + t0 + t;
       for (int row = 0; row < count; row++, to += next) *to = mine[row * width + at];
     }
     __syncwarp();
@@ -275,25 +281,31 @@ gradient_tensor(layer_input input, window_values<bf16_t> gradients, conv_shape s
 template <int MT, int OW>
 int launch_gradient_tensor(rpg_device *dev, const layer_input &input, const window_values<bf16_t> &gradients,
                            const conv_shape &s, const gradient_plan &p, float *parts) {
-  LAUNCH(dev, (gradient_tensor<MT, OW>), dim3(p.outs * p.ins * p.taps, p.parts), tensor_threads, (gradient_tile<MT, OW>::bytes),
-         input, gradients, s, p, parts);
+  LAUNCH(dev, (gradient_tensor<MT, OW>), dim3(p.outs * p.ins * p.taps, p.parts), tensor_threads,
+         (gradient_tile<MT, OW>::bytes), input, gradients, s, p, parts);
   return 0;
 }
 
+// gradient_outs is the number of output channels of a block. Up to 64 are one warp's,
+// and the four have other input channels.
+inline int gradient_outs(const conv_shape &s) { return s.out <= 16 ? 16 : s.out <= 32 ? 32 : s.out <= 64 ? 64 : 128; }
+
 inline gradient_plan plan_gradient_of(const conv_shape &s, const bf16_t *) {
-  return plan_gradient(s, s.out <= 16 ? 16 : s.out <= 32 ? 32 : s.out <= 64 ? 64 : 128, s.out <= 64 ? 32 : 16, tensor_piece, 256);
+  const int outs = gradient_outs(s);
+  return plan_gradient(s, outs, outs <= 64 ? 32 : 16, tensor_piece, 256);
 }
 
 inline int launch_gradient(rpg_device *dev, const layer_input &input, const window_values<bf16_t> &gradients,
                            const conv_shape &s, const gradient_plan &p, float *parts) {
-  if (s.out <= 16) return launch_gradient_tensor<1, 1>(dev, input, gradients, s, p, parts);
-  if (s.out <= 32) return launch_gradient_tensor<2, 1>(dev, input, gradients, s, p, parts);
-  if (s.out <= 64) return launch_gradient_tensor<4, 1>(dev, input, gradients, s, p, parts);
+  if (gradient_outs(s) == 16) return launch_gradient_tensor<1, 1>(dev, input, gradients, s, p, parts);
+  if (gradient_outs(s) == 32) return launch_gradient_tensor<2, 1>(dev, input, gradients, s, p, parts);
+  if (gradient_outs(s) == 64) return launch_gradient_tensor<4, 1>(dev, input, gradients, s, p, parts);
   return launch_gradient_tensor<4, 2>(dev, input, gradients, s, p, parts);
 }
 
-// add_parts adds the parts to dW. A block has 32 weights, a warp of it every
-// part_warps'th part: their number depends on that of the parts.
+// add_parts adds the parts to dW. A block has 32 weights; each of its warps adds some
+// parts, evenly spaced, and the first one what the warps have. There is a warp for 8
+// parts, or reading them one after another would take longer than to make them.
 constexpr int most_part_warps = 32;
 inline unsigned part_threads(int parts) {
   const int warps = static_cast<int>(ceil_div(parts, 8));
