@@ -258,7 +258,9 @@ static int backward(rpg_device *dev, const struct rpg_conv_layer_backward *a) {
     if (!alone) {
       const gradient_plan plan = plan_gradient_of(layer, dy);
       if (int bad = launch_gradient(dev, input_of(of), gradients, layer, plan, parts)) return bad;
-      LAUNCH(dev, add_parts, static_cast<unsigned>(ceil_div(static_cast<int64_t>(in) * out * k, threads)), threads, 0, parts, plan.parts, layer, a->dw);
+      const int64_t values = static_cast<int64_t>(in) * out * k;
+      LAUNCH(dev, add_parts, static_cast<unsigned>(ceil_div(values, 32)), part_threads(plan.parts), 0, parts, plan.parts,
+             layer, a->dw);
     }
     const layer_gradients sink = {input_of(of), signals_of(a->dx), a->add_dx != 0, alone, a->dcond, a->dtime, sums, first};
     if (int bad = convolve(dev, gradients, sink, turned, weights)) return bad;

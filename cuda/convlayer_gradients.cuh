@@ -1,14 +1,14 @@
 // The gradient of the weights, dW[o,c,t] = Σ over tokens and positions of
 // dy[o,p]·g[c,p+t-K/2]. Each block sums over a part of the tokens and positions of
 // a window, for some output channels, input channels and up to group_taps taps;
-// then add_parts adds the parts in their order.
+// then add_parts adds the parts, in an order that their number decides.
 #pragma once
 
 #include "convlayer_simt.cuh"
 #include "convlayer_tensor.cuh"
 
 constexpr int group_taps = 7;
-constexpr int simt_piece = 128, tensor_piece = 64;  // positions at a time
+constexpr int simt_piece = 128, tensor_piece = 128;  // positions at a time
 constexpr int64_t most_part_values = 16 << 20;      // of all parts, unless there is one only
 
 // gradient_plan is how the work is cut up: blockIdx.x goes through tiles of
@@ -143,107 +143,187 @@ inline int launch_gradient(rpg_device *dev, const layer_input &input, const wind
 
 // ---- tensor cores ---------------------------------------------------------------
 
-constexpr int gradient_ins = 16;                        // input channels of a block
-constexpr int gradient_stride = tensor_piece + 8;       // of dy in shared memory, [outputs, positions]
-constexpr int signal_stride = gradient_ins + 8;         // of g, [positions, channels]
+constexpr int gradient_stride = tensor_piece + 8;  // of dy in shared memory, [outputs, positions]
+constexpr int signal_rows = tensor_piece + 16;     // of g, [positions, channels]
 
-// A warp has 16·MT output channels, 8 input channels and all taps.
-template <int MT>
+// gradient_tile is what a block with OW warps for different output channels, 16·MT
+// each, has. The others have the same ones of other input channels, 8 each.
+template <int MT, int OW>
+struct gradient_tile {
+  static constexpr int outs = 16 * MT * OW, ins = 8 * (tensor_threads / 32 / OW);
+  static constexpr int stride = ins + 8;  // of g
+  static constexpr size_t bytes = sizeof(bf16_t) * (signal_rows * stride + outs * gradient_stride);
+  static_assert(bytes >= sizeof(float) * tensor_threads / 32 * 16 * 8 * group_taps,
+                "the sums of 16 output channels of each warp have no room");
+};
+
+// load_gradients puts a piece of dy of `rows` channels into shared memory, zeros for
+// positions that do not exist. `from` is the first channel's first one.
+__device__ __forceinline__ void load_gradients(const bf16_t *from, bf16_t *dy, int rows, int64_t d, int positions,
+                                               bool wide) {
+  constexpr int steps = tensor_piece / 8, at_once = tensor_threads / steps;
+  const int p = threadIdx.x % steps * 8, first = threadIdx.x / steps, valid = positions - p;
+  from += first * d + p;
+  bf16_t *to = dy + first * gradient_stride + p;
+  if (wide && valid > 0) {
+#pragma unroll 4
+    for (int row = first; row < rows; row += at_once, from += at_once * d, to += at_once * gradient_stride)
+      copy_async(to, from, 16);
+  } else {
+#pragma unroll 1
+    for (int row = first; row < rows; row += at_once, from += at_once * d, to += at_once * gradient_stride)
+      for (int k = 0; k < 8; k++) to[k] = k < valid ? from[k] : bf16_t(0);
+  }
+  copy_commit();
+}
+
+// add_products adds those of up to `positions` positions: of all taps or the first ones.
+template <int MT, int stride, bool all>
+__device__ __forceinline__ void add_products(warp_sums (&sums)[MT][group_taps], const bf16_t *dy, const bf16_t *g,
+                                             int positions, int taps) {
+#pragma unroll 1
+  for (int p = 0; p < positions; p += 32, dy += 32, g += 32 * stride) {
+    warp_tile left[MT][2];
+#pragma unroll
+    for (int m = 0; m < MT; m++)
+      for (int half = 0; half < 2; half++) left[m][half] = load_tile(dy + m * 16 * gradient_stride + 16 * half);
+#pragma unroll
+    for (int t = 0; t < group_taps; t++) {
+      if (!all && t >= taps) break;
+      // The right tiles of two steps of 16 positions, of 8 channels, at once.
+      const warp_tile right = load_tile_transposed(g + t * stride);
+#pragma unroll
+      for (int m = 0; m < MT; m++) {
+        multiply_add(sums[m][t], left[m][0], right.v);
+        multiply_add(sums[m][t], left[m][1], right.v + 2);
+      }
+    }
+  }
+}
+
+// A warp has 16·MT output channels, 8 input channels and all taps. The tile of g begins
+// `start` positions from the piece, at a multiple of 8, so that strips of load_positions
+// are full; the first tap is `off` rows on. The last 16 rows are the first ones of the
+// next piece of the same token.
+template <int MT, int OW>
 __global__ void __launch_bounds__(tensor_threads, MT == 4 ? 2 : 3)
 gradient_tensor(layer_input input, window_values<bf16_t> gradients, conv_shape s, gradient_plan plan, float *parts) {
+  typedef gradient_tile<MT, OW> tile;
   DYNAMIC_SHARED(memory, bf16_t);
-  SHARED(table, channel_norm[2 * gradient_ins]);
-  bf16_t *g = memory, *dy = memory + (tensor_piece + group_taps + 1) * signal_stride;
-  const int lane = threadIdx.x & 31, wm = threadIdx.x >> 6, wn = threadIdx.x >> 5 & 1;
+  SHARED(table, channel_norm[2 * tile::ins]);
+  bf16_t *g = memory, *dy = memory + signal_rows * tile::stride;
+  const int lane = threadIdx.x & 31, warp = threadIdx.x >> 5, wo = warp % OW, wi = warp / OW;
   const int t0 = blockIdx.x % plan.taps * group_taps;
-  const int c0 = static_cast<int>(blockIdx.x / plan.taps % plan.ins) * gradient_ins;
-  const int o0 = static_cast<int>(blockIdx.x / plan.taps / plan.ins) * 32 * MT;
-  const int o = o0 + wm * 16 * MT, count = o >= s.out ? 0 : (s.out - o + 15) / 16;  // of my tiles, MT or more: all
+  const int c0 = static_cast<int>(blockIdx.x / plan.taps % plan.ins) * tile::ins;
+  const int o0 = static_cast<int>(blockIdx.x / plan.taps / plan.ins) * tile::outs;
+  const int o = o0 + wo * 16 * MT, c = c0 + wi * 8;
+  const int rows = s.out - o0 < tile::outs ? s.out - o0 : tile::outs;
   const int taps = s.k - t0 < group_taps ? s.k - t0 : group_taps;
+  const int start = (t0 - s.k / 2) & ~7, off = (t0 - s.k / 2) & 7;
   const tile_spot spot = by_rows(lane);
-  const bf16_t *left0 = dy + (wm * 16 * MT + spot.row) * gradient_stride + spot.step * 8;
-  // The right tiles of two steps of 16 positions, of 8 channels, at once.
-  const bf16_t *right0 = g + lane * signal_stride + wn * 8;
+  const bf16_t *left = dy + (wo * 16 * MT + spot.row) * gradient_stride + spot.step * 8;
+  const bf16_t *right = g + (lane + off) * tile::stride + wi * 8;
+  for (int i = rows * gradient_stride + threadIdx.x; i < tile::outs * gradient_stride; i += tensor_threads) dy[i] = 0;
   const int pieces = (s.d + tensor_piece - 1) / tensor_piece;
   warp_sums sums[MT][group_taps] = {};
   const stretch all = stretch_of(plan, blockIdx.y);
-  for (int64_t unit = all.first; unit < all.end; unit++) {
-    const int64_t token = s.first + unit / pieces;
-    const int p0 = static_cast<int>(unit % pieces) * tensor_piece;
-    // Steps of 8 positions of one channel; rows of the workspace are aligned
-    // where d is a multiple of 8.
+  int64_t token = s.first + all.first / pieces;
+  int piece = static_cast<int>(all.first % pieces);
+  const int units = static_cast<int>(all.end - all.first);  // of a window, which is in the workspace
+  for (int unit = 0; unit < units; unit++) {
+    const bool begin = unit == 0 || piece == 0;
+    const int p0 = piece * tensor_piece, positions = s.d - p0 < tensor_piece ? s.d - p0 : tensor_piece;
     const bf16_t *from = gradients.data + ((token - gradients.first) * s.out + o0) * s.d + p0;
-    for (int i = threadIdx.x; i < 32 * MT * (tensor_piece / 8); i += tensor_threads) {
-      const int row = i / (tensor_piece / 8), p = i % (tensor_piece / 8) * 8;
-      bf16_t *to = dy + row * gradient_stride + p;
-      const int valid = o0 + row >= s.out ? 0 : s.d - p0 - p;
-      if (s.d % 8 == 0) {
-        copy_async(to, valid > 0 ? from + static_cast<int64_t>(row) * s.d + p : gradients.data, valid > 0 ? 16 : 0);
-      } else {
-        for (int k = 0; k < 8; k++) to[k] = k < valid ? from[static_cast<int64_t>(row) * s.d + p + k] : bf16_t(0);
-      }
+    load_gradients(from, dy, rows, s.d, positions, gradients.wide);
+    if (!begin && threadIdx.x < 2 * tile::ins) {
+      const int at = threadIdx.x / (tile::ins / 8) * tile::stride + threadIdx.x % (tile::ins / 8) * 8;
+      *reinterpret_cast<uint4 *>(g + at) = *reinterpret_cast<const uint4 *>(g + tensor_piece * tile::stride + at);
     }
-    copy_commit();
-    load_positions(input, g, signal_stride, table, token, c0, gradient_ins, p0 + t0 - s.k / 2, tensor_piece + group_taps - 1);
+    const int skip = begin ? 0 : 16;
+    load_positions(input, g + skip * tile::stride, tile::stride, table, token, c0, tile::ins, p0 + start + skip,
+                   signal_rows - skip);
     copy_wait<0>();
     __syncthreads();
-    for (int p = 0; p < tensor_piece && p0 + p < s.d && count > 0; p += 32) {
-      warp_tile left[MT][2] = {};
-#pragma unroll
-      for (int m = 0; m < MT; m++)
-        for (int half = 0; half < 2; half++)
-          if (m < count) left[m][half] = load_tile(left0 + m * 16 * gradient_stride + p + 16 * half);
-#pragma unroll
-      for (int t = 0; t < group_taps; t++) {
-        if (t >= taps) continue;
-        const warp_tile right = load_tile_transposed(right0 + (p + t) * signal_stride);
-#pragma unroll
-        for (int m = 0; m < MT; m++) {
-          if (m >= count) continue;
-          multiply_add(sums[m][t], left[m][0], right.v);
-          multiply_add(sums[m][t], left[m][1], right.v + 2);
-        }
-      }
+    if (o < s.out && c < s.in) {
+      if (taps == group_taps)
+        add_products<MT, tile::stride, true>(sums, left, right, positions, taps);
+      else
+        add_products<MT, tile::stride, false>(sums, left, right, positions, taps);
     }
     __syncthreads();  // before the next piece
+    if (++piece == pieces) piece = 0, token++;
   }
+  // Through shared memory, where the taps of 8 channels lie side by side as in a part: the
+  // lanes have weights of other rows.
+  constexpr int width = 8 * group_taps;
+  float *mine = reinterpret_cast<float *>(memory) + warp * 16 * width;
+  const int64_t next = static_cast<int64_t>(s.in) * s.k;
 #pragma unroll
-  for (int m = 0; m < MT; m++)
+  for (int m = 0; m < MT; m++) {
+    const int first = o + 16 * m, count = s.out - first < 16 ? s.out - first : 16;
 #pragma unroll
     for (int t = 0; t < group_taps; t++)
 #pragma unroll
-      for (int n = 0; n < 4; n++) {
-        const int out = o + m * 16 + lane / 4 + n / 2 * 8, c = c0 + wn * 8 + lane % 4 * 2 + n % 2;
-        if (out < s.out && c < s.in && t < taps)
-          parts[((static_cast<int64_t>(blockIdx.y) * s.out + out) * s.in + c) * s.k + t0 + t] = sums[m][t].v[n];
-      }
+      for (int n = 0; n < 4; n++)
+        mine[(lane / 4 + n / 2 * 8) * width + (lane % 4 * 2 + n % 2) * group_taps + t] = sums[m][t].v[n];
+    __syncwarp();
+    for (int at = lane; at < width; at += 32) {
+      const int in = c + at / group_taps, t = at % group_taps;
+      if (in >= s.in || t >= taps) continue;
+      float *to = parts + (static_cast<int64_t>(blockIdx.y) * s.out + first) * next;
+      to += static_cast<int64_t>(in) * s.k + t0 + t;
+      for (int row = 0; row < count; row++, to += next) *to = mine[row * width + at];
+    }
+    __syncwarp();
+  }
 }
 
-inline int gradient_tiles(const conv_shape &s) { return s.out >= 128 ? 4 : static_cast<int>(ceil_div(s.out, 32)); }
+template <int MT, int OW>
+int launch_gradient_tensor(rpg_device *dev, const layer_input &input, const window_values<bf16_t> &gradients,
+                           const conv_shape &s, const gradient_plan &p, float *parts) {
+  LAUNCH(dev, (gradient_tensor<MT, OW>), dim3(p.outs * p.ins * p.taps, p.parts), tensor_threads,
+         (gradient_tile<MT, OW>::bytes), input, gradients, s, p, parts);
+  return 0;
+}
+
+// gradient_outs is the number of output channels of a block. Up to 64 are one warp's,
+// and the four have other input channels.
+inline int gradient_outs(const conv_shape &s) { return s.out <= 16 ? 16 : s.out <= 32 ? 32 : s.out <= 64 ? 64 : 128; }
 
 inline gradient_plan plan_gradient_of(const conv_shape &s, const bf16_t *) {
-  return plan_gradient(s, 32 * gradient_tiles(s), gradient_ins, tensor_piece, 256);
+  const int outs = gradient_outs(s);
+  return plan_gradient(s, outs, outs <= 64 ? 32 : 16, tensor_piece, 256);
 }
 
 inline int launch_gradient(rpg_device *dev, const layer_input &input, const window_values<bf16_t> &gradients,
                            const conv_shape &s, const gradient_plan &p, float *parts) {
-  const dim3 grid(p.outs * p.ins * p.taps, p.parts);
-  const int tiles = gradient_tiles(s);
-  const size_t bytes = sizeof(bf16_t) * ((tensor_piece + group_taps + 1) * signal_stride + 32 * tiles * gradient_stride);
-  if (tiles == 1) LAUNCH(dev, gradient_tensor<1>, grid, tensor_threads, bytes, input, gradients, s, p, parts);
-  if (tiles == 2) LAUNCH(dev, gradient_tensor<2>, grid, tensor_threads, bytes, input, gradients, s, p, parts);
-  if (tiles == 3) LAUNCH(dev, gradient_tensor<3>, grid, tensor_threads, bytes, input, gradients, s, p, parts);
-  if (tiles == 4) LAUNCH(dev, gradient_tensor<4>, grid, tensor_threads, bytes, input, gradients, s, p, parts);
-  return 0;
+  if (gradient_outs(s) == 16) return launch_gradient_tensor<1, 1>(dev, input, gradients, s, p, parts);
+  if (gradient_outs(s) == 32) return launch_gradient_tensor<2, 1>(dev, input, gradients, s, p, parts);
+  if (gradient_outs(s) == 64) return launch_gradient_tensor<4, 1>(dev, input, gradients, s, p, parts);
+  return launch_gradient_tensor<4, 2>(dev, input, gradients, s, p, parts);
 }
 
-// add_parts adds the parts to dW, a thread those of one weight.
-static __global__ void __launch_bounds__(threads) add_parts(const float *parts, int count, conv_shape s, struct rpg_matrix dw) {
-  const int64_t cols = static_cast<int64_t>(s.in) * s.k, n = cols * s.out;
-  const int64_t i = static_cast<int64_t>(blockIdx.x) * threads + threadIdx.x;
-  if (i >= n) return;
+// add_parts adds the parts to dW. A block has 32 weights; each of its warps adds some
+// parts, evenly spaced, and the first one what the warps have. There is a warp for 8
+// parts, or reading them one after another would take longer than to make them.
+constexpr int most_part_warps = 32;
+inline unsigned part_threads(int parts) {
+  const int warps = static_cast<int>(ceil_div(parts, 8));
+  return 32 * (warps < most_part_warps ? warps : most_part_warps);
+}
+static __global__ void __launch_bounds__(32 * most_part_warps)
+add_parts(const float *parts, int count, conv_shape s, struct rpg_matrix dw) {
+  SHARED(sums, float[32 * most_part_warps]);
+  const int lane = threadIdx.x & 31, warps = blockDim.x >> 5;
+  const int64_t cols = static_cast<int64_t>(s.in) * s.k, n = cols * s.out, i = static_cast<int64_t>(blockIdx.x) * 32 + lane;
   float sum = 0;
+  if (i < n) {
 #pragma unroll 8
-  for (int part = 0; part < count; part++) sum += parts[part * n + i];
+    for (int part = threadIdx.x >> 5; part < count; part += warps) sum += parts[part * n + i];
+  }
+  sums[threadIdx.x] = sum;
+  __syncthreads();
+  if (threadIdx.x >= 32 || i >= n) return;
+  for (int warp = 1; warp < warps; warp++) sum += sums[warp * 32 + lane];
   dw.data[i / cols * dw.stride + i % cols] += sum;
 }
