@@ -116,7 +116,8 @@ __device__ __forceinline__ void signals::load_four(int64_t i, float *v) const {
 __device__ __forceinline__ void signals::store_four(int64_t i, float *v) const {
   if (rounded) {
     const uint2 w = {bf16_pair(v[0], v[1]), bf16_pair(v[2], v[3])};
-    *aligned_to<uint2>(static_cast<bf16_t *>(data) + i) = w;
+    // One number, as nvcc stores the halves of a uint2 one by one.
+    *aligned_to<uint64_t>(static_cast<bf16_t *>(data) + i) = static_cast<uint64_t>(w.y) << 32 | w.x;
     v[0] = lower_number(w.x), v[1] = upper_number(w.x), v[2] = lower_number(w.y), v[3] = upper_number(w.y);
   } else {
     *aligned_to<float4>(static_cast<float *>(data) + i) = make_float4(v[0], v[1], v[2], v[3]);
