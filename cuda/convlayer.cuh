@@ -194,12 +194,13 @@ struct layer_input {
             time.data[token * time.stride + p], true};
   }
 
-  // A table holds the norms of `count` channels from `first` on, 2·count values.
-  // All threads of the block fill it.
+  // A table holds the norms of `count` channels from `first` on, 0 for one that is not
+  // there, 2·count values. All threads of the block fill it.
   __device__ void fill(channel_norm *table, int first, int count) const {
-    for (int i = threadIdx.x; i < count && first + i < channels; i += blockDim.x) {
-      if (x_norm.scale) table[i] = norm_of(x_norm, first + i);
-      if (skip_norm.scale) table[count + i] = norm_of(skip_norm, first + i);
+    for (int i = threadIdx.x; i < count; i += blockDim.x) {
+      const bool there = first + i < channels;
+      if (x_norm.scale) table[i] = there ? norm_of(x_norm, first + i) : channel_norm{};
+      if (skip_norm.scale) table[count + i] = there ? norm_of(skip_norm, first + i) : channel_norm{};
     }
   }
 
