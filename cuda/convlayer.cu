@@ -74,7 +74,7 @@ int rpg_conv_layer(rpg_device *dev, const struct rpg_conv_layer *a) {
   }
   for (s.first = 0; s.first < a->tokens; s.first += window) {
     s.count = a->tokens - s.first < window ? a->tokens - s.first : window;
-    const layer_output sink = {signals_of(a->y), a->bias, s.out, s.d, a->elu != 0,
+    const layer_output sink = {signals_of(a->y, s.d), a->bias, s.out, s.d, a->elu != 0,
                                a->y_norm.scale ? space.at<float2>(measures_at) : nullptr, s.first};
     if (int bad = convolve(dev, input_of(*a), sink, s, weights)) return bad;
     if (!a->y_norm.scale) continue;

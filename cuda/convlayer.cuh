@@ -3,6 +3,8 @@
 // the values come from that are convolved, "sink" where the results go.
 #pragma once
 
+#include <type_traits>
+
 #include "tensor.cuh"
 
 // number and put convert what is stored as float32 or as bf16.
@@ -11,6 +13,42 @@ __device__ __forceinline__ float number(bf16_t v) { return bf16_number(v); }
 __device__ __forceinline__ void put(float *to, float v) { *to = v; }
 __device__ __forceinline__ void put(bf16_t *to, float v) { *to = static_cast<bf16_t>(bf16_pair(v, 0)); }
 
+// lower_number and upper_number are the two numbers of a bf16_pair.
+__device__ __forceinline__ float lower_number(uint32_t pair) { return number(static_cast<bf16_t>(pair)); }
+__device__ __forceinline__ float upper_number(uint32_t pair) { return number(static_cast<bf16_t>(pair >> 16)); }
+
+// lower_halves and upper_halves are pairs of the two lower and of the two upper numbers.
+__device__ __forceinline__ uint32_t lower_halves(uint32_t first, uint32_t second) {
+#ifdef __CUDACC__
+  return __byte_perm(first, second, 0x5410);
+#else
+  return second << 16 | (first & 0xffff);
+#endif
+}
+__device__ __forceinline__ uint32_t upper_halves(uint32_t first, uint32_t second) {
+#ifdef __CUDACC__
+  return __byte_perm(first, second, 0x7632);
+#else
+  return (second & 0xffff0000u) | first >> 16;
+#endif
+}
+
+// aligned_to is a pointer to several values that are taken at once.
+template <class V, class T>
+__device__ __forceinline__ auto aligned_to(T *from) {
+#ifndef __CUDACC__
+  if (reinterpret_cast<uintptr_t>(from) % sizeof(V)) shim::die("values at once that are not aligned to their size", __FILE__, __LINE__);
+#endif
+  return reinterpret_cast<std::conditional_t<std::is_const_v<T>, const V, V> *>(from);
+}
+
+// spread<N> is where the lanes of a warp have their values of a row: N neighbours
+// each, and more of them after those of all lanes.
+template <int N>
+__device__ __forceinline__ int spread(int lane, int j) {
+  return j / N * 32 * N + lane * N + j % N;
+}
+
 // signals are the channels of tokens: value (token, c, p) is number
 // token*stride + c*d + p. They are all float32 or all bf16, which the kernels ask at
 // run time: the same for all threads, and nothing beside the time to reach memory.
@@ -18,6 +56,7 @@ struct signals {
   void *data;  // null: absent
   int64_t stride;
   bool rounded;
+  bool fours = false;  // 4 values from a multiple of 4 of a channel on may be taken at once
 
   __device__ __forceinline__ float load(int64_t i) const {
     return rounded ? number(static_cast<const bf16_t *>(data)[i]) : static_cast<const float *>(data)[i];
@@ -29,21 +68,78 @@ struct signals {
     put(to, v);
     return number(*to);
   }
+  __device__ __forceinline__ void load_four(int64_t i, float *v) const;
+  __device__ __forceinline__ void store_four(int64_t i, float *v) const;
+
+  // load_row and store_row are load and store of what a lane has of a row that begins
+  // at number `first` and has `left` values: v[j] is number spread<N>(lane, j) of them,
+  // and stays as it is where there is none.
+  template <int J, int N>
+  __device__ __forceinline__ void load_row(int64_t first, int left, float (&v)[J]) const {
+#pragma unroll
+    for (int j = 0; j < J; j += N) {
+      const int at = spread<N>(threadIdx.x & 31, j);
+      if (N == 4 && fours) {
+        if (at < left) load_four(first + at, v + j);
+        continue;
+      }
+#pragma unroll
+      for (int n = 0; n < N; n++)
+        if (at + n < left) v[j + n] = load(first + at + n);
+    }
+  }
+  template <int J, int N>
+  __device__ __forceinline__ void store_row(int64_t first, int left, float (&v)[J]) const {
+#pragma unroll
+    for (int j = 0; j < J; j += N) {
+      const int at = spread<N>(threadIdx.x & 31, j);
+      if (N == 4 && fours) {
+        if (at < left) store_four(first + at, v + j);
+        continue;
+      }
+#pragma unroll
+      for (int n = 0; n < N; n++)
+        if (at + n < left) v[j + n] = store(first + at + n, v[j + n]);
+    }
+  }
 };
 
+__device__ __forceinline__ void signals::load_four(int64_t i, float *v) const {
+  if (rounded) {
+    const uint2 w = *aligned_to<uint2>(static_cast<const bf16_t *>(data) + i);
+    v[0] = lower_number(w.x), v[1] = upper_number(w.x), v[2] = lower_number(w.y), v[3] = upper_number(w.y);
+  } else {
+    const float4 w = *aligned_to<float4>(static_cast<const float *>(data) + i);
+    v[0] = w.x, v[1] = w.y, v[2] = w.z, v[3] = w.w;
+  }
+}
+__device__ __forceinline__ void signals::store_four(int64_t i, float *v) const {
+  if (rounded) {
+    const uint2 w = {bf16_pair(v[0], v[1]), bf16_pair(v[2], v[3])};
+    // One number, as nvcc stores the halves of a uint2 one by one.
+    *aligned_to<uint64_t>(static_cast<bf16_t *>(data) + i) = static_cast<uint64_t>(w.y) << 32 | w.x;
+    v[0] = lower_number(w.x), v[1] = upper_number(w.x), v[2] = lower_number(w.y), v[3] = upper_number(w.y);
+  } else {
+    *aligned_to<float4>(static_cast<float *>(data) + i) = make_float4(v[0], v[1], v[2], v[3]);
+  }
+}
+
 inline signals signals_of(const struct rpg_signals &s) { return {s.data, s.stride, s.rounded != 0}; }
+
+// in_fours says whether channels of d values can be taken 4 values at a time.
+inline bool in_fours(const void *data, int64_t stride, bool rounded, int d) {
+  return d % 4 == 0 && stride % 4 == 0 && reinterpret_cast<uintptr_t>(data) % (rounded ? 8 : 16) == 0;
+}
+inline signals signals_of(const struct rpg_signals &s, int d) {
+  return {s.data, s.stride, s.rounded != 0, in_fours(s.data, s.stride, s.rounded != 0, d)};
+}
 
 // eight are the bf16 values of 8 neighbouring positions, pair k^turn of them as v[k].
 struct eight {
   uint32_t v[4];
-  __device__ __forceinline__ float number_of(int k, int half) const { return number(static_cast<bf16_t>(v[k] >> 16 * half)); }
 };
 __device__ __forceinline__ eight load_eight(const void *data, int64_t i, int turn) {
-  const bf16_t *from = static_cast<const bf16_t *>(data) + i;
-#ifndef __CUDACC__
-  if (reinterpret_cast<uintptr_t>(from) % 16) shim::die("8 values at once that are not aligned to 16 bytes", __FILE__, __LINE__);
-#endif
-  const uint4 w = *reinterpret_cast<const uint4 *>(from);
+  const uint4 w = *aligned_to<uint4>(static_cast<const bf16_t *>(data) + i);
   const bool odd = turn & 1;
   const uint32_t v0 = odd ? w.y : w.x, v1 = odd ? w.x : w.y, v2 = odd ? w.w : w.z, v3 = odd ? w.z : w.w;
   return turn & 2 ? eight{{v2, v3, v0, v1}} : eight{{v0, v1, v2, v3}};
@@ -55,7 +151,7 @@ inline bool in_eights(const signals &s, int d) {
 }
 
 // channel_norm is the part of a BatchNorm that makes N of one channel.
-struct channel_norm {
+struct alignas(16) channel_norm {
   float mean, inv_std, scale, bias;
   __device__ float line(float x) const { return (x - mean) * (scale * inv_std) + bias; }
 };
@@ -64,7 +160,18 @@ __device__ __forceinline__ channel_norm norm_of(const struct rpg_batch_norm &n, 
   return {n.mean[c], n.inv_std[c], n.scale[c], n.bias[c]};
 }
 
-__device__ __forceinline__ float elu(float u) { return u < 0 ? expf(u) - 1 : u; }
+// exponential is e^u for the negative side of ELU, to about 2^-22 + |u|·2^-24 of it: what
+// is rounded away beside the 1 that ELU subtracts is as much.
+__device__ __forceinline__ float exponential(float u) {
+#ifdef __CUDACC__
+  float e;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(e) : "f"(u * 1.44269504f));
+  return e;
+#else
+  return expf(u);
+#endif
+}
+__device__ __forceinline__ float elu(float u) { return u < 0 ? exponential(u) - 1 : u; }
 
 // layer_input is the source of the forward pass: g of compute.ConvLayer.
 struct layer_input {
@@ -72,7 +179,8 @@ struct layer_input {
   struct rpg_batch_norm x_norm, skip_norm;
   struct rpg_matrix cond, time;
   int channels, d;
-  bool wide;  // load_eight may be used
+  bool wide;   // load_eight and pairs may be used
+  bool fours;  // as of signals, for cond and time
 
   // A place is a position of a token; inside says whether the token has it.
   struct place {
@@ -86,12 +194,13 @@ struct layer_input {
             time.data[token * time.stride + p], true};
   }
 
-  // A table holds the norms of `count` channels from `first` on, 2·count values.
-  // All threads of the block fill it.
+  // A table holds the norms of `count` channels from `first` on, 0 for one that is not
+  // there, 2·count values. All threads of the block fill it.
   __device__ void fill(channel_norm *table, int first, int count) const {
-    for (int i = threadIdx.x; i < count && first + i < channels; i += blockDim.x) {
-      if (x_norm.scale) table[i] = norm_of(x_norm, first + i);
-      if (skip_norm.scale) table[count + i] = norm_of(skip_norm, first + i);
+    for (int i = threadIdx.x; i < count; i += blockDim.x) {
+      const bool there = first + i < channels;
+      if (x_norm.scale) table[i] = there ? norm_of(x_norm, first + i) : channel_norm{};
+      if (skip_norm.scale) table[count + i] = there ? norm_of(skip_norm, first + i) : channel_norm{};
     }
   }
 
@@ -106,16 +215,71 @@ struct layer_input {
     const int64_t row = static_cast<int64_t>(c) * d;
     return {x.load(at.x + row), skip.data ? skip.load(at.skip + row) : 0};
   }
-  // load_eight is load for positions p..p+7, a multiple of 8, in the order of eight.
+  // load_eight is load of x, of channels c and c+1 and for positions p..p+7, a multiple of
+  // 8, in the order of eight; and pairs is value: of each position the two channels,
+  // rounded, position 2·(k^turn)+half as to[k][half]. What is not there is loaded from
+  // the first channel or position, so that no load has a condition, and pairs makes it 0.
   struct raws {
-    eight x, skip;
-    __device__ __forceinline__ raw of(int k, int half) const { return {x.number_of(k, half), skip.number_of(k, half)}; }
+    eight v[2];
   };
   __device__ __forceinline__ raws load_eight(int64_t token, int p, int c, int turn) const {
-    if (p < 0 || p >= d || c >= channels) return {};
-    const int64_t at = static_cast<int64_t>(c) * d + p;
-    return {::load_eight(x.data, token * x.stride + at, turn),
-            skip.data ? ::load_eight(skip.data, token * skip.stride + at, turn) : eight{}};
+    return eights_of(x, token, p, c, turn);
+  }
+  __device__ __forceinline__ raws eights_of(const signals &from, int64_t token, int p, int c, int turn) const {
+    raws r;
+    const int64_t at = token * from.stride + (p >= 0 && p < d ? p : 0);
+    r.v[0] = ::load_eight(from.data, at + static_cast<int64_t>(c < channels ? c : 0) * d, turn);
+    r.v[1] = ::load_eight(from.data, at + static_cast<int64_t>(c + 1 < channels ? c + 1 : 0) * d, turn);
+    return r;
+  }
+  __device__ __forceinline__ void pairs(uint32_t (&to)[4][2], const raws &r, const channel_norm *table, int i, int count,
+                                        int64_t token, int p, int c, int turn) const {
+    const bool inside = p >= 0 && p < d;
+    raws skips = {};
+    if (skip.data) skips = eights_of(skip, token, p, c, turn);
+    const float *conds = cond.data + token * cond.stride + (inside ? p : 0);
+    const float *times = time.data + token * time.stride + (inside ? p : 0);
+    const uint32_t there = !inside || c >= channels ? 0 : c + 1 < channels ? 0xffffffffu : 0xffffu;
+    // 4 positions at a time, as many numbers as there are registers for.
+#pragma unroll
+    for (int half = 0; half < 4; half += 2) {
+      float v[2][4];
+#pragma unroll
+      for (int n = 0; n < 2; n++) numbers(v[n], r.v[n], half, x_norm.scale, table[i + n]);
+      float2 by[2];
+#pragma unroll
+      for (int k = 0; k < 2; k++) {
+        const int at = 2 * ((half + k) ^ turn);
+        const float2 more = *aligned_to<float2>(conds + at);
+        by[k] = *aligned_to<float2>(times + at);
+#pragma unroll
+        for (int n = 0; n < 2; n++) v[n][2 * k] += more.x, v[n][2 * k + 1] += more.y;
+      }
+      if (skip.data) {
+#pragma unroll
+        for (int n = 0; n < 2; n++) {
+          float s[4];
+          numbers(s, skips.v[n], half, skip_norm.scale, table[count + i + n]);
+#pragma unroll
+          for (int k = 0; k < 4; k++) v[n][k] += s[k];
+        }
+      }
+#pragma unroll
+      for (int k = 0; k < 2; k++) {
+        to[half + k][0] = bf16_pair(v[0][2 * k] * by[k].x, v[1][2 * k] * by[k].x) & there;
+        to[half + k][1] = bf16_pair(v[0][2 * k + 1] * by[k].y, v[1][2 * k + 1] * by[k].y) & there;
+      }
+    }
+  }
+  // numbers are those of two pairs of an eight, or, of which there is a norm, ELU(N) of them.
+  static __device__ __forceinline__ void numbers(float (&v)[4], const eight &from, int pair, bool normed,
+                                                 const channel_norm &norm) {
+#pragma unroll
+    for (int k = 0; k < 2; k++) v[2 * k] = lower_number(from.v[pair + k]), v[2 * k + 1] = upper_number(from.v[pair + k]);
+    if (!normed) return;
+    const channel_norm n = norm;
+#pragma unroll
+    for (int k = 0; k < 4; k++) v[k] = elu(n.line(v[k]));
   }
   __device__ __forceinline__ float value(const place &at, const raw &r, const channel_norm *table, int i, int count,
                                          int c) const {
@@ -127,10 +291,11 @@ struct layer_input {
 };
 
 inline layer_input input_of(const struct rpg_conv_layer &a) {
-  const signals x = signals_of(a.x), skip = signals_of(a.skip);
   const int d = static_cast<int>(a.d);
+  const signals x = signals_of(a.x, d), skip = signals_of(a.skip, d);
+  const bool fours = in_fours(a.cond.data, a.cond.stride, false, d) && in_fours(a.time.data, a.time.stride, false, d);
   return {x, skip, a.x_norm, a.skip_norm, a.cond, a.time, static_cast<int>(a.in), d,
-          in_eights(x, d) && (!skip.data || in_eights(skip, d))};
+          in_eights(x, d) && (!skip.data || in_eights(skip, d)) && fours, fours};
 }
 
 // window_values is the source of the backward pass: what an earlier kernel left
@@ -156,12 +321,23 @@ struct window_values {
     return at.inside && c < channels ? number(data[at.at + static_cast<int64_t>(c) * d]) : 0;
   }
   struct raws {
-    eight v;
-    __device__ __forceinline__ raw of(int k, int half) const { return v.number_of(k, half); }
+    eight v[2];
   };
   __device__ __forceinline__ raws load_eight(int64_t token, int p, int c, int turn) const {
-    if (p < 0 || p >= d || c >= channels) return {};
-    return {::load_eight(data, ((token - first) * channels + c) * d + p, turn)};
+    raws r = {};
+    if (p < 0 || p >= d) return r;
+    const int64_t at = ((token - first) * channels + c) * d + p;
+    if (c < channels) r.v[0] = ::load_eight(data, at, turn);
+    if (c + 1 < channels) r.v[1] = ::load_eight(data, at + d, turn);
+    return r;
+  }
+  __device__ __forceinline__ void pairs(uint32_t (&to)[4][2], const raws &r, const channel_norm *, int, int, int64_t, int,
+                                        int, int) const {
+#pragma unroll
+    for (int k = 0; k < 4; k++) {
+      to[k][0] = lower_halves(r.v[0].v[k], r.v[1].v[k]);
+      to[k][1] = upper_halves(r.v[0].v[k], r.v[1].v[k]);
+    }
   }
   __device__ __forceinline__ float value(const place &, raw r, const channel_norm *, int, int, int) const { return r; }
 };
@@ -178,12 +354,30 @@ inline conv_shape shape_of(const struct rpg_conv_layer &a) {
 }
 
 // Sinks take rows: 32·J positions of one channel, held by a warp, whose lane l has
-// positions p + l + 32·j. row is called for each channel, and finish at the end by
-// all threads of the block: the columns, which are what a warp sums over the
-// channels, are then added in `memory`, for the warps 0..groups-1 that had the
-// same positions.
+// positions p + spread<N>(l, j). rows is called for each R neighbouring channels, R a
+// power of 2, of which the last may not be there; and finish at the end by all threads
+// of the block: the columns, which are what a warp sums over the channels, are then
+// added in `memory`, for the warps 0..groups-1 that had the same positions.
 template <int J>
 struct no_columns {};
+
+// warp_sums_of gives lane l what warp_sum gives of v[l/(32/R)], with fewer shuffles.
+template <int R>
+__device__ __forceinline__ float warp_sums_of(float (&v)[R]) {
+  int lanes = 16;
+#pragma unroll
+  for (int n = R / 2; n > 0; n /= 2, lanes /= 2) {
+    const bool upper = threadIdx.x & lanes;
+#pragma unroll
+    for (int i = 0; i < n; i++) {
+      const float mine = upper ? v[i + n] : v[i], other = upper ? v[i] : v[i + n];
+      v[i] = mine + __shfl_xor_sync(0xffffffffu, other, lanes);
+    }
+  }
+#pragma unroll
+  for (; lanes > 0; lanes /= 2) v[0] += __shfl_xor_sync(0xffffffffu, v[0], lanes);
+  return v[0];
+}
 
 // layer_output is the sink of the forward pass: bias, ELU, and for a YNorm what
 // batch_statistics takes: for each row, of the values as they are stored, their sum
@@ -198,36 +392,51 @@ struct layer_output {
 
   template <int J>
   using columns = no_columns<J>;
+  static constexpr int at_once = 4, most_tiles = 4;
 
-  template <int J>
-  __device__ __forceinline__ void row(int64_t token, int o, int p, const float (&sums)[J], columns<J> &) const {
-    const int lane = threadIdx.x & 31;
-    const int64_t to = token * y.stride + static_cast<int64_t>(o) * d;
-    const float start = bias[o];
-    float v[J], sum = 0;
+  template <int R, int J, int N>
+  __device__ __forceinline__ void rows(int64_t token, int o, int p, const float (*sums)[J], columns<J> &) const {
+    const int lane = threadIdx.x & 31, left = d - p;
+    const int64_t to = token * y.stride + static_cast<int64_t>(o) * d + p;
+    float v[R][J];
 #pragma unroll
-    for (int j = 0; j < J; j++) {
-      const int at = p + lane + 32 * j;
-      v[j] = activate ? elu(sums[j] + start) : sums[j] + start;
-      if (at < d) {
-        v[j] = y.store(to + at, v[j]);
-        sum += v[j];
-      }
+    for (int r = 0; r < R; r++) {
+      const float start = o + r < out ? bias[o + r] : 0;
+#pragma unroll
+      for (int j = 0; j < J; j++) v[r][j] = sums[r][j] + start;
     }
-    if (!measures) return;
-    sum = warp_sum(sum);
-    const int n = d - p < 32 * J ? d - p : 32 * J;
-    const float center = sum / n;
-    float squares = 0;
+    if (activate) {
 #pragma unroll
-    for (int j = 0; j < J; j++)
-      if (p + lane + 32 * j < d) squares += (v[j] - center) * (v[j] - center);
-    squares = warp_sum(squares);
-    if (lane == 0)
-      measures[((token - first) * ceil_div(d, 32 * J) + p / (32 * J)) * out + o] = make_float2(sum, squares);
+      for (int r = 0; r < R; r++)
+#pragma unroll
+        for (int j = 0; j < J; j++) v[r][j] = elu(v[r][j]);
+    }
+#pragma unroll
+    for (int r = 0; r < R; r++)
+      if (o + r < out) y.template store_row<J, N>(to + static_cast<int64_t>(r) * d, left, v[r]);
+    if (!measures) return;
+    const bool whole = left >= 32 * J;
+    float total[R] = {}, squares[R] = {};
+#pragma unroll
+    for (int r = 0; r < R; r++)
+#pragma unroll
+      for (int j = 0; j < J; j++)
+        if (whole || spread<N>(lane, j) < left) total[r] += v[r][j];
+    const float sum = warp_sums_of<R>(total), mean = sum / (whole ? 32 * J : left);
+#pragma unroll
+    for (int r = 0; r < R; r++) {
+      const float center = R == 1 ? mean : __shfl_sync(0xffffffffu, mean, r * (32 / R));
+#pragma unroll
+      for (int j = 0; j < J; j++)
+        if (whole || spread<N>(lane, j) < left) squares[r] += (v[r][j] - center) * (v[r][j] - center);
+    }
+    const float about = warp_sums_of<R>(squares);
+    const int mine = o + lane / (32 / R), in_signal = (d + 32 * J - 1) / (32 * J);
+    if (lane % (32 / R) == 0 && mine < out)
+      measures[((token - first) * in_signal + p / (32 * J)) * out + mine] = make_float2(sum, about);
   }
 
-  template <int J>
+  template <int J, int N>
   __device__ void finish(int64_t, int, const columns<J> &, float *, int, int) const {}
 };
 

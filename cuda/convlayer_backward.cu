@@ -121,57 +121,84 @@ struct layer_gradients {
   struct columns {
     float cond[J], time[J];
   };
+  static constexpr int at_once = 2, most_tiles = 2;
 
-  template <int J>
-  __device__ __forceinline__ void row(int64_t token, int c, int p, const float (&dg)[J], columns<J> &columns) const {
-    const int lane = threadIdx.x & 31;
-    const int64_t channel = static_cast<int64_t>(c) * input.d;
-    channel_norm x_norm = {}, skip_norm = {};
-    if (input.x_norm.scale) x_norm = norm_of(input.x_norm, c);
-    if (input.skip_norm.scale) skip_norm = norm_of(input.skip_norm, c);
-    float du_sum = 0, along = 0;
+  template <int R, int J, int N>
+  __device__ __forceinline__ void rows(int64_t token, int c, int p, const float (*dg)[J], columns<J> &columns) const {
+    const int lane = threadIdx.x & 31, left = input.d - p;
+    const signals all_time = {input.time.data, 0, false, input.fours}, all_cond = {input.cond.data, 0, false, input.fours};
+    // Where there is no position, time is 0 and so are v and what is summed of it.
+    float time[J] = {}, cond[J] = {}, totals[2 * R] = {};
+    all_time.load_row<J, N>(token * input.time.stride + p, left, time);
+    if (!alone) all_cond.load_row<J, N>(token * input.cond.stride + p, left, cond);
 #pragma unroll
-    for (int j = 0; j < J; j++) {
-      const int at = p + lane + 32 * j;
-      if (at >= input.d) continue;
-      const float time = input.time.data[token * input.time.stride + at];
-      float v = dg[j] * time, x = 0, u = 0;
-      if (!alone || sums) {
-        x = input.x.load(token * input.x.stride + channel + at);
-        u = input.x_norm.scale ? x_norm.line(x) : x;
+    for (int r = 0; r < R; r++) {
+      if (c + r >= input.channels) continue;
+      const int64_t channel = static_cast<int64_t>(c + r) * input.d + p;
+      channel_norm norm = {};
+      float x[J] = {}, n[J], slope[J], v[J];  // n is ELU(N(x)) and slope is ELU'(N(x))
+      if (!alone || sums) input.x.load_row<J, N>(token * input.x.stride + channel, left, x);
+#pragma unroll
+      for (int j = 0; j < J; j++) n[j] = x[j], slope[j] = 1, v[j] = dg[r][j] * time[j];
+      if (input.x_norm.scale) {
+        norm = norm_of(input.x_norm, c + r);
+#pragma unroll
+        for (int j = 0; j < J; j++) {
+          const float u = norm.line(x[j]), e = exponential(u);
+          n[j] = u < 0 ? e - 1 : u, slope[j] = u < 0 ? e : 1;
+        }
       }
       if (!alone) {
-        float sum = (input.x_norm.scale ? elu(u) : u) + input.cond.data[token * input.cond.stride + at];
+#pragma unroll
+        for (int j = 0; j < J; j++) n[j] += cond[j], columns.cond[j] += v[j];
         if (input.skip.data) {
-          const float skip = input.skip.load(token * input.skip.stride + channel + at);
-          sum += input.skip_norm.scale ? elu(skip_norm.line(skip)) : skip;
+          float skip[J] = {};
+          input.skip.load_row<J, N>(token * input.skip.stride + channel, left, skip);
+          if (input.skip_norm.scale) {
+            const channel_norm skip_norm = norm_of(input.skip_norm, c + r);
+#pragma unroll
+            for (int j = 0; j < J; j++) skip[j] = elu(skip_norm.line(skip[j]));
+          }
+#pragma unroll
+          for (int j = 0; j < J; j++) n[j] += skip[j];
         }
-        columns.cond[j] += v;
-        columns.time[j] += dg[j] * sum;
+#pragma unroll
+        for (int j = 0; j < J; j++) columns.time[j] += dg[r][j] * n[j];
       }
       if (!dx.data) continue;
-      const int64_t to = token * dx.stride + channel + at;
-      if (add) v += dx.load(to);
-      v = dx.store(to, v);
-      const float du = u < 0 ? v * expf(u) : v;
-      du_sum += du;
-      along += du * (x - x_norm.mean) * x_norm.inv_std;
+      const int64_t to = token * dx.stride + channel;
+      if (add) {
+        float old[J] = {};
+        dx.load_row<J, N>(to, left, old);
+#pragma unroll
+        for (int j = 0; j < J; j++) v[j] += old[j];
+      }
+      dx.store_row<J, N>(to, left, v);
+      if (!sums) continue;
+#pragma unroll
+      for (int j = 0; j < J; j++) {
+        const float du = v[j] * slope[j];
+        totals[r] += du;
+        totals[R + r] += du * (x[j] - norm.mean);
+      }
+      totals[R + r] *= norm.inv_std;
     }
     if (!sums) return;
-    du_sum = warp_sum(du_sum);
-    along = warp_sum(along);
-    if (lane == 0)
-      sums[((token - first) * ceil_div(input.d, 32 * J) + p / (32 * J)) * input.channels + c] = make_float2(du_sum, along);
+    // The first half of the lanes has the sums of du, the other those of du·unit.
+    const float mine = warp_sums_of<2 * R>(totals), other = __shfl_xor_sync(0xffffffffu, mine, 16);
+    const int of = c + lane / (16 / R), in_signal = (input.d + 32 * J - 1) / (32 * J);
+    if (lane < 16 && lane % (16 / R) == 0 && of < input.channels)
+      sums[((token - first) * in_signal + p / (32 * J)) * input.channels + of] = make_float2(mine, other);
   }
 
-  template <int J>
+  template <int J, int N>
   __device__ void finish(int64_t token, int p, const columns<J> &columns, float *memory, int group, int groups) const {
     if (alone) return;
     const int lane = threadIdx.x & 31, width = 32 * J;
 #pragma unroll
     for (int j = 0; j < J; j++) {
-      memory[(2 * group) * width + lane + 32 * j] = columns.cond[j];
-      memory[(2 * group + 1) * width + lane + 32 * j] = columns.time[j];
+      memory[(2 * group) * width + spread<N>(lane, j)] = columns.cond[j];
+      memory[(2 * group + 1) * width + spread<N>(lane, j)] = columns.time[j];
     }
     __syncthreads();
     for (int i = group * 32 + lane; i < width && p + i < input.d; i += groups * 32) {
@@ -262,7 +289,7 @@ static int backward(rpg_device *dev, const struct rpg_conv_layer_backward *a) {
       LAUNCH(dev, add_parts, static_cast<unsigned>(ceil_div(values, 32)), part_threads(plan.parts), 0, parts, plan.parts,
              layer, a->dw);
     }
-    const layer_gradients sink = {input_of(of), signals_of(a->dx), a->add_dx != 0, alone, a->dcond, a->dtime, sums, first};
+    const layer_gradients sink = {input_of(of), signals_of(a->dx, d), a->add_dx != 0, alone, a->dcond, a->dtime, sums, first};
     if (int bad = convolve(dev, gradients, sink, turned, weights)) return bad;
     if (wants_sums)
       LAUNCH(dev, input_sums, in, reduce_threads(turned.count * rows), 0, sums, turned.count * rows, in, first == 0,

@@ -119,10 +119,10 @@ convolve_simt(Source source, Sink sink, conv_shape s, simt_plan plan, const floa
     if (!busy) continue;
 #pragma unroll
     for (int n = 0; n < TO; n++)
-      if (o + n < s.out) sink.template row<J>(token, o + n, p0 + mine, sums[n], columns);
+      if (o + n < s.out) sink.template rows<1, J, 1>(token, o + n, p0 + mine, sums + n, columns);
   }
   __syncthreads();  // before finish writes where the tile was
-  sink.template finish<J>(token, p0 + mine, columns, tile + mine * plan.groups * 2, group, plan.groups);
+  sink.template finish<J, 1>(token, p0 + mine, columns, tile + mine * plan.groups * 2, group, plan.groups);
 }
 
 template <class Source, class Sink>

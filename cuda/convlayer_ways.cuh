@@ -27,7 +27,7 @@ inline int64_t packed_bytes(const rpg_device *dev, const conv_shape &s) {
 inline int pack(rpg_device *dev, const struct rpg_matrix &w, const conv_shape &s, bool turned, void *to) {
   if (on_tensor_cores(dev, s)) {
     const int64_t tiles = packed_tiles(s);
-    LAUNCH(dev, pack_tensor, spans(tiles * 32), threads, 0, w, s, tiles, turned, static_cast<packed_tile *>(to));
+    LAUNCH(dev, pack_tensor, spans(tiles * 32), threads, 0, w, s, static_cast<int>(out_tiles(s)), tiles, turned, static_cast<packed_tile *>(to));
   } else {
     const int out_up = plan_simt(s).out_up;
     LAUNCH(dev, pack_simt, spans(static_cast<int64_t>(s.in) * s.k * out_up), threads, 0, w, s, out_up, turned,
