@@ -49,7 +49,7 @@ var nvccFaults = []fault{
 	{name: "rows of a tile in the same banks", file: "tensor.cuh", unit: "gemm_bf16.cu", tests: accesses,
 		right: "(step ^ (steps == 4 ? row >> 1 & 3 : row & 7));", wrong: "step;"},
 	{name: "rows of a convolution in the same banks", file: "convlayer_tensor.cuh", unit: "convlayer.cu", tests: accesses,
-		right: "stride = chunk + 8;", wrong: "stride = chunk;"},
+		right: "tile_stride = tensor_channels + 8;", wrong: "tile_stride = tensor_channels;"},
 	{name: "neighbouring values for one thread", file: "common.cuh", unit: "add.cu", tests: accesses,
 		right: "+ threadIdx.x;\n#pragma unroll\n  for (int k = 0; k < span / threads; k++) {\n    const int64_t i = first + k * threads;",
 		wrong: "+ threadIdx.x * 4;\n#pragma unroll\n  for (int k = 0; k < span / threads; k++) {\n    const int64_t i = first + k;"},

@@ -24,7 +24,7 @@ var faults = []fault{
 	{name: "no barrier before a stage is used again", file: "gemm_bf16.cu", tests: "TestProducts",
 		right: "    __syncthreads();  // what is there is there for all, and the stage before is free\n", wrong: ""},
 	{name: "no barrier before results are read", file: "convlayer_tensor.cuh", unit: "convlayer.cu", tests: "TestConvLayerBF16",
-		right: "      __syncthreads();\n      for (int r = warp", wrong: "      for (int r = warp"},
+		right: "      __syncthreads();\n      constexpr int at_once", wrong: "      constexpr int at_once"},
 
 	// Waits that are needed.
 	{name: "staging memory used before its copy is done", file: "device.cu", tests: "TestLongUpload",
@@ -60,7 +60,7 @@ var faults = []fault{
 	{name: "8 signals at once from any row", file: "convlayer.cuh", unit: "convlayer_backward.cu", tests: "TestConvLayerRounded",
 		right: "d % 8 == 0 && s.stride % 8 == 0 &&", wrong: "d % 8 == 0 &&"},
 	{name: "statistics of what is not stored", file: "convlayer.cuh", unit: "convlayer.cu", tests: "TestConvLayerRounded",
-		right: "v[j] = y.store(to + at, v[j]);", wrong: "y.store(to + at, v[j]);"},
+		right: "static_cast<uint64_t>(w.y) << 32 | w.x;\n    v[0] = lower_number(w.x), v[1] = upper_number(w.x),", wrong: "static_cast<uint64_t>(w.y) << 32 | w.x;\n    v[1] = upper_number(w.x),"},
 	{name: "wide loads of any address", file: "gemm_float32.cu", tests: "Gemm",
 		right: "return reinterpret_cast<uintptr_t>(f.data) % 16 == 0 && f.stride % 4 == 0;", wrong: "return f.stride > 0;"},
 	{name: "a block goes on after the end of a row", file: "gather.cu", tests: "Gather",
