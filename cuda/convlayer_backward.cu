@@ -12,23 +12,8 @@
 
 static constexpr int dy_values = 4;  // of each thread of output_gradient
 
-// exponential is exp(u) for u <= 0, and for what is then rounded to bf16 without the
-// digits that go anyway.
-template <class T>
-__device__ __forceinline__ float exponential(float u) {
-#ifdef __CUDACC__
-  if (sizeof(T) == sizeof(bf16_t)) {
-    float e;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(e) : "f"(u * 1.4426950408889634f));
-    return e;
-  }
-#endif
-  return expf(u);
-}
-
 // output_norm makes the gradient of a value of Y from that of N(Y): of the BatchNorm,
 // and of ELU where u < 0, without a branch.
-template <class T>
 struct output_norm {
   float mean, slope, bias, offset, tilt;
   __device__ output_norm(const struct rpg_batch_norm &norm, int o) {
@@ -38,7 +23,7 @@ struct output_norm {
   }
   __device__ __forceinline__ float gradient(float v, float x) const {
     const float from_mean = x - mean, u = from_mean * slope + bias;
-    v *= exponential<T>(fminf(u, 0));
+    v *= exponential(fminf(u, 0));
     return v * slope + (from_mean * tilt + offset);
   }
 };
@@ -57,7 +42,7 @@ output_gradient(signals dy, signals y, struct rpg_batch_norm norm, signals raw, 
     const int p = p0 + k * blockDim.x + threadIdx.x;
     if (p >= s.d) continue;
     float v = dy.load(token * dy.stride + channel + p);
-    if (norm.scale) v = output_norm<T>(norm, o).gradient(v, y.load(token * y.stride + channel + p));
+    if (norm.scale) v = output_norm(norm, o).gradient(v, y.load(token * y.stride + channel + p));
     if (raw.data) raw.store(token * raw.stride + channel + p, v);
     put(to + row * s.d + p, v);
     sum += v;
@@ -79,7 +64,7 @@ output_gradient_eights(signals dy, signals y, struct rpg_batch_norm norm, signal
   };
   const uint4 *gradients = eights(dy), *values = eights(y);
   uint4 *out = reinterpret_cast<uint4 *>(to + static_cast<int64_t>(row) * s.d), *keep = raw.data ? eights(raw) : nullptr;
-  const output_norm<bf16_t> n(norm, row % s.out);
+  const output_norm n(norm, row % s.out);
   float sum = 0;
   const auto pair = [&](uint32_t v, uint32_t x) {
     const float first = n.gradient(__uint_as_float(v << 16), __uint_as_float(x << 16));
