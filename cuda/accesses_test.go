@@ -170,7 +170,7 @@ func doCountedWork(t *testing.T, library string) {
 			t.Fatal(err)
 		}
 		d := openWith(t, library, w.bf16)
-		if err := run.Train(context.Background(), d, zoo, generator.Hooks{}); err != nil {
+		if err := run.Train(context.Background(), d, zoo, generator.Hooks{Room: 1 << 30}); err != nil {
 			t.Fatal(err)
 		}
 		o := generator.SampleOptions{Count: 1, Seed: 5, State: "mean", Sampler: "ddim", Steps: 2, Eta: 0.5}

@@ -19,7 +19,7 @@ var layerInstructions = []struct {
 	skip              bool
 	forward, backward float64
 }{
-	{1, 32, false, 34, 195},
+	{1, 32, false, 34, 187},
 	{32, 64, false, 82, 167},
 	{64, 128, false, 174, 389},
 	{128, 64, false, 208, 470},
