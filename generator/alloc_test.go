@@ -15,7 +15,7 @@ func TestNoAllocations(t *testing.T) {
 				tr := newTrainer(openCPU(t, threads), cfg, zoo)
 				tr.start()
 				if threads == 3 {
-					tr.keepAside()
+					tr.keepAside(1 << 30)
 				}
 				step := func() {
 					if _, err := tr.next(); err != nil {

@@ -22,9 +22,7 @@ var ErrInterrupted = errors.New("generator: interrupted; the run is saved")
 // of threads of the device.
 func (r *Run) Train(ctx context.Context, dev compute.Device, zoo *Zoo, h Hooks) error {
 	tr := newTrainer(dev, r.Config, zoo)
-	if tr.asideBytes() <= h.Room {
-		tr.keepAside()
-	}
+	tr.keepAside(h.Room)
 	if err := dev.Sync(); err != nil { // no memory for it
 		return err
 	}

@@ -161,8 +161,12 @@ func (tr *trainer) asideBytes() int64 {
 	return bytes
 }
 
-// keepAside takes it: nothing is then rounded or multiplied a second time.
-func (tr *trainer) keepAside() {
+// keepAside takes it, if so many bytes are room for it: nothing is then rounded or
+// multiplied a second time.
+func (tr *trainer) keepAside(room int64) {
+	if tr.asideBytes() > room {
+		return
+	}
 	if tr.dev.Info().BF16 {
 		tr.net.ps.keepRounded(tr.dev)
 		tr.rounding = func() { tr.net.ps.round(tr.dev) }

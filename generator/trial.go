@@ -19,9 +19,7 @@ type Trial struct {
 // false.
 func (t Trial) Train(ctx context.Context, dev compute.Device, each func(StepEvent) bool) error {
 	tr := newTrainer(dev, t.Config, t.Zoo)
-	if tr.asideBytes() <= t.Room {
-		tr.keepAside()
-	}
+	tr.keepAside(t.Room)
 	if err := dev.Sync(); err != nil { // no memory for it
 		return err
 	}

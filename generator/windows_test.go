@@ -15,7 +15,7 @@ func stepGradients(t *testing.T, dev compute.Device, c Config, zoo *Zoo, room bo
 	t.Helper()
 	tr = newTrainer(dev, c, zoo)
 	if room {
-		tr.keepAside()
+		tr.keepAside(1 << 30)
 	}
 	ps := &tr.net.ps
 	start := ps.initial(7)

@@ -97,9 +97,9 @@ func (s *session) benchPeer(c *cli.Context, m machine) error {
 	if err != nil {
 		return err
 	}
-	rounds := c.Int("rounds")
-	if rounds < 1 {
-		return usagef("", "--rounds: expected 1 or more, found %d", rounds)
+	rounds, err := peerRounds(c)
+	if err != nil {
+		return err
 	}
 	if slices.ContainsFunc(chosen, func(k contest) bool { return slices.Contains(k.theirs, zoo) || slices.Contains(k.theirs, images) }) {
 		if err := writePeerData(folder, few, images); err != nil {
@@ -128,6 +128,15 @@ func (s *session) benchPeer(c *cli.Context, m machine) error {
 		rows = append(rows, more...)
 	}
 	return s.answerBench(device, rows)
+}
+
+// peerRounds is how often turns are taken.
+func peerRounds(c *cli.Context) (int, error) {
+	rounds := c.Int("rounds")
+	if rounds < 1 {
+		return 0, usagef("", "--rounds: expected 1 or more, found %d", rounds)
+	}
+	return rounds, nil
 }
 
 // peerProgram is the peer in an interpreter that has what it needs.

@@ -48,9 +48,9 @@ func (s *session) benchPeerGPU(c *cli.Context, m machine) error {
 	if err != nil {
 		return err
 	}
-	rounds := c.Int("rounds")
-	if rounds < 1 {
-		return usagef("", "--rounds: expected 1 or more, found %d", rounds)
+	rounds, err := peerRounds(c)
+	if err != nil {
+		return err
 	}
 	if c.String("official") == "" {
 		return usagef("", "bench: %s beside the peer needs --official", chosen[0].name)

@@ -107,20 +107,7 @@ func memoryRow(name string, d compute.Device, forecast int64) benchRow {
 
 // forecast is what a trial is expected to cost on d.
 func (b *bench) forecast(d compute.Device, t generator.Trial) (generator.Forecast, error) {
-	info := d.Info()
-	if info.Kind != "cuda" {
-		return generator.Plan(t.Config, t.Zoo.Tokenizer, t.Zoo.Count, info), nil
-	}
-	var counters [2]cuda.Counter
-	for i := range counters {
-		c, err := cuda.OpenCounter(info.Processors, info.BF16)
-		if err != nil {
-			return generator.Forecast{}, err
-		}
-		defer c.Close()
-		counters[i] = c
-	}
-	return generator.PlanOn(counters[0], counters[1], t.Config, t.Zoo.Tokenizer, t.Zoo.Count)
+	return b.s.forecast(t.Config, t.Zoo.Tokenizer, t.Zoo.Count, b.machine, d)
 }
 
 // train measures steps after one that warms up or, on a GPU, which records the second

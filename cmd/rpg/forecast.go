@@ -91,7 +91,7 @@ func (s *session) forecast(c generator.Config, t *tokenize.Tokenizer, models int
 	}
 	var counters [2]cuda.Counter
 	for i := range counters {
-		counter, err := cuda.OpenCounter(info.Processors, m.precision == "bf16")
+		counter, err := cuda.OpenCounter(info.Processors, info.BF16)
 		var missing *cuda.MissingError
 		if errors.As(err, &missing) {
 			s.say("what operations take for themselves is not in the forecast: %s", shortly(err))
